@@ -1,0 +1,89 @@
+/*
+ * lock.h - mutexes, condition variables and latches that know their rank.
+ *
+ * Every lock of the library has a rank (the table is in pagestore/README.md); a thread takes
+ * locks in ascending rank only. Builds with PS_DEBUG_LOCKS check that and who holds what, and
+ * abort with both names on a violation; other builds are the bare pthread calls.
+ *
+ * Two locks of one rank may be held together only if the rank is PS_RANK_LATCH (pages are
+ * latched in ascending tag order) or PS_RANK_POOL_MAP (partitions, in ascending index).
+ */
+#ifndef PS_BASE_LOCK_H
+#define PS_BASE_LOCK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pagestore/err.h"
+
+/* Ascending: what may be taken while a lower number is held. */
+enum ps_rank {
+    PS_RANK_DDL = 10,       /* store.ddl_mtx: one create, drop or rename at a time */
+    PS_RANK_CKPT = 20,      /* store.ckpt_mtx: one checkpoint or close at a time */
+    PS_RANK_CATALOG = 30,   /* store.catalog_lock: names and ids to table objects */
+    PS_RANK_TABLE = 40,     /* table.alloc_lock: page states (read: they stay; write: change them) */
+    PS_RANK_PAGE_LOCK = 50, /* txn.lock_mtx: page locks of transactions */
+    PS_RANK_LATCH = 60,     /* page.latch: bytes and LSN of one pinned page */
+    PS_RANK_TXN = 70,       /* txn.table_lock: which transactions are active, their last record */
+    PS_RANK_POOL_MAP = 80,  /* pool.part[i].mtx: tag to frame */
+    PS_RANK_POOL = 90,      /* pool.*_mtx: reservations, dirty list, policy, I/O waits (leaves) */
+    PS_RANK_WAL_FLUSH = 100,/* wal.flush_mtx: the right to write and sync the log */
+    PS_RANK_WAL_TAIL = 110, /* wal.tail_mtx: log buffer, next position */
+    PS_RANK_FILE = 120,     /* file.mtx: handles, sizes, unsynced marks */
+    PS_RANK_IO = 130,       /* inside the I/O layer */
+    PS_RANK_LEAF = 140,     /* anything that takes nothing further: trace, stats, poison, cancel */
+};
+
+struct ps_mutex {
+    pthread_mutex_t m;
+    enum ps_rank rank;
+    const char *name;
+#ifdef PS_DEBUG_LOCKS
+    _Atomic uint64_t owner; /* thread tag, 0 = none */
+#endif
+};
+
+struct ps_cond {
+    pthread_cond_t c; /* on CLOCK_MONOTONIC */
+};
+
+/* A reader-writer lock that prefers writers. Not recursive. */
+struct ps_rwlock {
+    pthread_rwlock_t rw;
+    enum ps_rank rank;
+    const char *name;
+};
+
+void ps_mutex_init(struct ps_mutex *m, enum ps_rank rank, const char *name);
+void ps_mutex_deinit(struct ps_mutex *m);
+void ps_mutex_lock(struct ps_mutex *m);
+bool ps_mutex_trylock(struct ps_mutex *m);
+void ps_mutex_unlock(struct ps_mutex *m);
+
+#ifdef PS_DEBUG_LOCKS
+void ps_assert_held(const struct ps_mutex *m);
+#else
+static inline void ps_assert_held(const struct ps_mutex *m)
+{
+    (void)m;
+}
+#endif
+
+void ps_cond_init(struct ps_cond *c);
+void ps_cond_deinit(struct ps_cond *c);
+void ps_cond_wait(struct ps_cond *c, struct ps_mutex *m);
+/* False when deadline_us (of CLOCK_MONOTONIC) passed first. */
+bool ps_cond_wait_until(struct ps_cond *c, struct ps_mutex *m, uint64_t deadline_us);
+void ps_cond_signal(struct ps_cond *c);
+void ps_cond_broadcast(struct ps_cond *c);
+
+void ps_rwlock_init(struct ps_rwlock *l, enum ps_rank rank, const char *name);
+void ps_rwlock_deinit(struct ps_rwlock *l);
+void ps_rwlock_rdlock(struct ps_rwlock *l);
+void ps_rwlock_wrlock(struct ps_rwlock *l);
+bool ps_rwlock_tryrdlock(struct ps_rwlock *l);
+bool ps_rwlock_trywrlock(struct ps_rwlock *l);
+void ps_rwlock_unlock(struct ps_rwlock *l); /* whichever way it is held */
+
+#endif

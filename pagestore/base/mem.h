@@ -1,0 +1,26 @@
+/*
+ * mem.h - aligned buffers for Direct I/O and the arena that frames live in.
+ */
+#ifndef PS_BASE_MEM_H
+#define PS_BASE_MEM_H
+
+#include <stddef.h>
+
+#include "pagestore/err.h"
+
+#define PS_IO_ALIGN 4096u /* buffers, offsets and lengths of Direct I/O; fits every device seen */
+
+/* Zeroed, aligned to PS_IO_ALIGN; NULL when out of memory. Freed with ps_buf_free(). */
+void *ps_buf_alloc(size_t len);
+void ps_buf_free(void *buf);
+
+/* One anonymous mapping, aligned to 2 MiB, asked to be backed by huge pages (MADV_HUGEPAGE) and
+ * left out of core dumps; memory is taken as it is touched. */
+struct ps_arena {
+    unsigned char *base;
+    size_t len;
+};
+PS_MUST_USE ps_err ps_arena_init(struct ps_arena *a, size_t len);
+void ps_arena_deinit(struct ps_arena *a);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * wait.h - waiting on a condition that a cancel token can end.
+ */
+#ifndef PS_BASE_WAIT_H
+#define PS_BASE_WAIT_H
+
+#include "base/lock.h"
+#include "pagestore/cancel.h"
+
+/* Waits on c with m held, like ps_cond_wait, and returns also when cancel (may be NULL) is
+ * raised; spurious returns are possible, so callers loop on their condition. The condition and
+ * the mutex must outlive the token's raisers: they belong to the store, not to the request.
+ * PS_ERR_INTERRUPTED: the token is raised; m is held again all the same. */
+PS_MUST_USE ps_err ps_wait(struct ps_cond *c, struct ps_mutex *m, struct ps_cancel *cancel);
+
+#endif

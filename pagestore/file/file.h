@@ -1,0 +1,70 @@
+/*
+ * file.h - a file of fixed-size pages: page n lies at byte n * page_size.
+ *
+ * Flow       pool (through a provider) -> [file] -> io
+ * Units      page numbers count from 0, lengths are pages unless said otherwise.
+ * Ownership  open gives a file that close takes back; the caller has no request under way then.
+ * Locking    thread safe; one mutex guards the marks, never held during I/O.
+ * Errors     those of io.h. Reading pages past the end, or in a hole, gives zeros: whether
+ *            that is right is for the page format and the allocation map to judge.
+ * Promise    ps_pagefile_sync covers every write that returned before it began. A failed sync
+ *            poisons the store (poison.h) and is never retried.
+ */
+#ifndef PS_FILE_FILE_H
+#define PS_FILE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "base/poison.h"
+#include "io/io.h"
+
+struct ps_pagefile {
+    struct ps_io *io;
+    struct ps_io_file *file;
+    struct ps_poison *poison;
+    uint32_t page_size;
+    char path[64]; /* for messages */
+    struct ps_mutex mtx;    /* rank FILE */
+    uint64_t writes_begun;  /* guarded by mtx: write batches that may have reached the file */
+    uint64_t writes_synced; /* guarded by mtx: writes_begun as of the last sync's start */
+    uint64_t alloc_pages;   /* guarded by mtx: pages from 0 that ps_pagefile_reserve covered */
+};
+
+/* One page in flight. */
+struct ps_pagefile_page {
+    uint64_t page_no;
+    void *buf;  /* page_size bytes, aligned */
+    ps_err err; /* out */
+};
+
+PS_MUST_USE ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_io *io, const char *path,
+                                    uint32_t page_size, unsigned io_flags,
+                                    struct ps_poison *poison);
+void ps_pagefile_close(struct ps_pagefile *f);
+
+/* Reads or writes count pages, given in ascending order; neighbours go in one request, all
+ * requests in one batch. Returns the first error; each page has its own. */
+PS_MUST_USE ps_err ps_pagefile_read(struct ps_pagefile *f, struct ps_pagefile_page *pages,
+                                    size_t count);
+PS_MUST_USE ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages,
+                                     size_t count);
+
+/* True if something was written that no sync has covered yet. */
+bool ps_pagefile_unsynced(struct ps_pagefile *f);
+
+/* Syncs all the files that are unsynced, in one batch. PS_ERR_IO or PS_ERR_POISONED: at least
+ * one failed, and the store is poisoned. */
+PS_MUST_USE ps_err ps_pagefile_sync(struct ps_pagefile **files, size_t count);
+
+/* Makes sure that writing pages [first, first + count) cannot fail for want of space. Asks the
+ * file system in steps that grow with the file. */
+PS_MUST_USE ps_err ps_pagefile_reserve(struct ps_pagefile *f, uint64_t first, uint64_t count);
+
+/* Gives back the space of pages [first, first + count); they read as zeros. */
+PS_MUST_USE ps_err ps_pagefile_punch(struct ps_pagefile *f, uint64_t first, uint64_t count);
+PS_MUST_USE ps_err ps_pagefile_truncate(struct ps_pagefile *f, uint64_t count);
+PS_MUST_USE ps_err ps_pagefile_stat(struct ps_pagefile *f, struct ps_io_stat *ret);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * slotted.h - items on slotted pages, in both formats.
+ *
+ * A slotted page has line pointers growing up from the header and items growing down from the
+ * end (PostgreSQL, src/backend/storage/page/bufpage.c; the native format uses the same layout
+ * behind its own header, FORMAT.md section 4). Slots count from 1, as PostgreSQL's offset
+ * numbers do; a slot keeps its number until its item is deleted, and deleted ones are reused.
+ *
+ * Units      item lengths are bytes; free space is what one more item may have, its line
+ *            pointer already paid.
+ * Ownership  item pointers point into the page and are valid while its bytes do not change.
+ * Locking    pure functions; shared latch to read, exclusive to change.
+ * Errors     PS_ERR_FULL: no room even after compaction. PS_ERR_RANGE: longer than any page
+ *            takes. PS_ERR_NOENT: no live item in that slot. PS_ERR_CORRUPT: the page's
+ *            structure is broken; nothing was changed.
+ * Promise    a call that fails changed nothing. Changes are whole-page: the caller logs the
+ *            page, or compares before and after.
+ */
+#ifndef PAGESTORE_SLOTTED_H
+#define PAGESTORE_SLOTTED_H
+
+#include "pagestore/format.h"
+
+struct ps_item {
+    const void *data;
+    uint32_t len;
+};
+
+/* Highest slot number in use or unused on the page; 0 when there is none. */
+PS_MUST_USE ps_err ps_slotted_slots(const struct ps_format *fmt, const void *page,
+                                    uint32_t page_size, uint32_t *ret_slots);
+PS_MUST_USE ps_err ps_slotted_get(const struct ps_format *fmt, const void *page,
+                                  uint32_t page_size, uint32_t slot, struct ps_item *ret);
+/* Longest item that ps_slotted_insert would take now. */
+uint32_t ps_slotted_room(const struct ps_format *fmt, const void *page, uint32_t page_size);
+/* Longest item that an empty page of this size takes. */
+uint32_t ps_slotted_item_max(const struct ps_format *fmt, uint32_t page_size);
+
+/* Takes the lowest free slot; compacts if that makes room. */
+PS_MUST_USE ps_err ps_slotted_insert(const struct ps_format *fmt, void *page, uint32_t page_size,
+                                     const void *data, uint32_t len, uint32_t *ret_slot);
+PS_MUST_USE ps_err ps_slotted_delete(const struct ps_format *fmt, void *page, uint32_t page_size,
+                                     uint32_t slot);
+/* Replaces the item in its slot by one of any length that fits; compacts if that makes room. */
+PS_MUST_USE ps_err ps_slotted_replace(const struct ps_format *fmt, void *page, uint32_t page_size,
+                                      uint32_t slot, const void *data, uint32_t len);
+/* Moves the items together at the page's end; slots stay. */
+PS_MUST_USE ps_err ps_slotted_compact(const struct ps_format *fmt, void *page,
+                                      uint32_t page_size);
+
+#endif
