@@ -1,0 +1,160 @@
+/*
+ * wal.h - the write-ahead log: a stream of blocks of records in segment files.
+ *
+ * The log is one long line of bytes; a segment file holds `segment_size` of them at their own
+ * offsets (file wal/%016x of position / segment_size). The bytes are cut into blocks: a header
+ * of 64 bytes, records, padding to PS_IO_ALIGN. One flush writes one block or several; a block
+ * never crosses a segment, a group never crosses a block, and a block counts only if its header
+ * and every record in it are sound. So a group is there whole or not at all, and a durable
+ * sector is never written again.
+ *
+ * Flow       pool (log rule), recovery -> [wal] -> io
+ * Units      positions and LSNs are log bytes from the store's beginning; 0 means none.
+ * Ownership  a reservation is a debt, paid by one append or one release.
+ * Locking    thread safe. reserve may wait (for a flush, or for a checkpoint to free log): call
+ *            it before any latch. append never waits and is called under page latches. flush
+ *            waits for the device.
+ * Errors     PS_ERR_POISONED after a failed write or sync, here or elsewhere.
+ * Promise    after flush(lsn) returned PS_OK every record up to lsn survives a crash. Each block
+ *            says how far the log was durable when it was written, so that a hole in what was
+ *            durable is told from a torn tail: the first is PS_ERR_CORRUPT, the second the end.
+ *
+ * Incarnations: a crash can leave sound blocks behind a torn one. They are stale. The control
+ * file's incarnation is raised, and synced, before anything is appended after recovery; a block
+ * counts only if its incarnation is not lower than that of the block before it, nor lower than
+ * the control file's from incarnation_lsn on.
+ */
+#ifndef PS_WAL_WAL_H
+#define PS_WAL_WAL_H
+
+#include "base/lock.h"
+#include "base/poison.h"
+#include "io/io.h"
+#include "pagestore/cancel.h"
+#include "wal/record.h"
+
+#define PS_WAL_SEGMENT_DEFAULT (16u * 1024u * 1024u)
+#define PS_WAL_BLOCK_HDR_LEN 64u
+#define PS_WAL_DIR "wal"
+
+struct ps_wal; /* private: wal_internal.h */
+
+struct ps_wal_options {
+    struct ps_io *io;
+    struct ps_poison *poison;
+    uint32_t segment_size; /* power of two; at least 16 * PS_IO_ALIGN */
+    uint64_t max_wal;      /* writers wait for a checkpoint rather than let the log since
+                              log_start grow past this */
+    uint64_t store_tag;    /* first 8 bytes of the store's UUID: a segment of another store does
+                              not count */
+    uint32_t incarnation;
+    /* Where to go on: the end that the reader found. */
+    uint64_t end_pos;       /* next block goes here; a multiple of PS_IO_ALIGN */
+    uint64_t last_lsn;      /* LSN of the last record, 0: none yet */
+    uint64_t redo_lsn;      /* block start of the last checkpoint's record */
+    uint64_t log_start_lsn; /* segments wholly below may be recycled */
+    /* Called, holding nothing, by a writer that must wait for log to be freed. It returns after
+     * waking the checkpointer, or having run a checkpoint itself where there are no threads. */
+    void (*want_checkpoint)(void *ctx);
+    void *ctx;
+};
+
+PS_MUST_USE ps_err ps_wal_open(const struct ps_wal_options *opts, struct ps_wal **ret);
+void ps_wal_close(struct ps_wal *wal); /* flushes nothing */
+
+/* Makes segment 0 of a new store, written and synced, and the folder. */
+PS_MUST_USE ps_err ps_wal_create(struct ps_io *io, uint32_t segment_size);
+
+struct ps_wal_slot {
+    uint64_t bytes; /* 0: none held */
+};
+
+/* Longest group that a reservation may be for. */
+uint64_t ps_wal_group_max(const struct ps_wal *wal);
+
+/* Sets aside room for one group of at most `bytes` bytes of records: in the buffer, and in what
+ * max_wal allows. PS_ERR_RANGE: more than ps_wal_group_max(). PS_ERR_INTERRUPTED, _POISONED. */
+PS_MUST_USE ps_err ps_wal_reserve(struct ps_wal *wal, uint64_t bytes, struct ps_cancel *cancel,
+                                  struct ps_wal_slot *ret);
+void ps_wal_release(struct ps_wal *wal, struct ps_wal_slot *slot);
+
+/* Appends a group and pays the slot. redo_seen is the redo point by which the caller decided which
+ * pages need images; if it has moved since, nothing is appended, the slot stays, and the answer is
+ * false: decide again. Sets pos, lsn, prev and group_lsn of each record. */
+PS_MUST_USE bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot,
+                               struct ps_record *recs, size_t count, uint64_t redo_seen);
+
+/* Appends a checkpoint record at the start of a new block, and makes that block's position the
+ * redo point in the same step. The log is not flushed. */
+void ps_wal_append_checkpoint(struct ps_wal *wal, struct ps_wal_slot *slot,
+                              struct ps_record *rec, uint64_t *ret_redo_lsn);
+
+/* Waits until the log is durable up to lsn. Callers that come while the device works share the
+ * next flush. PS_ERR_INTERRUPTED leaves the flush to the others. */
+PS_MUST_USE ps_err ps_wal_flush(struct ps_wal *wal, uint64_t lsn, struct ps_cancel *cancel);
+
+uint64_t ps_wal_tail_lsn(const struct ps_wal *wal);    /* every appended record's LSN is <= this */
+uint64_t ps_wal_durable_lsn(const struct ps_wal *wal); /* only grows */
+uint64_t ps_wal_redo_lsn(const struct ps_wal *wal);
+uint64_t ps_wal_log_start_lsn(const struct ps_wal *wal);
+
+/* Lets go of log below log_start_lsn: called once the control file says so, durably. Whole
+ * segments become spare ones, already written, or are removed when there are enough spares. */
+PS_MUST_USE ps_err ps_wal_recycle(struct ps_wal *wal, uint64_t log_start_lsn);
+
+/* Steps of background work; each returns when there is nothing to do now. */
+PS_MUST_USE ps_err ps_wal_writer_step(struct ps_wal *wal);  /* flush what is appended */
+PS_MUST_USE ps_err ps_wal_prepare_step(struct ps_wal *wal); /* have the next segment ready */
+
+/* The record at position pos, of the log since log_start, durable or not; for undo. buf is the
+ * caller's and grows as needed (realloc); rec points into it. */
+PS_MUST_USE ps_err ps_wal_read_at(struct ps_wal *wal, uint64_t pos, uint8_t **buf, size_t *buf_len,
+                                  struct ps_record *ret);
+
+struct ps_wal_stats {
+    uint64_t records, bytes_appended, images, image_bytes;
+    uint64_t flushes, bytes_written, flush_waits, segments_made, segments_recycled;
+    uint64_t room_waits; /* writers that waited for a checkpoint */
+};
+void ps_wal_get_stats(struct ps_wal *wal, struct ps_wal_stats *ret);
+
+/* --- reading, without an open log: recovery, verify, listings ------------------------------ */
+
+struct ps_wal_reader; /* private */
+
+struct ps_wal_reader_options {
+    struct ps_io *io;
+    uint32_t segment_size;
+    uint64_t store_tag;
+    uint64_t start_pos;       /* of a block: redo_lsn, or any segment's start */
+    uint32_t incarnation;     /* the control file's, with incarnation_lsn */
+    uint64_t incarnation_lsn;
+    uint64_t durable_lsn;     /* the control file's: an end before it is a hole */
+};
+
+/* Where and why the log ended. */
+struct ps_wal_end {
+    uint64_t end_pos;      /* where the next block goes */
+    uint64_t last_lsn;     /* of the last record, 0: none read */
+    char why[160];         /* "block header is zero", "record crc ...": what stands at the end */
+};
+
+PS_MUST_USE ps_err ps_wal_reader_open(const struct ps_wal_reader_options *opts,
+                                      struct ps_wal_reader **ret);
+void ps_wal_reader_close(struct ps_wal_reader *r);
+
+/* The next record; rec points into the reader's buffer until the next call. PS_ERR_NOENT: the
+ * log has ended, soundly; end tells where. PS_ERR_CORRUPT: a hole in what had been durable; the
+ * message names segment file, offset and reason, and end is set too. PS_ERR_IO. */
+PS_MUST_USE ps_err ps_wal_reader_next(struct ps_wal_reader *r, struct ps_record *rec,
+                                      struct ps_wal_end *end);
+
+/* Position of the oldest segment file that is there, for listings that start as early as can be. */
+PS_MUST_USE ps_err ps_wal_oldest_pos(struct ps_io *io, uint32_t segment_size, uint64_t *ret_pos);
+
+/* One line of the log as text, without newline: `lsn prev txn type table page offset length`,
+ * then further words. Records without a page show `-`. Fixed width where it can be. */
+void ps_record_format(const struct ps_record *rec, char *buf, size_t len);
+#define PS_RECORD_TEXT_HEADER "lsn prev txn type table page offset length"
+
+#endif
