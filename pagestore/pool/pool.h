@@ -1,0 +1,229 @@
+/*
+ * pool.h - the buffer pool: a fixed set of page frames over any number of page files.
+ *
+ * Flow       store, alloc, recovery -> [pool] -> provider (load and store pages), wal (the log
+ *            rule: durable up to a page's LSN before the page is written)
+ * Units      frames and page numbers count from 0; LSNs are log bytes.
+ * Ownership  a successful pin is one debt, paid by one unpin. page->data is valid from pin to
+ *            unpin and the frame stays in place in between. Frames that a request may pin are
+ *            reserved beforehand, all in one step, and the reservation is paid back.
+ * Locking    all calls are thread safe. Pin, then latch: shared to read, exclusive to change;
+ *            several latches in ascending tag order. No pool lock is held during I/O. A page
+ *            that several threads miss at once is read once.
+ * Errors     on error nothing is pinned and *ret is untouched.
+ * Promise    a page reaches its file only after the log is durable up to its LSN; a dirty page
+ *            whose write failed stays, dirty, in its frame; no byte changes under a write,
+ *            because a sealed copy is what is written.
+ *
+ * One state word a frame (64 bits, atomic): pins, usage, flags (VALID, DIRTY, WRITING, LOADING,
+ * SEALED, DETACHED, LONG) and a version that changes whenever the frame takes another page. A hit is
+ * a lock-free look-up, one compare-and-swap to pin, a check of the tag; unpin is one atomic
+ * subtraction. Look-ups race with changes of the map and may miss what is there; a miss is
+ * decided under the partition's mutex.
+ */
+#ifndef PS_POOL_POOL_H
+#define PS_POOL_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "base/poison.h"
+#include "base/trace.h"
+#include "io/io.h"
+#include "pagestore/cancel.h"
+#include "pagestore/format.h"
+#include "pool/evict.h"
+
+struct ps_pool;
+struct ps_wal;
+
+/* A page's full name. Ordered by provider, table, fork, page: the order of latches. */
+struct ps_tag {
+    uint16_t provider; /* 0: the store's own tables */
+    uint16_t fork;     /* enum ps_fork */
+    uint32_t table;
+    uint32_t page;
+};
+
+enum ps_fork { PS_FORK_DATA = 0, PS_FORK_MAP = 1 };
+
+int ps_tag_cmp(const struct ps_tag *a, const struct ps_tag *b);
+
+/* A pinned page; this is the frame itself. The first fields are for everybody to read while
+ * they hold a pin; lsn and data under the latch. */
+struct ps_page {
+    uint8_t *data;               /* page_size bytes, aligned to PS_IO_ALIGN */
+    const struct ps_format *fmt; /* NULL where the provider has none */
+    struct ps_tag tag;
+    uint64_t lsn; /* end of the last record applied; also for pages that carry no LSN */
+};
+
+/* --- providers: where pages come from and go to -------------------------------------------- */
+
+struct ps_load {
+    struct ps_tag tag;
+    void *buf;                   /* fill all of it */
+    uint64_t lsn;                /* out: of the page as loaded, 0 for none */
+    const struct ps_format *fmt; /* out */
+    ps_err err;                  /* out; a page with an error gets no frame */
+};
+
+struct ps_store_page {
+    struct ps_tag tag;
+    const struct ps_format *fmt;
+    void *buf;    /* a copy, sealed already */
+    uint64_t lsn;
+    ps_err err;   /* out */
+};
+
+struct ps_provider {
+    const struct ps_provider_ops *ops;
+};
+
+struct ps_provider_ops {
+    /* Reads or makes up pages, checks them. Ascending tags. Called without locks, with the
+     * frames LOADING: nobody else sees or changes these pages meanwhile. May pin other pages,
+     * one at a time, out of the reservation that the caller of the pool's pin made for that:
+     * whoever pins with loading allowed reserves PS_LOAD_FRAMES more. */
+    void (*load)(struct ps_provider *p, struct ps_load *loads, size_t count);
+    /* Writes pages, any order between them, no sync. Ascending tags; the log rule has been kept. */
+    void (*store)(struct ps_provider *p, struct ps_store_page *pages, size_t count);
+    /* Computes the checksum of a page in memory. */
+    void (*seal)(struct ps_provider *p, const struct ps_tag *tag, const struct ps_format *fmt,
+                 void *page);
+};
+
+#define PS_LOAD_FRAMES 1u
+
+/* --- the pool -------------------------------------------------------------------------------- */
+
+struct ps_pool_options {
+    uint32_t frames; /* at least 8 */
+    uint32_t page_size;
+    struct ps_wal *wal; /* NULL: nothing is ever dirty (read-only sources) */
+    struct ps_io *io;   /* for its clock */
+    struct ps_poison *poison;
+    struct ps_trace *trace; /* may be NULL */
+    const struct ps_evict_ops *policy;
+};
+
+PS_MUST_USE ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret);
+void ps_pool_destroy(struct ps_pool *pool); /* writes nothing; nothing may be pinned */
+void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider *p);
+
+/* Sets frames aside for a request. Requests queue, first come first served, and are served when
+ * those before them release. PS_ERR_PINNED: so many frames are held by long pins that the request
+ * could never be served. PS_ERR_RANGE: more than the pool has. PS_ERR_INTERRUPTED. */
+PS_MUST_USE ps_err ps_pool_reserve(struct ps_pool *pool, uint32_t count, struct ps_cancel *cancel);
+void ps_pool_release(struct ps_pool *pool, uint32_t count);
+
+enum ps_pin_mode {
+    PS_PIN_LOAD,     /* read it in on a miss */
+    PS_PIN_NEW,      /* on a miss take a zeroed frame, clean, with fmt given: the caller writes
+                        every byte. The exclusive latch is taken in the same step (hit or miss), so
+                        that nobody sees the zeros */
+    PS_PIN_RESIDENT, /* PS_ERR_NOENT on a miss */
+};
+
+/* Pins a page out of a reservation that the caller holds. May write back a victim, and so may
+ * wait for a log flush. PS_ERR_CORRUPT and PS_ERR_IO come from load; PS_ERR_POISONED. */
+PS_MUST_USE ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag,
+                               enum ps_pin_mode mode, const struct ps_format *fmt,
+                               struct ps_page **ret);
+
+/* Pins many, ascending tags, reading all that are missing in one batch. pages[i] is NULL where
+ * errs[i] is an error; returns the first error in order, or PS_OK. The others stay pinned. */
+ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t count,
+                        struct ps_page **pages, ps_err *errs);
+
+void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page);
+
+/* A long pin: no reservation, kept as long as its holder likes. PS_ERR_PINNED: there is no frame
+ * left that is not held by such pins; never waits for one of them. */
+PS_MUST_USE ps_err ps_pool_pin_long(struct ps_pool *pool, const struct ps_tag *tag,
+                                    struct ps_cancel *cancel, struct ps_page **ret);
+void ps_pool_unpin_long(struct ps_pool *pool, struct ps_page *page);
+
+/* Latches. shared_sealed leaves the latch held shared with a checksum that verifies: the first
+ * reader after a change computes it. */
+void ps_page_latch_shared(struct ps_pool *pool, struct ps_page *page);
+void ps_page_latch_shared_sealed(struct ps_pool *pool, struct ps_page *page);
+void ps_page_latch_exclusive(struct ps_pool *pool, struct ps_page *page);
+void ps_page_unlatch(struct ps_pool *pool, struct ps_page *page);
+
+/* Both under the exclusive latch. mark_dirty comes before the record is appended, so that a
+ * checkpoint that begins in between sees the page; rec_lsn is a lower bound of where its record
+ * will lie (ps_wal_tail_lsn). changed comes after: it sets page->lsn, and unseals. */
+void ps_pool_mark_dirty(struct ps_pool *pool, struct ps_page *page, uint64_t rec_lsn);
+void ps_pool_changed(struct ps_pool *pool, struct ps_page *page, uint64_t lsn);
+
+/* --- write-back ------------------------------------------------------------------------------ */
+
+struct ps_flush {
+    uint64_t rec_lsn_below; /* pages whose first change since their last write lies below;
+                               UINT64_MAX: all */
+    bool data_only;         /* leave out allocation maps */
+    bool one_table;         /* only pages of `table` */
+    uint32_t table;
+    /* Called between batches, holding nothing, with what is done and what there was: may wait,
+     * to pace. NULL: as fast as the disk goes. */
+    void (*pace)(void *ctx, uint32_t done, uint32_t total);
+    void *ctx;
+};
+
+/* Writes every page that matches and was dirty, or being written, when the call began, sorted by
+ * tag and in batches, and waits for writes that others have under way. Syncs nothing. Costs what
+ * is dirty, not what the pool holds. Returns the first error; pages that failed stay dirty. */
+PS_MUST_USE ps_err ps_pool_flush(struct ps_pool *pool, const struct ps_flush *what,
+                                 struct ps_cancel *cancel);
+
+/* The cleaner's step: writes up to `max` dirty pages that eviction would reach soon, so that
+ * misses find clean victims. Returns how many were written. */
+uint32_t ps_pool_clean_step(struct ps_pool *pool, uint32_t max);
+
+/* Throws frames away without writing them: the pages [first, last] of a fork are gone, or are to
+ * be read again. Waits for writes under way. Pinned frames are detached: their holders keep the
+ * bytes until they unpin, look-ups no longer find them. */
+void ps_pool_drop(struct ps_pool *pool, uint16_t provider, uint32_t table, uint16_t fork,
+                  uint32_t first, uint32_t last);
+/* True while a frame holds bytes that were thrown away; its holder must not serve them. */
+bool ps_page_detached(const struct ps_page *page);
+
+/* Empties the pool of clean, unpinned frames. Returns how many. */
+uint32_t ps_pool_drop_clean(struct ps_pool *pool);
+
+/* --- what is going on -------------------------------------------------------------------------- */
+
+struct ps_frame_info {
+    bool valid;
+    struct ps_tag tag;
+    uint32_t pins;
+    uint32_t usage;
+    bool dirty, writing, loading, sealed;
+    uint64_t lsn, rec_lsn;
+};
+
+struct ps_pool_stats {
+    uint64_t hits, misses, evictions, dirty_evictions;
+    uint64_t pages_loaded, load_errors;
+    uint64_t pages_written, write_errors, cleaner_pages;
+    uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
+    uint32_t frames, valid, dirty, pinned, long_pins, reserved;
+};
+
+uint32_t ps_pool_frames(const struct ps_pool *pool);
+void ps_pool_frame_info(struct ps_pool *pool, uint32_t frame, struct ps_frame_info *ret);
+uint32_t ps_pool_frame_no(const struct ps_pool *pool, const struct ps_page *page);
+/* Where the page stands if it is resident, without counting as an access. */
+bool ps_pool_peek(struct ps_pool *pool, const struct ps_tag *tag, struct ps_frame_info *ret);
+void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret);
+const char *ps_pool_policy(const struct ps_pool *pool);
+uint32_t ps_pool_page_size(const struct ps_pool *pool);
+
+/* Walks the whole state and aborts with a message where it contradicts itself. Nothing else may
+ * run meanwhile. Debug builds and tests. */
+void ps_pool_check(struct ps_pool *pool);
+
+#endif
