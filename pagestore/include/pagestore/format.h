@@ -41,14 +41,18 @@ struct ps_page_ident {
     uint32_t table_id;
 };
 
-/* One thing wrong with a page's structure; word is greppable: "header", "lp-range", ... */
+/* One thing wrong with a page's structure; word is greppable: "header", "lp-range", ...; lp is
+ * the line pointer it is about, 0 when none. The words are listed in FORMAT.md section 4. */
 typedef void (*ps_damage_fn)(void *ctx, const char *word, int lp, const char *text);
+
+struct ps_slotted_layout; /* format/layout.h */
 
 struct ps_format {
     const char *name; /* "native", "postgres" */
     enum ps_format_id id;
     uint32_t header_len;    /* bytes before what a user of the page can call his own */
     uint32_t page_size_max; /* this format's own limit */
+    const struct ps_slotted_layout *slotted; /* where line pointers lie; used by slotted.h */
 
     /* A new page of the type, every byte set. native: a whole header. postgres: PageInit() for
      * SLOTTED; all zero (PostgreSQL's "new" page) for RAW. Not sealed. */
@@ -76,7 +80,7 @@ struct ps_format {
     enum ps_page_type (*type)(const void *page); /* postgres: RAW when new, else SLOTTED */
 
     /* Reports everything that is wrong with the structure of a page whose checksum may well be
-     * right (or known to be wrong); returns how many things. */
+     * right (or known to be wrong); returns how many things. report may be NULL. */
     unsigned (*check)(const void *page, const struct ps_page_ident *who, ps_damage_fn report,
                       void *ctx);
 

@@ -1,0 +1,152 @@
+/*
+ * pagestore.h - a page store: open it, keep it durable, see what it does.
+ *
+ * Flow       fs, tools -> [store] -> recovery -> pool -> wal, file -> io
+ * Units      sizes and offsets are bytes, page numbers count from 0, LSNs are log bytes, times
+ *            are microseconds (wall clock ones since 1970) unless a name says otherwise.
+ * Ownership  open gives a store that close takes back; tables and transactions are given back
+ *            before. Strings in options are copied.
+ * Locking    every call is thread safe unless it says otherwise. A caller that holds a page's
+ *            latch makes no call but those that release it.
+ * Errors     ps_err, with ps_message() for people. Once a sync has failed every change is
+ *            PS_ERR_POISONED until the store is opened again.
+ * Promise    when ps_store_sync() returns PS_OK, every change that returned before it began is in
+ *            the page files and durable; each change is there whole or not at all after a crash.
+ */
+#ifndef PAGESTORE_PAGESTORE_H
+#define PAGESTORE_PAGESTORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pagestore/cancel.h"
+#include "pagestore/err.h"
+#include "pagestore/format.h"
+
+struct ps_store;
+struct ps_io;
+struct ps_pool;
+struct ps_wal;
+struct ps_trace;
+
+enum ps_message_level { PS_MSG_INFO, PS_MSG_WARNING, PS_MSG_ERROR };
+
+enum ps_event_kind {
+    PS_EVENT_PAGES_FREED,   /* table, first, count: these pages are gone */
+    PS_EVENT_PAGES_CREATED, /* table, first, count: these pages came to be */
+    PS_EVENT_PAGES_CHANGED, /* table, first, count: bytes changed, by whomever */
+    PS_EVENT_TABLE_CREATED, /* table, name */
+    PS_EVENT_TABLE_DROPPED, /* table, name */
+    PS_EVENT_TABLE_RENAMED, /* table, name, name_old */
+    PS_EVENT_POISONED,      /* text in name: the reason */
+};
+
+struct ps_event {
+    enum ps_event_kind kind;
+    uint32_t table;
+    uint64_t first, count;
+    const char *name, *name_old;
+};
+
+struct ps_store_options {
+    uint64_t pool_bytes;      /* default 64 MiB; at least 8 pages and 4 MiB */
+    const char *policy;       /* default "clock" */
+    const char *io;           /* "auto" (default), "direct", "buffered" */
+    uint64_t max_wal;         /* default 1 GiB */
+    uint32_t wal_delay_ms;    /* default 200: an unsynced change is durable within this */
+    uint32_t checkpoint_timeout_s; /* default 300 */
+    bool read_only;           /* recovery, if it is needed, is refused (PS_ERR_READONLY) */
+    bool serve_corrupt;       /* give damaged pages to readers rather than PS_ERR_CORRUPT */
+    bool no_threads;          /* background work happens only in ps_store_step */
+    bool log_before_images;   /* of every change, not of transactions only */
+    struct ps_io *io_given;   /* instead of real files: tests; the caller keeps it */
+    void (*message)(void *ctx, enum ps_message_level level, const char *text);
+    /* Called with the table's lock held, so that no reader can come between the change and the
+     * call: note it down and return; make no call into the library. */
+    void (*event)(void *ctx, const struct ps_event *event);
+    /* Recovery's progress: phase is "analysis", "redo" or "undo", done and total in log bytes. */
+    void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
+    void *ctx;
+};
+
+void ps_store_options_default(struct ps_store_options *opts);
+
+struct ps_init_options {
+    uint32_t page_size;    /* 0: PS_PAGE_SIZE_DEFAULT */
+    uint32_t segment_size; /* 0: 16 MiB */
+    struct ps_io *io_given;
+};
+
+/* Makes an empty store in the folder `path`, which may exist if it is empty. PS_ERR_EXIST: there
+ * is something in it. PS_ERR_INVAL: page size. */
+PS_MUST_USE ps_err ps_store_init(const char *path, const struct ps_init_options *opts);
+
+/* Opens, and recovers if it was not closed cleanly. PS_ERR_IN_USE: "store is in use by pid N".
+ * PS_ERR_CORRUPT: control file, log or catalog leave no sound store; the message says which and
+ * where. PS_ERR_NOENT, PS_ERR_UNSUPPORTED, PS_ERR_IO, PS_ERR_NOSPC, PS_ERR_NOMEM. */
+PS_MUST_USE ps_err ps_store_open(const char *path, const struct ps_store_options *opts,
+                                 struct ps_store **ret);
+
+/* Checkpoints, marks the store clean and lets its lock go; frees everything whatever it returns.
+ * An error means that the store was left for recovery. */
+ps_err ps_store_close(struct ps_store *store);
+
+/* Leaves at once as a crash would: nothing more is written. For tests and after poison. */
+void ps_store_abandon(struct ps_store *store);
+
+/* A data checkpoint: log flushed, every page that was dirty when it began written, files synced.
+ * Callers that come together share one. */
+PS_MUST_USE ps_err ps_store_sync(struct ps_store *store, struct ps_cancel *cancel);
+/* The log only (-o fsync=wal). */
+PS_MUST_USE ps_err ps_store_sync_log(struct ps_store *store, struct ps_cancel *cancel);
+/* A full checkpoint: moves the redo point and recycles log. */
+PS_MUST_USE ps_err ps_store_checkpoint(struct ps_store *store, struct ps_cancel *cancel);
+
+/* One step of a background task, for callers without threads. Returns false when it had nothing
+ * to do. */
+enum ps_task { PS_TASK_LOG_WRITER, PS_TASK_CLEANER, PS_TASK_CHECKPOINTER };
+bool ps_store_step(struct ps_store *store, enum ps_task task);
+
+/* --- what is going on ------------------------------------------------------------------------ */
+
+/* One counter or fact. Numbers are counters or gauges; text ones have text set. */
+struct ps_stat {
+    const char *name;
+    const char *text; /* NULL: a number */
+    uint64_t value;
+    bool is_counter;  /* only grows */
+};
+typedef void (*ps_stat_fn)(void *ctx, const struct ps_stat *stat);
+/* Always the same names in the same order. */
+void ps_store_stats(struct ps_store *store, ps_stat_fn each, void *ctx);
+
+/* Settings in force; those with changeable set can be given to ps_store_set. */
+typedef void (*ps_setting_fn)(void *ctx, const char *name, const char *value, bool changeable);
+void ps_store_settings(struct ps_store *store, ps_setting_fn each, void *ctx);
+/* PS_ERR_NOENT: no such setting. PS_ERR_INVAL: no such value. PS_ERR_READONLY: fixed while open. */
+PS_MUST_USE ps_err ps_store_set(struct ps_store *store, const char *name, const char *value);
+
+/* The log as text, a record a line, from the first record whose LSN is >= from that is still
+ * there. each is given lines without newline; its error ends the listing and is returned. Works
+ * beside writers: lists what is durable when it is called. */
+PS_MUST_USE ps_err ps_store_wal_text(struct ps_store *store, uint64_t from,
+                                     ps_err (*each)(void *ctx, const char *line), void *ctx);
+
+uint32_t ps_store_page_size(const struct ps_store *store);
+bool ps_store_read_only(const struct ps_store *store); /* also after poison */
+const char *ps_store_poison_reason(struct ps_store *store); /* NULL while sound */
+void ps_store_uuid(const struct ps_store *store, char text[37]);
+struct ps_pool *ps_store_pool(struct ps_store *store);
+struct ps_wal *ps_store_wal(struct ps_store *store);
+struct ps_trace *ps_store_trace(struct ps_store *store);
+
+struct ps_store_space {
+    uint64_t bytes_total, bytes_free, bytes_avail;
+};
+PS_MUST_USE ps_err ps_store_space(struct ps_store *store, struct ps_store_space *ret);
+
+/* "64M" -> bytes; K, M, G, T. PS_ERR_INVAL. */
+PS_MUST_USE ps_err ps_parse_size(const char *text, uint64_t *ret);
+
+#endif
