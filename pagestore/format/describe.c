@@ -1,0 +1,133 @@
+#include "format/describe.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define BYTES_A_LINE 16u
+
+static char *put_hex(char *at, unsigned byte)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    *at++ = digits[byte >> 4];
+    *at++ = digits[byte & 15];
+    return at;
+}
+
+static void dump_line(const unsigned char *bytes, uint32_t len, FILE *out)
+{
+    char line[80];
+    char *at = line;
+
+    for (uint32_t i = 0; i < BYTES_A_LINE; i++) {
+        *at++ = ' ';
+        if (i % 8 == 0)
+            *at++ = ' ';
+        if (i < len) {
+            at = put_hex(at, bytes[i]);
+        } else {
+            *at++ = ' ';
+            *at++ = ' ';
+        }
+    }
+    at = memcpy(at, "  |", 3);
+    at += 3;
+    for (uint32_t i = 0; i < len; i++)
+        *at++ = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '.';
+    *at++ = '|';
+    *at++ = '\n';
+    assert(at <= line + sizeof(line));
+    fwrite(line, 1, (size_t)(at - line), out);
+}
+
+void ps_hexdump(const unsigned char *page, uint32_t from, uint32_t to, FILE *out)
+{
+    bool repeating = false;
+
+    for (uint32_t off = from; off < to; off += BYTES_A_LINE) {
+        uint32_t len = to - off < BYTES_A_LINE ? to - off : BYTES_A_LINE;
+
+        if (off > from && len == BYTES_A_LINE &&
+            memcmp(page + off, page + off - BYTES_A_LINE, BYTES_A_LINE) == 0) {
+            if (!repeating)
+                fputs("*\n", out);
+            repeating = true;
+            continue;
+        }
+        repeating = false;
+        fprintf(out, "%08x", off);
+        dump_line(page + off, len, out);
+    }
+    fprintf(out, "%08x\n", to);
+}
+
+/* The bytes of an item, or as many as lie on the page: line pointers are not trusted. */
+static void dump_item(const unsigned char *page, uint32_t page_size, uint32_t slot,
+                      const struct ps_lp *lp, FILE *out)
+{
+    uint32_t from = lp->off < page_size ? lp->off : page_size;
+    uint32_t len = lp->len < page_size - from ? lp->len : page_size - from;
+
+    fprintf(out, "item %u\n", slot);
+    ps_hexdump(page, from, from + len, out);
+}
+
+static void dump_unless_zero(const char *title, const unsigned char *page, uint32_t from,
+                             uint32_t to, FILE *out)
+{
+    if (from >= to || ps_page_is_zero(page + from, to - from))
+        return;
+    fprintf(out, "\n%s\n", title);
+    ps_hexdump(page, from, to, out);
+}
+
+static void describe_line_pointers(const struct ps_slotted_layout *l, const unsigned char *page,
+                                   uint32_t page_size, uint32_t slots,
+                                   const struct ps_item_columns *columns, FILE *out)
+{
+    fprintf(out, "\nlp lp_off lp_flags lp_len%s\n", columns->titles);
+    for (uint32_t slot = 1; slot <= slots; slot++) {
+        struct ps_lp lp = l->lp(page, slot);
+
+        fprintf(out, "%u %u %u %u", slot, lp.off, (unsigned)lp.flags, lp.len);
+        if (columns->print)
+            columns->print(page, page_size, &lp, out);
+        fputc('\n', out);
+    }
+    for (uint32_t slot = 1; slot <= slots; slot++) {
+        struct ps_lp lp = l->lp(page, slot);
+
+        if (ps_lp_has_storage(&lp)) {
+            fputc('\n', out);
+            dump_item(page, page_size, slot, &lp, out);
+        }
+    }
+}
+
+void ps_describe_slotted(const struct ps_slotted_layout *l, const unsigned char *page,
+                         uint32_t page_size, const struct ps_item_columns *columns, FILE *out)
+{
+    struct ps_bounds b = l->bounds(page);
+    struct ps_damage ignored = {0};
+    uint32_t slots = 0;
+
+    if (l->holds_items(page, page_size))
+        slots = ps_slots_before(l, b.lower, page_size);
+    if (slots > 0)
+        describe_line_pointers(l, page, page_size, slots, columns, out);
+    if (!ps_bounds_check(l, &b, page_size, &ignored)) {
+        dump_unless_zero("bytes after the line pointers", page, l->lp_start + slots * l->lp_len,
+                         page_size, out);
+        return;
+    }
+    if (slots == 0)
+        dump_unless_zero("contents", page, l->lp_start, b.lower, out);
+    dump_unless_zero("unused space", page, b.lower, b.upper, out);
+    dump_unless_zero("special space", page, b.special, page_size, out);
+}
+
+void ps_describe_damage(void *ctx, const char *word, int lp, const char *text)
+{
+    (void)lp; /* the text names it */
+    fprintf(ctx, "damage %s: %s\n", word, text);
+}

@@ -1,0 +1,35 @@
+/*
+ * describe.h - the parts of a page's text that both formats share.
+ *
+ * Flow       format_native.c, format_postgres.c -> [describe] -> out
+ * Units      offsets count bytes from the start of the page, in hexadecimal in the dumps, so
+ *            that they agree with `hexdump -C` of the page-file.
+ * Ownership  out stays the caller's; nothing is kept.
+ * Locking    none; the caller holds the page's latch or a copy.
+ * Errors     none are returned: out remembers a failed write, and its owner asks ferror().
+ * Promise    any bytes are survived, and nothing outside the page is read.
+ */
+#ifndef PS_FORMAT_DESCRIBE_H
+#define PS_FORMAT_DESCRIBE_H
+
+#include "format/layout.h"
+
+/* Bytes from..to of the page as `hexdump -C` shows them: 16 a line, text beside it, `*` for
+ * lines that repeat the one before, the end offset last. */
+void ps_hexdump(const unsigned char *page, uint32_t from, uint32_t to, FILE *out);
+
+/* Adds the columns of one item that its format knows how to read, or as many `-`. */
+struct ps_item_columns {
+    const char *titles; /* "" when there are none */
+    void (*print)(const unsigned char *page, uint32_t page_size, const struct ps_lp *lp, FILE *out);
+};
+
+/* The table of line pointers, then each item's bytes, then unused space and special space where
+ * they are not all zero. */
+void ps_describe_slotted(const struct ps_slotted_layout *l, const unsigned char *page,
+                         uint32_t page_size, const struct ps_item_columns *columns, FILE *out);
+
+/* A ps_damage_fn whose ctx is a FILE: the line `damage WORD: TEXT`. */
+void ps_describe_damage(void *ctx, const char *word, int lp, const char *text);
+
+#endif
