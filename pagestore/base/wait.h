@@ -10,6 +10,7 @@
 /* Waits on c with m held, like ps_cond_wait, and returns also when cancel (may be NULL) is
  * raised; spurious returns are possible, so callers loop on their condition. The condition and
  * the mutex must outlive the token's raisers: they belong to the store, not to the request.
+ * Wake such conditions with ps_cond_broadcast: a signal may fall to a waiter that is leaving.
  * PS_ERR_INTERRUPTED: the token is raised; m is held again all the same. */
 PS_MUST_USE ps_err ps_wait(struct ps_cond *c, struct ps_mutex *m, struct ps_cancel *cancel);
 
