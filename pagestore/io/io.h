@@ -4,7 +4,8 @@
  * Flow       file, wal, store -> [io] -> kernel, or a simulated disk, or a fault injector that
  *            wraps either. Nothing above calls the kernel for storage or time.
  * Units      offsets and lengths are bytes and, for read and write, multiples of PS_IO_ALIGN
- *            in aligned buffers; paths are relative to the root and have no "..".
+ *            in aligned buffers; paths are relative to the root and have no "..", and no part
+ *            of one may be a symbolic link.
  * Ownership  open gives a file that close takes back; a batch's buffers belong to the caller
  *            and must stay put until run returns.
  * Locking    every call is thread safe. Batches may run in any order within themselves; what
@@ -41,14 +42,14 @@ struct ps_io_req {
     uint64_t off;
     struct iovec *iov;
     int iov_count;
-    size_t done; /* out: bytes read or written */
-    ps_err err;  /* out */
+    size_t done;   /* out: bytes read or written */
+    ps_err err;    /* out */
     int sys_errno; /* out, of a failure; 0 where the failure has none */
 };
 
 enum ps_io_open_flags {
-    PS_IO_CREATE = 1,   /* make it if it is not there */
-    PS_IO_EXCL = 2,     /* with CREATE: PS_ERR_EXIST if it is */
+    PS_IO_CREATE = 1, /* make it if it is not there */
+    PS_IO_EXCL = 2,   /* with CREATE: PS_ERR_EXIST if it is */
     PS_IO_RDONLY = 4,
     PS_IO_BUFFERED = 8, /* small and rarely used (lock file): no Direct I/O, any alignment */
 };
@@ -92,7 +93,8 @@ struct ps_io_ops {
     ps_err (*rename)(struct ps_io *io, const char *from, const char *to);
     ps_err (*unlink)(struct ps_io *io, const char *path);
     ps_err (*sync_dir)(struct ps_io *io, const char *path);
-    /* Calls each(ctx, name) for every entry but "." and ".."; stops at its first error. */
+    /* Calls each(ctx, name) for every entry but "." and ".."; stops at its first error. The
+     * root itself is ".". */
     ps_err (*list)(struct ps_io *io, const char *path, ps_err (*each)(void *ctx, const char *name),
                    void *ctx);
     /* Takes the file's lock (flock, exclusive) without waiting; held until the file is closed.
@@ -112,6 +114,7 @@ struct ps_io {
 
 struct ps_io_file {
     struct ps_io *io;
+    const char *path; /* as it was opened, for messages; the file's own copy */
 };
 
 enum ps_io_kind {
@@ -133,6 +136,13 @@ PS_MUST_USE ps_err ps_io_read(struct ps_io_file *file, void *buf, size_t len, ui
                               size_t *got);
 PS_MUST_USE ps_err ps_io_write(struct ps_io_file *file, const void *buf, size_t len, uint64_t off);
 PS_MUST_USE ps_err ps_io_sync(struct ps_io_file *file);
+
+/* What implementations of `run` share: the bytes a request asks for, whether buffers, lengths and
+ * offset are aligned as Units says, and the thread's message for a request that failed (made
+ * from its fields alone; returns req->err). */
+uint64_t ps_io_req_len(const struct ps_io_req *req);
+bool ps_io_req_aligned(const struct ps_io_req *req);
+ps_err ps_io_req_fail(const struct ps_io_req *req);
 
 static inline ps_err ps_io_run(struct ps_io *io, struct ps_io_req *reqs, size_t count)
 {

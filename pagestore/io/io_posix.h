@@ -1,0 +1,67 @@
+/*
+ * io_posix.h - private to the implementation of io.h on real files.
+ *
+ * io_posix.c opens files and works on folders; io_posix_data.c moves bytes; io_posix_batch.c
+ * runs requests side by side.
+ */
+#ifndef PS_IO_IO_POSIX_H
+#define PS_IO_IO_POSIX_H
+
+#include "base/lock.h"
+#include "io/io.h"
+
+#define PS_POSIX_WORKERS_MAX 15 /* with the caller itself, 16 requests are under way at once */
+
+struct ps_posix_batch;
+
+/* The threads that help callers with their batches. Started when a batch first has use for
+ * them, kept until the io is destroyed. */
+struct ps_posix_workers {
+    struct ps_mutex mtx;         /* rank IO; guards everything here and in the batches */
+    struct ps_cond work;         /* a batch came, or stop */
+    struct ps_posix_batch *head; /* batches with requests nobody took yet */
+    struct ps_posix_batch **tail;
+    pthread_t threads[PS_POSIX_WORKERS_MAX];
+    unsigned thread_count;
+    unsigned idle_count;
+    bool stop;
+};
+
+struct ps_posix_io {
+    struct ps_io io; /* first: ops take it for this */
+    char *root;      /* for messages */
+    int root_fd;
+    enum ps_io_kind kind;
+    bool direct;         /* Direct I/O where the file is not PS_IO_BUFFERED */
+    _Atomic bool warned; /* warn was called */
+    _Atomic bool openat2_missing;
+    _Atomic unsigned open_files;
+    void (*warn)(void *ctx, const char *text);
+    void *warn_ctx;
+    struct ps_posix_workers workers;
+};
+
+struct ps_posix_file {
+    struct ps_io_file file; /* first */
+    int fd;
+    bool direct;    /* O_DIRECT is set: offsets must stay aligned, also after a short write */
+    bool unaligned; /* opened PS_IO_BUFFERED: any offset, length and buffer */
+};
+
+/* Runs one request on the calling thread; fills done, err and sys_errno, and no message. */
+void ps_posix_req_run(struct ps_io_req *req);
+
+ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret);
+ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size);
+ps_err ps_posix_allocate(struct ps_io_file *file, uint64_t off, uint64_t len);
+ps_err ps_posix_punch(struct ps_io_file *file, uint64_t off, uint64_t len);
+
+/* The way of file systems without fallocate: zeros over [off, off + len), both aligned unless
+ * the file is unaligned. Grows the file if the range ends past its end. */
+ps_err ps_posix_write_zeros(struct ps_io_file *file, uint64_t off, uint64_t len);
+
+ps_err ps_posix_run(struct ps_io *io, struct ps_io_req *reqs, size_t count);
+void ps_posix_workers_init(struct ps_posix_workers *w);
+void ps_posix_workers_deinit(struct ps_posix_workers *w); /* no batch is under way */
+
+#endif

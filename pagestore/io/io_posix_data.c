@@ -1,0 +1,267 @@
+/*
+ * io_posix_data.c - moving bytes of real files, and the space they take.
+ */
+#include "io/io_posix.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define WINDOW 256             /* iovecs handed to the kernel at once; below IOV_MAX (1024) */
+#define NO_PROGRESS_MAX 3      /* writes in a row that may move nothing */
+#define ZEROS_LEN (256 * 1024) /* bytes per write when space is filled by hand */
+
+static struct ps_posix_file *file_of(struct ps_io_file *file)
+{
+    return (struct ps_posix_file *)file;
+}
+
+/* The part of the request's buffers that begins at byte `done`; returns the iovecs used. */
+static int window_fill(struct iovec window[WINDOW], const struct ps_io_req *req, size_t done)
+{
+    int used = 0;
+
+    for (int i = 0; i < req->iov_count && used < WINDOW; i++) {
+        const struct iovec *v = &req->iov[i];
+
+        if (done >= v->iov_len) {
+            done -= v->iov_len;
+            continue;
+        }
+        window[used].iov_base = (unsigned char *)v->iov_base + done;
+        window[used].iov_len = v->iov_len - done;
+        used++;
+        done = 0;
+    }
+    return used;
+}
+
+static ssize_t transfer_once(const struct ps_io_req *req)
+{
+    struct iovec window[WINDOW];
+    int fd = file_of(req->file)->fd;
+    int used = window_fill(window, req, req->done);
+    off_t at = (off_t)(req->off + req->done);
+    ssize_t moved;
+
+    do {
+        if (req->op == PS_IO_READ)
+            moved = preadv(fd, window, used, at);
+        else
+            moved = pwritev2(fd, window, used, at, req->op == PS_IO_WRITE_DURABLE ? RWF_DSYNC : 0);
+    } while (moved < 0 && errno == EINTR);
+    return moved;
+}
+
+static void req_failed(struct ps_io_req *req, int sys_errno)
+{
+    req->sys_errno = sys_errno;
+    req->err = ps_fail_errno(sys_errno, "%s", req->file->path);
+}
+
+static void read_all(struct ps_io_req *req, uint64_t len)
+{
+    bool direct = file_of(req->file)->direct;
+
+    while (req->done < len) {
+        ssize_t moved = transfer_once(req);
+
+        if (moved < 0) {
+            req_failed(req, errno);
+            return;
+        }
+        req->done += (size_t)moved;
+        /* Direct reads stop between blocks only where the file ends; asking again at an odd
+         * offset would be EINVAL. */
+        if (moved == 0 || (direct && moved % PS_IO_ALIGN != 0))
+            return;
+    }
+}
+
+static void write_all(struct ps_io_req *req, uint64_t len)
+{
+    bool direct = file_of(req->file)->direct;
+    unsigned no_progress = 0;
+
+    while (req->done < len) {
+        ssize_t moved = transfer_once(req);
+
+        if (moved < 0) {
+            req_failed(req, errno);
+            return;
+        }
+        if (direct) /* a block cut short is written again from its start */
+            moved -= moved % PS_IO_ALIGN;
+        req->done += (size_t)moved;
+        no_progress = moved > 0 ? 0 : no_progress + 1;
+        if (no_progress == NO_PROGRESS_MAX) {
+            req_failed(req, EIO);
+            return;
+        }
+    }
+}
+
+/* Not repeated on EINTR: an interrupted sync may have consumed the report of a failed write. */
+static void sync_file(struct ps_io_req *req)
+{
+    if (fdatasync(file_of(req->file)->fd) != 0)
+        req_failed(req, errno);
+}
+
+void ps_posix_req_run(struct ps_io_req *req)
+{
+    uint64_t len = ps_io_req_len(req);
+
+    assert(req->op == PS_IO_SYNC || file_of(req->file)->unaligned || ps_io_req_aligned(req));
+    req->done = 0;
+    req->err = PS_OK;
+    req->sys_errno = 0;
+    if (req->op != PS_IO_SYNC && (req->off > INT64_MAX || len > INT64_MAX - req->off)) {
+        req_failed(req, EFBIG);
+        return;
+    }
+    switch (req->op) {
+    case PS_IO_READ:
+        read_all(req, len);
+        break;
+    case PS_IO_WRITE:
+    case PS_IO_WRITE_DURABLE:
+        write_all(req, len);
+        break;
+    case PS_IO_SYNC:
+        sync_file(req);
+        break;
+    }
+}
+
+ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret)
+{
+    struct stat st;
+
+    if (fstat(file_of(file)->fd, &st) != 0)
+        return ps_fail_errno(errno, "cannot stat %s", file->path);
+    *ret = (struct ps_io_stat){
+        .size = (uint64_t)st.st_size,
+        .spent = (uint64_t)st.st_blocks * 512,
+        .mtime_us = (uint64_t)st.st_mtim.tv_sec * 1000000 + (uint64_t)st.st_mtim.tv_nsec / 1000,
+        .mode = st.st_mode,
+        .uid = st.st_uid,
+        .gid = st.st_gid,
+    };
+    return PS_OK;
+}
+
+ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size)
+{
+    int rc;
+
+    if (size > INT64_MAX)
+        return ps_fail_errno(EFBIG, "cannot truncate %s to %" PRIu64 " bytes", file->path, size);
+    do
+        rc = ftruncate(file_of(file)->fd, (off_t)size);
+    while (rc != 0 && errno == EINTR);
+    if (rc != 0)
+        return ps_fail_errno(errno, "cannot truncate %s to %" PRIu64 " bytes", file->path, size);
+    return PS_OK;
+}
+
+/* 0, or the errno. */
+static int fallocate_range(struct ps_io_file *file, int mode, uint64_t off, uint64_t len)
+{
+    int rc;
+
+    if (off > INT64_MAX || len > INT64_MAX - off)
+        return EFBIG;
+    do
+        rc = fallocate(file_of(file)->fd, mode, (off_t)off, (off_t)len);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0 ? 0 : errno;
+}
+
+ps_err ps_posix_write_zeros(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    unsigned char *zeros = ps_buf_alloc(ZEROS_LEN);
+    ps_err err = PS_OK;
+
+    if (!zeros)
+        return ps_fail(PS_ERR_NOMEM, "no memory to fill %s with zeros", file->path);
+    while (len > 0 && !err) {
+        size_t piece = len < ZEROS_LEN ? (size_t)len : ZEROS_LEN;
+
+        err = ps_io_write(file, zeros, piece, off);
+        off += piece;
+        len -= piece;
+    }
+    ps_buf_free(zeros);
+    return err;
+}
+
+/* Where fallocate is missing, only what lies past the end is filled: a hole before it cannot be
+ * told from data that somebody is writing just now. */
+static ps_err allocate_by_hand(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    uint64_t end = off + len;
+    uint64_t from;
+    struct ps_io_stat st;
+    ps_err err = ps_posix_stat(file, &st);
+
+    if (err)
+        return err;
+    from = (st.size + PS_IO_ALIGN - 1) / PS_IO_ALIGN * PS_IO_ALIGN;
+    if (from < off)
+        from = off;
+    return from < end ? ps_posix_write_zeros(file, from, end - from) : PS_OK;
+}
+
+ps_err ps_posix_allocate(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    int sys_errno;
+
+    assert(len > 0);
+    sys_errno = fallocate_range(file, 0, off, len);
+    if (sys_errno == EOPNOTSUPP)
+        return allocate_by_hand(file, off, len);
+    if (sys_errno)
+        return ps_fail_errno(sys_errno, "cannot allocate %" PRIu64 " bytes at %" PRIu64 " of %s",
+                             len, off, file->path);
+    return PS_OK;
+}
+
+/* Zeros over the part of the range that the file has; the size is put back where the last
+ * aligned write went past it. */
+static ps_err punch_by_hand(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    uint64_t end = off + len;
+    struct ps_io_stat st;
+    ps_err err = ps_posix_stat(file, &st);
+
+    if (err || off >= st.size)
+        return err;
+    if (end > st.size)
+        end = (st.size + PS_IO_ALIGN - 1) / PS_IO_ALIGN * PS_IO_ALIGN;
+    err = ps_posix_write_zeros(file, off, end - off);
+    if (!err && end > st.size)
+        err = ps_posix_truncate(file, st.size);
+    return err;
+}
+
+ps_err ps_posix_punch(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    int sys_errno;
+
+    assert(len > 0);
+    sys_errno = fallocate_range(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
+    if (sys_errno == EOPNOTSUPP)
+        return punch_by_hand(file, off, len);
+    if (sys_errno)
+        return ps_fail_errno(sys_errno, "cannot punch %" PRIu64 " bytes at %" PRIu64 " of %s", len,
+                             off, file->path);
+    return PS_OK;
+}
