@@ -29,18 +29,19 @@ enum ps_store_state {
 struct ps_control {
     uint8_t uuid[16];
     uint32_t page_size;
-    uint32_t segment_size;   /* bytes of a log segment */
-    uint32_t state;          /* enum ps_store_state */
-    uint32_t incarnation;    /* of the log; raised before every open for writing appends */
-    uint64_t incarnation_lsn;/* where this incarnation's first block may stand; blocks from here
-                                on with a lower incarnation are stale */
-    uint64_t redo_lsn;       /* position of the CHECKPOINT record at which redo starts */
-    uint64_t log_start_lsn;  /* oldest log position still needed (redo or undo) */
-    uint64_t durable_lsn;    /* the log is durable at least up to here */
-    uint64_t end_lsn;        /* CLEAN only: exact end of the log */
-    uint64_t next_txn;       /* transaction ids below may have been used */
-    uint32_t next_table;     /* table ids below may have been used */
-    uint64_t written_us;     /* when this was written */
+    uint32_t segment_size;    /* bytes of a log segment */
+    uint32_t state;           /* enum ps_store_state */
+    uint32_t incarnation;     /* of the log; raised before every open for writing appends */
+    uint64_t incarnation_lsn; /* where this incarnation's first block may stand; blocks from here
+                                 on with a lower incarnation are stale */
+    uint64_t redo_lsn;        /* position of the CHECKPOINT record at which redo starts */
+    uint64_t log_start_lsn;   /* oldest log position still needed (redo or undo) */
+    uint64_t durable_lsn;     /* the log is durable at least up to here */
+    uint64_t end_lsn;         /* CLEAN only: LSN of the log's last record */
+    uint64_t next_txn;        /* transaction ids below may have been used */
+    uint32_t next_table;      /* table ids below may have been used */
+    uint64_t generation;      /* of this content; raised by ps_control_write */
+    uint64_t written_us;      /* when this was written */
 };
 
 /* What was found of the two copies; for verify. */
@@ -49,12 +50,14 @@ struct ps_control_report {
     char copy_why[2][160]; /* "" when sound */
 };
 
-/* Reads the newest sound copy. report may be NULL. */
+/* Reads the sound copy of the highest generation. report may be NULL. Also PS_ERR_NOENT. */
 PS_MUST_USE ps_err ps_control_read(struct ps_io *io, struct ps_control *ret,
                                    struct ps_control_report *report);
 
-/* Writes both copies, a sync after each. A failure after the first byte poisons the store. */
-PS_MUST_USE ps_err ps_control_write(struct ps_io *io, const struct ps_control *control,
+/* Raises control->generation and writes both copies, a sync after each; makes the file, and its
+ * name durable, if it is not there. The caller sets written_us. A failure after the first byte
+ * poisons the store. */
+PS_MUST_USE ps_err ps_control_write(struct ps_io *io, struct ps_control *control,
                                     struct ps_poison *poison);
 
 #endif

@@ -25,11 +25,12 @@ struct ps_pagefile {
     struct ps_io_file *file;
     struct ps_poison *poison;
     uint32_t page_size;
-    char path[64]; /* for messages */
+    char path[64];          /* for messages */
     struct ps_mutex mtx;    /* rank FILE */
-    uint64_t writes_begun;  /* guarded by mtx: write batches that may have reached the file */
-    uint64_t writes_synced; /* guarded by mtx: writes_begun as of the last sync's start */
+    uint64_t writes_done;   /* guarded by mtx: changes that returned, failed ones too */
+    uint64_t writes_synced; /* guarded by mtx: writes_done as of the last sync's start */
     uint64_t alloc_pages;   /* guarded by mtx: pages from 0 that ps_pagefile_reserve covered */
+    uint64_t shrinks;       /* guarded by mtx: how often alloc_pages may have gone down */
 };
 
 /* One page in flight. */
@@ -44,8 +45,11 @@ PS_MUST_USE ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_io *io, con
                                     struct ps_poison *poison);
 void ps_pagefile_close(struct ps_pagefile *f);
 
-/* Reads or writes count pages, given in ascending order; neighbours go in one request, all
- * requests in one batch. Returns the first error; each page has its own. */
+/* Reads or writes count pages, given in ascending order; neighbours go in one request, requests
+ * in batches of up to PS_PAGEFILE_BATCH pages. Returns the first error; each page has its own
+ * (of a request that failed half way, the pages moved before are PS_OK). Writing needs a store
+ * that is not poisoned: PS_ERR_POISONED. */
+#define PS_PAGEFILE_BATCH 256u
 PS_MUST_USE ps_err ps_pagefile_read(struct ps_pagefile *f, struct ps_pagefile_page *pages,
                                     size_t count);
 PS_MUST_USE ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages,
@@ -62,7 +66,9 @@ PS_MUST_USE ps_err ps_pagefile_sync(struct ps_pagefile **files, size_t count);
  * file system in steps that grow with the file. */
 PS_MUST_USE ps_err ps_pagefile_reserve(struct ps_pagefile *f, uint64_t first, uint64_t count);
 
-/* Gives back the space of pages [first, first + count); they read as zeros. */
+/* Gives back the space of pages [first, first + count); they read as zeros. The caller sees to
+ * it that nobody reserves or writes these pages meanwhile; the same goes for truncate and the
+ * pages it cuts off. */
 PS_MUST_USE ps_err ps_pagefile_punch(struct ps_pagefile *f, uint64_t first, uint64_t count);
 PS_MUST_USE ps_err ps_pagefile_truncate(struct ps_pagefile *f, uint64_t count);
 PS_MUST_USE ps_err ps_pagefile_stat(struct ps_pagefile *f, struct ps_io_stat *ret);

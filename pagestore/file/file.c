@@ -1,0 +1,311 @@
+/*
+ * file.c - page numbers to byte ranges, neighbours to one request, syncs and space.
+ */
+#include "file/file.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SYNC_BATCH 64 /* files synced side by side */
+#define GROW_MIN ((uint64_t)64 << 10)
+#define GROW_MAX ((uint64_t)64 << 20)
+#define GROW_SHARE 8 /* ask for an eighth more than there is */
+
+ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_io *io, const char *path,
+                        uint32_t page_size, unsigned io_flags, struct ps_poison *poison)
+{
+    ps_err err;
+
+    assert(page_size > 0);
+    memset(f, 0, sizeof(*f));
+    if (strlen(path) >= sizeof(f->path))
+        return ps_fail(PS_ERR_RANGE, "%s: the path is too long", path);
+    err = io->ops->open(io, path, io_flags, &f->file);
+    if (err)
+        return err;
+    f->io = io;
+    f->poison = poison;
+    f->page_size = page_size;
+    snprintf(f->path, sizeof(f->path), "%s", path);
+    ps_mutex_init(&f->mtx, PS_RANK_FILE, "file.mtx");
+    return PS_OK;
+}
+
+void ps_pagefile_close(struct ps_pagefile *f)
+{
+    if (!f->file)
+        return;
+    ps_io_close(f->file);
+    f->file = NULL;
+    ps_mutex_deinit(&f->mtx);
+}
+
+/* Everything that changes the file ends here, failed or not: what may have reached the kernel
+ * needs a sync. Counted at the end, because a sync covers what returned before it began. */
+static void note_change(struct ps_pagefile *f)
+{
+    ps_mutex_lock(&f->mtx);
+    f->writes_done++;
+    ps_mutex_unlock(&f->mtx);
+}
+
+/* The pages of one batch and the requests made of them. */
+struct batch {
+    struct iovec iov[PS_PAGEFILE_BATCH];
+    struct ps_io_req reqs[PS_PAGEFILE_BATCH];
+    size_t req_count;
+};
+
+static void batch_build(struct batch *b, struct ps_pagefile *f, enum ps_io_op op,
+                        const struct ps_pagefile_page *pages, size_t count)
+{
+    assert(count <= PS_PAGEFILE_BATCH);
+    b->req_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        assert(i == 0 || pages[i - 1].page_no < pages[i].page_no);
+        b->iov[i] = (struct iovec){.iov_base = pages[i].buf, .iov_len = f->page_size};
+        if (i > 0 && pages[i - 1].page_no + 1 == pages[i].page_no) {
+            b->reqs[b->req_count - 1].iov_count++;
+            continue;
+        }
+        b->reqs[b->req_count++] = (struct ps_io_req){
+            .file = f->file,
+            .op = op,
+            .off = pages[i].page_no * f->page_size,
+            .iov = &b->iov[i],
+            .iov_count = 1,
+        };
+    }
+}
+
+/* What a request moved, page by page: a read that ended early leaves zeros behind. */
+static void req_settle(const struct ps_io_req *req, uint32_t page_size,
+                       struct ps_pagefile_page *pages)
+{
+    for (int i = 0; i < req->iov_count; i++) {
+        size_t start = (size_t)i * page_size;
+        size_t have = req->done > start ? req->done - start : 0;
+
+        pages[i].err = have >= page_size ? PS_OK : req->err;
+        if (req->op == PS_IO_READ && !req->err && have < page_size)
+            memset((unsigned char *)pages[i].buf + have, 0, page_size - have);
+    }
+}
+
+static ps_err run_batch(struct ps_pagefile *f, enum ps_io_op op, struct ps_pagefile_page *pages,
+                        size_t count)
+{
+    struct batch b;
+    ps_err err;
+
+    batch_build(&b, f, op, pages, count);
+    err = ps_io_run(f->io, b.reqs, b.req_count);
+    for (size_t r = 0; r < b.req_count; r++) {
+        req_settle(&b.reqs[r], f->page_size, pages);
+        pages += b.reqs[r].iov_count;
+    }
+    return err;
+}
+
+/* All batches are run, also after one failed; the message is that of the first failure. */
+static ps_err run_pages(struct ps_pagefile *f, enum ps_io_op op, struct ps_pagefile_page *pages,
+                        size_t count)
+{
+    char first_message[256];
+    ps_err first = PS_OK;
+
+    while (count > 0) {
+        size_t n = count < PS_PAGEFILE_BATCH ? count : PS_PAGEFILE_BATCH;
+        ps_err err = run_batch(f, op, pages, n);
+
+        if (err && !first) {
+            first = err;
+            snprintf(first_message, sizeof(first_message), "%s", ps_message());
+        }
+        pages += n;
+        count -= n;
+    }
+    return first ? ps_fail(first, "%s", first_message) : PS_OK;
+}
+
+ps_err ps_pagefile_read(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count)
+{
+    return run_pages(f, PS_IO_READ, pages, count);
+}
+
+ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count)
+{
+    ps_err err = ps_poison_check(f->poison);
+
+    if (err) {
+        for (size_t i = 0; i < count; i++)
+            pages[i].err = err;
+        return err;
+    }
+    err = run_pages(f, PS_IO_WRITE, pages, count);
+    note_change(f);
+    return err;
+}
+
+bool ps_pagefile_unsynced(struct ps_pagefile *f)
+{
+    bool unsynced;
+
+    ps_mutex_lock(&f->mtx);
+    unsynced = f->writes_done != f->writes_synced;
+    ps_mutex_unlock(&f->mtx);
+    return unsynced;
+}
+
+/* Syncs the unsynced ones among count <= SYNC_BATCH files. */
+static ps_err sync_batch(struct ps_pagefile **files, size_t count)
+{
+    struct ps_io_req reqs[SYNC_BATCH];
+    struct ps_pagefile *synced[SYNC_BATCH];
+    uint64_t covers[SYNC_BATCH];
+    size_t n = 0;
+    ps_err err;
+
+    for (size_t i = 0; i < count; i++) {
+        struct ps_pagefile *f = files[i];
+
+        ps_mutex_lock(&f->mtx);
+        if (f->writes_done != f->writes_synced) {
+            reqs[n] = (struct ps_io_req){.file = f->file, .op = PS_IO_SYNC};
+            synced[n] = f;
+            covers[n++] = f->writes_done;
+        }
+        ps_mutex_unlock(&f->mtx);
+    }
+    if (n == 0)
+        return PS_OK;
+    err = ps_io_run(synced[0]->io, reqs, n);
+    if (err)
+        return ps_poison_raise(synced[0]->poison, err);
+    for (size_t i = 0; i < n; i++) {
+        ps_mutex_lock(&synced[i]->mtx);
+        if (synced[i]->writes_synced < covers[i])
+            synced[i]->writes_synced = covers[i];
+        ps_mutex_unlock(&synced[i]->mtx);
+    }
+    return PS_OK;
+}
+
+ps_err ps_pagefile_sync(struct ps_pagefile **files, size_t count)
+{
+    ps_err err = PS_OK;
+
+    while (count > 0 && !err) {
+        size_t n = count < SYNC_BATCH ? count : SYNC_BATCH;
+
+        assert(files[0]->io == files[n - 1]->io);
+        err = ps_poison_check(files[0]->poison);
+        if (!err)
+            err = sync_batch(files, n);
+        files += n;
+        count -= n;
+    }
+    return err;
+}
+
+/* The end of the range worth asking for when pages up to `end` are needed. */
+static uint64_t grown_end(const struct ps_pagefile *f, uint64_t end)
+{
+    uint64_t step = end * f->page_size / GROW_SHARE;
+
+    if (step < GROW_MIN)
+        step = GROW_MIN;
+    if (step > GROW_MAX)
+        step = GROW_MAX;
+    return end + step / f->page_size;
+}
+
+static ps_err allocate(struct ps_pagefile *f, uint64_t first, uint64_t end)
+{
+    return f->io->ops->allocate(f->file, first * f->page_size, (end - first) * f->page_size);
+}
+
+/* Continues the covered range: from its end to past `end`, or exactly to it where there is no
+ * room for more. */
+static ps_err extend_covered(struct ps_pagefile *f, uint64_t covered, uint64_t end,
+                             uint64_t shrinks)
+{
+    uint64_t new_end = grown_end(f, end);
+    ps_err err = allocate(f, covered, new_end);
+
+    if (err == PS_ERR_NOSPC) {
+        new_end = end;
+        err = allocate(f, covered, new_end);
+    }
+    if (err)
+        return err;
+    ps_mutex_lock(&f->mtx);
+    /* A punch or truncate in between may have taken pages of the range away again. */
+    if (f->shrinks == shrinks && f->alloc_pages < new_end)
+        f->alloc_pages = new_end;
+    ps_mutex_unlock(&f->mtx);
+    return PS_OK;
+}
+
+ps_err ps_pagefile_reserve(struct ps_pagefile *f, uint64_t first, uint64_t count)
+{
+    uint64_t end = first + count;
+    uint64_t covered;
+    uint64_t shrinks;
+    ps_err err = ps_poison_check(f->poison);
+
+    assert(count > 0);
+    if (err)
+        return err;
+    ps_mutex_lock(&f->mtx);
+    covered = f->alloc_pages;
+    shrinks = f->shrinks;
+    ps_mutex_unlock(&f->mtx);
+
+    if (end <= covered)
+        return PS_OK;
+    if (first <= covered)
+        return extend_covered(f, covered, end, shrinks);
+    return allocate(f, first, end); /* behind a hole that shall stay one */
+}
+
+/* Pages from `first` on are no longer known to have space. */
+static void note_shrink(struct ps_pagefile *f, uint64_t first)
+{
+    ps_mutex_lock(&f->mtx);
+    f->shrinks++;
+    f->writes_done++;
+    if (f->alloc_pages > first)
+        f->alloc_pages = first;
+    ps_mutex_unlock(&f->mtx);
+}
+
+ps_err ps_pagefile_punch(struct ps_pagefile *f, uint64_t first, uint64_t count)
+{
+    ps_err err = ps_poison_check(f->poison);
+
+    assert(count > 0);
+    if (err)
+        return err;
+    err = f->io->ops->punch(f->file, first * f->page_size, count * f->page_size);
+    note_shrink(f, first);
+    return err;
+}
+
+ps_err ps_pagefile_truncate(struct ps_pagefile *f, uint64_t count)
+{
+    ps_err err = ps_poison_check(f->poison);
+
+    if (err)
+        return err;
+    err = f->io->ops->truncate(f->file, count * f->page_size);
+    note_shrink(f, count);
+    return err;
+}
+
+ps_err ps_pagefile_stat(struct ps_pagefile *f, struct ps_io_stat *ret)
+{
+    return f->io->ops->stat(f->file, ret);
+}
