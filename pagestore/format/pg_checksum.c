@@ -26,15 +26,24 @@ static const uint32_t start[SUMS] = {
     0x783125bb, 0x6ca8eaa2, 0xe407eac6, 0x4b5cfc3e, 0x9fbf8c76, 0x15ca20be, 0xf2ca9fd3, 0x959bd756,
 };
 
-static inline __attribute__((always_inline)) void add_row(lanes *sums, const unsigned char *row)
+static inline __attribute__((always_inline)) void mix(lanes *sum, const unsigned char *bytes)
 {
-    for (unsigned i = 0; i < VECTORS; i++) {
-        lanes value;
+    lanes value;
 
-        memcpy(&value, row + i * sizeof(value), sizeof(value));
-        value ^= sums[i];
-        sums[i] = (value * FNV_PRIME) ^ (value >> 17);
-    }
+    memcpy(&value, bytes, sizeof(value));
+    value ^= *sum;
+    *sum = (value * FNV_PRIME) ^ (value >> 17);
+}
+
+/* Spelled out, so that no compiler leaves the sums in memory for the sake of a loop. */
+static inline __attribute__((always_inline)) void add_row(lanes sums[VECTORS],
+                                                          const unsigned char *row)
+{
+    static_assert(VECTORS == 4, "one line each");
+    mix(&sums[0], row);
+    mix(&sums[1], row + sizeof(lanes));
+    mix(&sums[2], row + 2 * sizeof(lanes));
+    mix(&sums[3], row + 3 * sizeof(lanes));
 }
 
 static inline __attribute__((always_inline)) uint32_t sum_page(const unsigned char *page,

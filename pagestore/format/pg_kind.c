@@ -69,7 +69,7 @@ struct ps_pg_kind ps_pg_kind(const void *page, uint32_t page_size, uint32_t spec
     const unsigned char *bytes = page;
 
     if (special == page_size)
-        return (struct ps_pg_kind){"heap", true, true};
+        return (struct ps_pg_kind){"plain", true, true};
     if (special < page_size && page_size - special == 16)
         return kind_of_16(bytes + special);
     if (special < page_size && page_size - special == 8)

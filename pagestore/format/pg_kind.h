@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 struct ps_pg_kind {
-    const char *name; /* "heap", "btree", "hash", ...; "unknown" */
+    const char *name; /* "plain" (heap, free space map, ...), "btree", ...; "unknown" */
     bool has_items;   /* line pointers follow the header */
     bool has_tuples;  /* the items are heap tuples, if anything */
 };
