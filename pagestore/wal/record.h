@@ -51,14 +51,19 @@ enum ps_rec_flags {
 };
 
 enum ps_ref_flags {
-    PS_REF_IMAGE = 1,  /* the whole page as it was after the change; off is 0 */
-    PS_REF_BEFORE = 2, /* before-bytes of [off, off + len) follow the after-bytes */
+    PS_REF_IMAGE = 1,        /* the whole page as it was after the change; off is 0 */
+    PS_REF_BEFORE = 2,       /* before-bytes of [off, off + len) follow the after-bytes */
+    PS_REF_FORMAT_SHIFT = 8, /* high 8 bits: the page's enum ps_format_id, so that redo needs no
+                                catalog to know how its pages are stamped */
 };
 
 /*
  * One page that a record is about. For an image, len is the page size and after_len may be less:
  * what is missing at the end are zeros. With BEFORE an image has before_off and before_len of
- * its own, because undo puts back only what was changed.
+ * its own, because undo puts back only what was changed. Otherwise after_len is len, and the
+ * before-bytes are those of [off, off + len): encoding does not look at the other fields.
+ * Decoding promises that off + len does not overflow and that before-bytes of an image lie within
+ * len; whether that fits the page is for its user to check.
  */
 struct ps_ref {
     uint32_t table;
@@ -94,19 +99,21 @@ struct ps_record {
     uint64_t prev;      /* LSN of the record before this one in the log */
     uint64_t group_lsn; /* LSN of its group's last record: what its pages take. Decoding a single
                            record cannot know it; the reader sets it */
+    uint32_t crc;       /* CRC-32C of the record's bytes, as it stands in them */
 };
 
 /* Bytes the record takes in the log. */
 size_t ps_record_len(const struct ps_record *rec);
 
-/* Encoding is in two steps, so that the copy and most of the checksum happen before the record's
- * place is known: body writes everything but the placed fields, place sets position, prev and the
- * final checksum. buf has ps_record_len() bytes. */
-void ps_record_encode_body(const struct ps_record *rec, uint8_t *buf, uint32_t *ret_crc);
-void ps_record_encode_place(struct ps_record *rec, uint8_t *buf, uint32_t crc, uint64_t pos,
-                            uint64_t prev);
+/* Encoding is in two steps, so that most of the checksum happens before the record's place is
+ * known: body_crc reads everything but the header; encode copies all of it
+ * to buf, of ps_record_len() bytes, with position and prev, and sets pos, lsn, prev and crc. */
+uint32_t ps_record_body_crc(const struct ps_record *rec);
+void ps_record_encode(struct ps_record *rec, uint8_t *buf, uint32_t body_crc, uint64_t pos,
+                      uint64_t prev);
 
-/* buf holds avail bytes from position pos on. */
+/* buf holds avail bytes from position pos on. On an error *ret is untouched and the message says
+ * what is wrong: "record crc is ..., should be ...". */
 PS_MUST_USE ps_err ps_record_decode(const uint8_t *buf, size_t avail, uint64_t pos,
                                     struct ps_record *ret);
 

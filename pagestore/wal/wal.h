@@ -44,7 +44,7 @@ struct ps_wal_options {
     struct ps_poison *poison;
     uint32_t segment_size; /* power of two; at least 16 * PS_IO_ALIGN */
     uint64_t max_wal;      /* writers wait for a checkpoint rather than let the log since
-                              log_start grow past this */
+                              log_start grow past this; at least 4 * segment_size */
     uint64_t store_tag;    /* first 8 bytes of the store's UUID: a segment of another store does
                               not count */
     uint32_t incarnation;
@@ -72,25 +72,42 @@ struct ps_wal_slot {
 /* Longest group that a reservation may be for. */
 uint64_t ps_wal_group_max(const struct ps_wal *wal);
 
-/* Sets aside room for one group of at most `bytes` bytes of records: in the buffer, and in what
- * max_wal allows. PS_ERR_RANGE: more than ps_wal_group_max(). PS_ERR_INTERRUPTED, _POISONED. */
+/* Sets aside room for one group of at most `bytes` bytes of records: in the buffer, in what
+ * max_wal allows, and on disk, so that neither append nor flush can fail for want of it.
+ * PS_ERR_RANGE: more than ps_wal_group_max(). PS_ERR_NOSPC: no new segment can be made.
+ * PS_ERR_INTERRUPTED, _POISONED. */
 PS_MUST_USE ps_err ps_wal_reserve(struct ps_wal *wal, uint64_t bytes, struct ps_cancel *cancel,
                                   struct ps_wal_slot *ret);
+
+/* The same for what frees log: checkpoints, and the undoing of transactions. It may go beyond
+ * max_wal, and into the segment that the others leave in hand, and waits only for buffer room. */
+PS_MUST_USE ps_err ps_wal_reserve_urgent(struct ps_wal *wal, uint64_t bytes,
+                                         struct ps_cancel *cancel, struct ps_wal_slot *ret);
+/* The same without being held back by max_wal, for those by whom log is let go again: checkpoints
+ * and undo. */
+PS_MUST_USE ps_err ps_wal_reserve_urgent(struct ps_wal *wal, uint64_t bytes,
+                                         struct ps_cancel *cancel, struct ps_wal_slot *ret);
 void ps_wal_release(struct ps_wal *wal, struct ps_wal_slot *slot);
+
+/* Wakes everybody who waits in reserve or flush, to look again: for whoever poisoned the store
+ * elsewhere, holding no lock. */
+void ps_wal_wake(struct ps_wal *wal);
 
 /* Appends a group and pays the slot. redo_seen is the redo point by which the caller decided which
  * pages need images; if it has moved since, nothing is appended, the slot stays, and the answer is
- * false: decide again. Sets pos, lsn, prev and group_lsn of each record. */
-PS_MUST_USE bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot,
-                               struct ps_record *recs, size_t count, uint64_t redo_seen);
+ * false: decide again. Sets pos, lsn, prev and group_lsn of each record, GROUP_END of the last, and
+ * txn_prev where the record before it in the group is of the same transaction. */
+PS_MUST_USE bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_record *recs,
+                               size_t count, uint64_t redo_seen);
 
 /* Appends a checkpoint record at the start of a new block, and makes that block's position the
  * redo point in the same step. The log is not flushed. */
-void ps_wal_append_checkpoint(struct ps_wal *wal, struct ps_wal_slot *slot,
-                              struct ps_record *rec, uint64_t *ret_redo_lsn);
+void ps_wal_append_checkpoint(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_record *rec,
+                              uint64_t *ret_redo_lsn);
 
 /* Waits until the log is durable up to lsn. Callers that come while the device works share the
- * next flush. PS_ERR_INTERRUPTED leaves the flush to the others. */
+ * next flush. PS_ERR_INTERRUPTED leaves the flush to the others. PS_ERR_RANGE: no record ends at
+ * lsn or behind it. */
 PS_MUST_USE ps_err ps_wal_flush(struct ps_wal *wal, uint64_t lsn, struct ps_cancel *cancel);
 
 uint64_t ps_wal_tail_lsn(const struct ps_wal *wal);    /* every appended record's LSN is <= this */
@@ -107,7 +124,8 @@ PS_MUST_USE ps_err ps_wal_writer_step(struct ps_wal *wal);  /* flush what is app
 PS_MUST_USE ps_err ps_wal_prepare_step(struct ps_wal *wal); /* have the next segment ready */
 
 /* The record at position pos, of the log since log_start, durable or not; for undo. buf is the
- * caller's and grows as needed (realloc); rec points into it. */
+ * caller's and grows as needed (realloc); rec points into it. group_lsn is not known: it is 0.
+ * PS_ERR_RANGE: outside of the log. PS_ERR_CORRUPT: no sound record begins there. */
 PS_MUST_USE ps_err ps_wal_read_at(struct ps_wal *wal, uint64_t pos, uint8_t **buf, size_t *buf_len,
                                   struct ps_record *ret);
 
@@ -126,17 +144,20 @@ struct ps_wal_reader_options {
     struct ps_io *io;
     uint32_t segment_size;
     uint64_t store_tag;
-    uint64_t start_pos;       /* of a block: redo_lsn, or any segment's start */
-    uint32_t incarnation;     /* the control file's, with incarnation_lsn */
+    uint64_t start_pos;   /* of a block: redo_lsn, or any segment's start. Of a log that is open,
+                             segments that are recycled meanwhile read as a hole */
+    uint32_t incarnation; /* the control file's, with incarnation_lsn */
     uint64_t incarnation_lsn;
-    uint64_t durable_lsn;     /* the control file's: an end before it is a hole */
+    uint64_t durable_lsn;   /* the control file's: an end before it is a hole */
+    uint64_t clean_end_lsn; /* the control file's end_lsn of a store closed cleanly: an end right
+                               there needs no search behind it. 0: unknown */
 };
 
 /* Where and why the log ended. */
 struct ps_wal_end {
-    uint64_t end_pos;      /* where the next block goes */
-    uint64_t last_lsn;     /* of the last record, 0: none read */
-    char why[160];         /* "block header is zero", "record crc ...": what stands at the end */
+    uint64_t end_pos;  /* where the next block goes */
+    uint64_t last_lsn; /* of the last record, 0: none read */
+    char why[160];     /* "block header is zero", "record crc ...": what stands at the end */
 };
 
 PS_MUST_USE ps_err ps_wal_reader_open(const struct ps_wal_reader_options *opts,

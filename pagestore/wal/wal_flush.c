@@ -1,0 +1,181 @@
+/*
+ * wal_flush.c - group commit: one thread writes what all have appended.
+ *
+ * Who finds nobody flushing becomes the flusher: it closes the open block, writes every closed
+ * block in one batch, a request a segment, makes them durable, and wakes the others. Those who
+ * came meanwhile find what they wait for done, or one of them is the next flusher, for all.
+ */
+#include <string.h>
+
+#include "base/wait.h"
+#include "wal/wal_internal.h"
+
+/* What one flush writes. */
+struct batch {
+    uint64_t from; /* closed blocks in [from, to) */
+    uint64_t to;
+    uint64_t lsn; /* of the last record in them */
+};
+
+static void close_batch(struct ps_wal *wal, struct batch *ret)
+{
+    ps_mutex_lock(&wal->tail_mtx);
+    if (wal->block_records > 0)
+        ps_wal_close_block(wal, false);
+    ret->from = wal->written_pos;
+    ret->to = wal->block_pos;
+    ret->lsn = wal->block_prev_lsn;
+    ps_mutex_unlock(&wal->tail_mtx);
+}
+
+/* The flusher's open file of a segment, which reserve has seen made. */
+static ps_err open_handle(struct ps_wal *wal, uint64_t seg_no, struct ps_io_file **ret)
+{
+    struct ps_wal_handle *h = &wal->handles[seg_no % wal->span];
+    char name[WAL_NAME_LEN];
+    ps_err err;
+
+    assert(seg_no < atomic_load(&wal->seg_limit));
+    if (h->file && h->seg_no != seg_no) {
+        ps_io_close(h->file);
+        h->file = NULL;
+    }
+    if (!h->file) {
+        ps_wal_seg_name(seg_no, name);
+        err = wal->opts.io->ops->open(wal->opts.io, name, 0, &h->file);
+        if (err) {
+            h->file = NULL;
+            return err;
+        }
+        h->seg_no = seg_no;
+    }
+    *ret = h->file;
+    return PS_OK;
+}
+
+/* Fills wal->reqs with a write for each segment of the batch. */
+static ps_err plan_writes(struct ps_wal *wal, const struct batch *batch, uint32_t *ret_count)
+{
+    uint32_t segment_size = wal->opts.segment_size, count = 0;
+    uint64_t pos = batch->from, seg_end, end;
+    struct ps_io_file *file;
+    ps_err err;
+
+    for (; pos < batch->to; pos = seg_end) {
+        seg_end = ps_wal_seg_end(segment_size, pos);
+        end = batch->to;
+        if (end >= seg_end)
+            end = wal->used_end[ps_wal_seg_no(segment_size, pos) % wal->span];
+        assert(end > pos && end <= seg_end && count < wal->span);
+        err = open_handle(wal, ps_wal_seg_no(segment_size, pos), &file);
+        if (err)
+            return err;
+        wal->iovs[count].iov_base = ps_wal_ring_at(wal, pos);
+        wal->iovs[count].iov_len = (size_t)(end - pos);
+        wal->reqs[count] = (struct ps_io_req){
+            .file = file,
+            .op = PS_IO_WRITE,
+            .off = pos % segment_size,
+            .iov = &wal->iovs[count],
+            .iov_count = 1,
+        };
+        atomic_fetch_add(&wal->counters.bytes_written, end - pos);
+        count++;
+    }
+    *ret_count = count;
+    return PS_OK;
+}
+
+/* One write that is durable when it returns is faster than a write and a sync [65 against 73-170
+ * us for 8 and 12 KiB]; several writes share a round of syncs, a file each. */
+static ps_err write_durably(struct ps_wal *wal, uint32_t count)
+{
+    uint32_t i;
+    ps_err err;
+
+    if (count == 1)
+        wal->reqs[0].op = PS_IO_WRITE_DURABLE;
+    err = ps_io_run(wal->opts.io, wal->reqs, count);
+    if (err || count == 1)
+        return err;
+    for (i = 0; i < count; i++)
+        wal->reqs[i] = (struct ps_io_req){.file = wal->reqs[i].file, .op = PS_IO_SYNC};
+    return ps_io_run(wal->opts.io, wal->reqs, count);
+}
+
+/* The batch is durable: its ring space is free, and who waited for it may go on. */
+static void finish_batch(struct ps_wal *wal, const struct batch *batch)
+{
+    ps_mutex_lock(&wal->tail_mtx);
+    assert(wal->written_pos == batch->from && batch->lsn >= atomic_load(&wal->durable_lsn));
+    wal->written_pos = batch->to;
+    atomic_store(&wal->durable_lsn, batch->lsn);
+    if (wal->room_waiters > 0)
+        ps_cond_broadcast(&wal->room_cond);
+    ps_mutex_unlock(&wal->tail_mtx);
+    atomic_fetch_add(&wal->counters.flushes, 1);
+}
+
+/* By the flusher, holding no lock. A failure is final: what reached the disk is not known. */
+static ps_err flush_closed(struct ps_wal *wal)
+{
+    struct batch batch;
+    uint32_t count = 0;
+    ps_err err;
+
+    close_batch(wal, &batch);
+    assert(batch.from < batch.to);
+    err = plan_writes(wal, &batch, &count);
+    if (!err)
+        err = write_durably(wal, count);
+    if (err) {
+        ps_fail_in(err, "log flush");
+        return ps_poison_raise(wal->opts.poison, err);
+    }
+    finish_batch(wal, &batch);
+    return PS_OK;
+}
+
+/* Takes the flusher's part, with flush_mtx held before and after. */
+static ps_err be_flusher(struct ps_wal *wal)
+{
+    ps_err err;
+
+    wal->flushing = true;
+    ps_mutex_unlock(&wal->flush_mtx);
+    err = flush_closed(wal);
+    ps_mutex_lock(&wal->flush_mtx);
+    wal->flushing = false;
+    ps_cond_broadcast(&wal->flush_cond);
+    return err;
+}
+
+ps_err ps_wal_flush(struct ps_wal *wal, uint64_t lsn, struct ps_cancel *cancel)
+{
+    ps_err err = PS_OK;
+
+    if (atomic_load(&wal->durable_lsn) >= lsn)
+        return PS_OK;
+    if (lsn > atomic_load(&wal->tail_lsn))
+        return ps_fail(PS_ERR_RANGE, "LSN %llu is past the log's end %llu", (unsigned long long)lsn,
+                       (unsigned long long)atomic_load(&wal->tail_lsn));
+    ps_mutex_lock(&wal->flush_mtx);
+    while (!err && atomic_load(&wal->durable_lsn) < lsn) {
+        err = ps_poison_check(wal->opts.poison);
+        if (err)
+            break;
+        if (!wal->flushing) {
+            err = be_flusher(wal);
+        } else {
+            atomic_fetch_add(&wal->counters.flush_waits, 1);
+            err = ps_wait(&wal->flush_cond, &wal->flush_mtx, cancel);
+        }
+    }
+    ps_mutex_unlock(&wal->flush_mtx);
+    return err;
+}
+
+ps_err ps_wal_writer_step(struct ps_wal *wal)
+{
+    return ps_wal_flush(wal, atomic_load(&wal->tail_lsn), NULL);
+}

@@ -1,0 +1,233 @@
+/*
+ * wal_internal.h - what the files of the log share, and nobody else sees.
+ *
+ * The log's tail lives in a ring: position p is at ring[p % ring_len]. ring_len is a multiple of
+ * the segment size and a block never crosses a segment, so no block wraps.
+ *
+ *     written_pos         block_pos        tail
+ *     |  closed blocks    | open block     |
+ *     v                   v                v
+ *     [hdr rec rec pad][hdr rec pad]  [hdr rec rec ...
+ *
+ * Everything below written_pos is durable in the segment files and its ring space is free. Blocks
+ * between written_pos and block_pos are closed: their bytes never change again, and a flush writes
+ * them. Records go to the open block, at tail. Where the group does not fit in what is left of
+ * the segment, the block is closed with the next segment as its successor, and what is left stays
+ * unwritten: `used_end` remembers from where.
+ *
+ * Room: close_bound() is where tail would be if the open block were closed now. Always
+ *     close_bound() + reserved <= written_pos + ring_len
+ * because each reservation counts with group_cost(), which is no less than what its append can
+ * add to close_bound().
+ */
+#ifndef PS_WAL_INTERNAL_H
+#define PS_WAL_INTERNAL_H
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#include "base/mem.h"
+#include "wal/wal.h"
+
+/* --- bytes on disk (FORMAT.md section 5) ----------------------------------------------------- */
+
+#define WAL_BLOCK_MAGIC 0x314c5750u /* the bytes P W L 1 */
+
+struct ps_block_hdr {
+    ps_le32 magic;        /* 00-03 */
+    ps_le32 crc;          /* 04-07 CRC-32C of bytes 08-63 */
+    ps_le64 pos;          /* 08-15 its own position */
+    ps_le64 next;         /* 16-23 position of the next block */
+    ps_le64 durable_lsn;  /* 24-31 the log was durable up to here when this block was closed */
+    ps_le64 prev_lsn;     /* 32-39 LSN of the last record before this block */
+    ps_le64 store_tag;    /* 40-47 */
+    ps_le32 incarnation;  /* 48-51 */
+    ps_le32 payload_len;  /* 52-55 bytes of records */
+    ps_le32 record_count; /* 56-59 */
+    ps_le32 records_crc;  /* 60-63 CRC-32C of its records' crc fields, in order */
+};
+static_assert(sizeof(struct ps_block_hdr) == PS_WAL_BLOCK_HDR_LEN, "FORMAT.md section 5");
+static_assert(offsetof(struct ps_block_hdr, records_crc) == 60, "FORMAT.md section 5");
+
+struct ps_record_hdr {
+    ps_le32 len;       /* 00-03 of the whole record */
+    ps_le32 crc;       /* 04-07 CRC-32C of bytes 64 to the end, then 00-03, then 08-63 */
+    ps_le64 pos;       /* 08-15 its own position */
+    ps_le64 prev;      /* 16-23 LSN of the record before it */
+    ps_le64 txn;       /* 24-31 */
+    ps_le64 txn_prev;  /* 32-39 */
+    ps_le64 undo_next; /* 40-47 */
+    ps_le64 time_us;   /* 48-55 */
+    uint8_t rm;        /* 56 */
+    uint8_t type;      /* 57 */
+    uint8_t flags;     /* 58 */
+    uint8_t ref_count; /* 59 */
+    ps_le32 body_len;  /* 60-63 */
+};
+#define WAL_RECORD_HDR_LEN 64u
+#define WAL_RECORD_ALIGN 8u
+static_assert(sizeof(struct ps_record_hdr) == WAL_RECORD_HDR_LEN, "FORMAT.md section 5");
+static_assert(offsetof(struct ps_record_hdr, body_len) == 60, "FORMAT.md section 5");
+
+struct ps_ref_hdr {
+    ps_le32 table;      /* 00-03 */
+    ps_le32 page;       /* 04-07 */
+    ps_le16 fork;       /* 08-09 */
+    ps_le16 flags;      /* 10-11 */
+    ps_le32 off;        /* 12-15 */
+    ps_le32 len;        /* 16-19 */
+    ps_le32 after_len;  /* 20-23 */
+    ps_le32 before_off; /* 24-27 */
+    ps_le32 before_len; /* 28-31 */
+};
+#define WAL_REF_HDR_LEN 32u
+static_assert(sizeof(struct ps_ref_hdr) == WAL_REF_HDR_LEN, "FORMAT.md section 5");
+static_assert(sizeof(struct ps_checkpoint_body) == 16, "FORMAT.md section 5");
+static_assert(sizeof(struct ps_checkpoint_txn) == 24, "FORMAT.md section 5");
+static_assert(sizeof(struct ps_table_body) == 8, "FORMAT.md section 5");
+
+/* --- blocks (wal_block.c) -------------------------------------------------------------------- */
+
+/* A block header, decoded. */
+struct ps_block {
+    uint64_t pos;
+    uint64_t next;
+    uint64_t durable_lsn;
+    uint64_t prev_lsn;
+    uint64_t store_tag;
+    uint32_t incarnation;
+    uint32_t payload_len;
+    uint32_t record_count;
+    uint32_t records_crc;
+};
+
+static inline uint64_t ps_wal_align(uint64_t pos)
+{
+    return (pos + PS_IO_ALIGN - 1) & ~(uint64_t)(PS_IO_ALIGN - 1);
+}
+
+static inline uint64_t ps_wal_seg_no(uint32_t segment_size, uint64_t pos)
+{
+    return pos / segment_size;
+}
+
+static inline uint64_t ps_wal_seg_end(uint32_t segment_size, uint64_t pos)
+{
+    return (ps_wal_seg_no(segment_size, pos) + 1) * segment_size;
+}
+
+void ps_block_encode(const struct ps_block *b, uint8_t *buf);
+
+/* buf holds the PS_WAL_BLOCK_HDR_LEN bytes at position pos. Checks the header alone: after PS_OK
+ * its block lies within its segment and its next one is where it can be. Messages say what is
+ * wrong, without place. */
+PS_MUST_USE ps_err ps_block_decode(const uint8_t *buf, uint64_t pos, uint32_t segment_size,
+                                   uint64_t store_tag, struct ps_block *ret);
+
+/* Checks the records of a sound header; buf holds its payload. ret_last_lsn: of the last record,
+ * or prev_lsn. *ret_bad_off on error: where in the payload the first unsound record begins. */
+PS_MUST_USE ps_err ps_block_verify(const struct ps_block *b, const uint8_t *buf,
+                                   uint64_t *ret_last_lsn, uint64_t *ret_bad_off);
+
+/* --- records (wal_record.c) ------------------------------------------------------------------ */
+
+/* Length of the record at buf as it says itself; 0 if that cannot be: not aligned, shorter than a
+ * header, or longer than avail. */
+size_t ps_record_peek_len(const uint8_t *buf, size_t avail);
+/* GROUP_END of a record that was verified before. */
+bool ps_record_peek_group_end(const uint8_t *buf);
+/* ps_record_decode() without the checksum, of a record that was verified before. */
+PS_MUST_USE ps_err ps_record_parse(const uint8_t *buf, size_t avail, uint64_t pos,
+                                   struct ps_record *ret);
+
+/* --- the open log ---------------------------------------------------------------------------- */
+
+/* An open segment of the flusher. */
+struct ps_wal_handle {
+    uint64_t seg_no;
+    struct ps_io_file *file; /* NULL: none */
+};
+
+struct ps_wal_counters {
+    _Atomic uint64_t records, bytes_appended, images, image_bytes;
+    _Atomic uint64_t flushes, bytes_written, flush_waits, segments_made, segments_recycled;
+    _Atomic uint64_t room_waits;
+};
+
+struct ps_wal {
+    /* constant after open */
+    struct ps_wal_options opts;
+    uint8_t *ring;
+    uint64_t ring_len;
+    uint64_t group_max;
+    uint32_t span; /* segments that the ring's bytes can touch: entries of the arrays below */
+
+    struct ps_mutex tail_mtx; /* rank WAL_TAIL */
+    struct ps_cond room_cond; /* with tail_mtx: written_pos, log_start or reserved has moved */
+    uint64_t written_pos;     /* this down to room_waiters: guarded by tail_mtx */
+    uint64_t block_pos;       /* of the open block; its header's place is kept free */
+    uint64_t tail;            /* where the next record goes */
+    uint64_t reserved;        /* costs of all slots held */
+    uint64_t block_prev_lsn;  /* LSN of the last record before the open block */
+    uint32_t block_records;   /* records in the open block */
+    uint32_t block_crc;       /* running CRC of their crc fields */
+    uint64_t *used_end;       /* [segment number % span]: end of its last block, once closed */
+    uint32_t room_waiters;
+
+    _Atomic uint64_t tail_lsn;      /* of the last record; written under tail_mtx */
+    _Atomic uint64_t redo_lsn;      /* written under tail_mtx */
+    _Atomic uint64_t log_start_lsn; /* written under tail_mtx; only grows */
+    _Atomic uint64_t durable_lsn;   /* written by the flusher; only grows */
+
+    struct ps_mutex flush_mtx;     /* rank WAL_FLUSH */
+    struct ps_cond flush_cond;     /* with flush_mtx: flushing has become false */
+    bool flushing;                 /* guarded by flush_mtx; who set it is the flusher */
+    struct ps_wal_handle *handles; /* [segment number % span]; the flusher's */
+    struct ps_io_req *reqs;        /* span of them; the flusher's */
+    struct iovec *iovs;            /* likewise */
+
+    struct ps_mutex seg_mtx;    /* rank WAL_FLUSH, never together with flush_mtx: makes, renames
+                                   and removes segment files */
+    _Atomic uint64_t seg_limit; /* written under seg_mtx: segments from the tail's up to here are
+                                   there, written, under durable names */
+
+    struct ps_wal_counters counters;
+};
+
+/* Aborts where the tail's fields contradict each other; with `records`, walks those of the open
+ * block too. Under tail_mtx. */
+#ifdef NDEBUG
+static inline void ps_wal_check(const struct ps_wal *wal, bool records)
+{
+    (void)wal;
+    (void)records;
+}
+#else
+void ps_wal_check(const struct ps_wal *wal, bool records);
+#endif
+
+static inline uint8_t *ps_wal_ring_at(const struct ps_wal *wal, uint64_t pos)
+{
+    return wal->ring + pos % wal->ring_len;
+}
+
+/* Bytes of log that appending a group of `bytes` can take up, whatever comes before it. */
+uint64_t ps_wal_group_cost(uint64_t bytes);
+
+/* Closes the open block and opens the next one: behind it, or at the next segment's start. Under
+ * tail_mtx. (wal_append.c) */
+void ps_wal_close_block(struct ps_wal *wal, bool next_segment);
+
+/* Segments (wal_segment.c). A name is "wal/%016x". */
+#define WAL_NAME_LEN 32
+void ps_wal_seg_name(uint64_t seg_no, char name[WAL_NAME_LEN]);
+/* Fsyncs what the reader found, clears away leftovers, and sets seg_limit. */
+PS_MUST_USE ps_err ps_wal_seg_adopt(struct ps_wal *wal);
+/* Makes segments until seg_limit > seg_no. A failure other than NOSPC and NOMEM poisons. */
+PS_MUST_USE ps_err ps_wal_seg_ensure(struct ps_wal *wal, uint64_t seg_no);
+
+/* Segment numbers there are, in ascending order; *ret is malloc'd. */
+PS_MUST_USE ps_err ps_wal_seg_list(struct ps_io *io, uint32_t segment_size, uint64_t **ret,
+                                   size_t *ret_count);
+
+#endif
