@@ -106,8 +106,8 @@ struct ps_record {
 size_t ps_record_len(const struct ps_record *rec);
 
 /* Encoding is in two steps, so that most of the checksum happens before the record's place is
- * known: body_crc reads everything but the header; encode copies all of it
- * to buf, of ps_record_len() bytes, with position and prev, and sets pos, lsn, prev and crc. */
+ * known: body_crc reads everything but the header; encode copies all of it to buf, which has
+ * ps_record_len() bytes, with position and prev, and sets pos, lsn, prev and crc. */
 uint32_t ps_record_body_crc(const struct ps_record *rec);
 void ps_record_encode(struct ps_record *rec, uint8_t *buf, uint32_t body_crc, uint64_t pos,
                       uint64_t prev);

@@ -83,10 +83,6 @@ PS_MUST_USE ps_err ps_wal_reserve(struct ps_wal *wal, uint64_t bytes, struct ps_
  * max_wal, and into the segment that the others leave in hand, and waits only for buffer room. */
 PS_MUST_USE ps_err ps_wal_reserve_urgent(struct ps_wal *wal, uint64_t bytes,
                                          struct ps_cancel *cancel, struct ps_wal_slot *ret);
-/* The same without being held back by max_wal, for those by whom log is let go again: checkpoints
- * and undo. */
-PS_MUST_USE ps_err ps_wal_reserve_urgent(struct ps_wal *wal, uint64_t bytes,
-                                         struct ps_cancel *cancel, struct ps_wal_slot *ret);
 void ps_wal_release(struct ps_wal *wal, struct ps_wal_slot *slot);
 
 /* Wakes everybody who waits in reserve or flush, to look again: for whoever poisoned the store

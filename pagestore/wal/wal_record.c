@@ -10,6 +10,10 @@
 #include "base/crc32c.h"
 #include "wal/wal_internal.h"
 
+/* Flags below the format id that nobody has given a meaning. */
+#define REF_FLAGS_UNKNOWN \
+    (((1u << PS_REF_FORMAT_SHIFT) - 1u) & ~(unsigned)(PS_REF_IMAGE | PS_REF_BEFORE))
+
 static const uint8_t zero_pad[WAL_RECORD_ALIGN];
 
 /* What is logged of a reference: the fields that encoding does not look at, filled in. */
@@ -204,7 +208,7 @@ static ps_err parse_ref(const uint8_t *buf, unsigned i, struct ps_ref *ret)
     ret->after = NULL;
     ret->before = NULL;
 
-    if (ret->flags & ~(PS_REF_IMAGE | PS_REF_BEFORE))
+    if (ret->flags & REF_FLAGS_UNKNOWN)
         return ps_fail(PS_ERR_CORRUPT, "reference %u has unknown flags %#x", i, ret->flags);
     if (ret->len > UINT32_MAX - ret->off)
         return ps_fail(PS_ERR_CORRUPT, "reference %u: offset %u and length %u overflow", i,
