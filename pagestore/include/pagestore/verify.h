@@ -43,9 +43,28 @@ PS_MUST_USE ps_err ps_verify(const char *path, const struct ps_verify_options *o
                              struct ps_verify_result *ret);
 
 /* One file of native pages that belongs to no store (page-db's own): identity and checksum of
- * every page, table id 0 or as found on the first page. */
+ * every page, table id 0 or as found on the first sound page. page_size 0: found out from the first
+ * pages; PS_ERR_UNSUPPORTED if none fits. */
 PS_MUST_USE ps_err ps_verify_file(const char *path, uint32_t page_size,
                                   const struct ps_verify_options *opts,
                                   struct ps_verify_result *ret);
+
+/* The log of a store that nobody has open, as text: the header line, then a record a line, from
+ * the oldest record that is there and whose LSN is >= from. Changes nothing, recovers nothing.
+ * each() is given lines without newline; its error ends the listing and is returned. */
+PS_MUST_USE ps_err ps_wal_text(const char *path, uint64_t from,
+                               ps_err (*each)(void *ctx, const char *line), void *ctx);
+
+/* Where a table of a store that nobody has open lies on disk. */
+struct ps_table_on_disk {
+    uint32_t id;
+    uint32_t page_size;
+    char file[32]; /* below the store, "tables/7.pages" */
+};
+
+/* Goes by the catalog as it lies on disk: PS_ERR_NOENT also for a table that only the log knows of
+ * yet. */
+PS_MUST_USE ps_err ps_find_table_on_disk(const char *path, const char *name,
+                                         struct ps_table_on_disk *ret);
 
 #endif
