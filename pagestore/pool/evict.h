@@ -4,8 +4,8 @@
  * A policy knows frames by index. The pool tells it what happens to them and asks for victims;
  * whether a victim can go (pins, write-back) is the pool's business, which asks again if not.
  *
- * Locking    inserted, removed and victim are called with pool.policy_mtx held. `usage` in a
- *            frame's state word is bumped by the pool on every hit without any call (saturating
+ * Locking    inserted, removed, victim, upcoming and hand are called with pool.policy_mtx held.
+ * `usage` in a frame's state word is bumped by the pool on every hit without any call (saturating
  *            at PS_USAGE_MAX, as PostgreSQL's usage_count); policies for which that is not
  *            enough set `wants_hits` and get hit(), from many threads at once, without a lock.
  * Errors     create: PS_ERR_NOMEM.
@@ -40,8 +40,11 @@ struct ps_evict_ops {
     void (*inserted)(struct ps_evict *e, uint32_t frame, uint64_t page_id);
     void (*removed)(struct ps_evict *e, uint32_t frame, uint64_t page_id);
     void (*hit)(struct ps_evict *e, uint32_t frame);
-    /* PS_NO_FRAME: everything is pinned or being written now. */
+    /* A frame that evictable() agrees to. PS_NO_FRAME: there is none now. */
     uint32_t (*victim)(struct ps_evict *e);
+    /* Where victim would look next, soonest first, at most max frames; changes nothing. May be
+     * NULL: the cleaner then writes pages in the order in which they became dirty. */
+    uint32_t (*upcoming)(struct ps_evict *e, uint32_t *frames, uint32_t max);
     /* Where the hand stands, for the trace and `frames`; 0 where there is none. */
     uint32_t (*hand)(struct ps_evict *e);
 };

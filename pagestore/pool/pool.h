@@ -16,8 +16,8 @@
  *            because a sealed copy is what is written.
  *
  * One state word a frame (64 bits, atomic): pins, usage, flags (VALID, DIRTY, WRITING, LOADING,
- * SEALED, DETACHED, LONG) and a version that changes whenever the frame takes another page. A hit is
- * a lock-free look-up, one compare-and-swap to pin, a check of the tag; unpin is one atomic
+ * SEALED, DETACHED) and a version that changes whenever the frame takes another page. A hit is
+ * a lock-free look-up, a check of the tag and one compare-and-swap to pin; unpin is one atomic
  * subtraction. Look-ups race with changes of the map and may miss what is there; a miss is
  * decided under the partition's mutex.
  */
@@ -64,7 +64,7 @@ struct ps_page {
 
 struct ps_load {
     struct ps_tag tag;
-    void *buf;                   /* fill all of it */
+    void *buf;                   /* fill all of it; it counts as sealed, also if made up */
     uint64_t lsn;                /* out: of the page as loaded, 0 for none */
     const struct ps_format *fmt; /* out */
     ps_err err;                  /* out; a page with an error gets no frame */
@@ -122,8 +122,9 @@ void ps_pool_release(struct ps_pool *pool, uint32_t count);
 enum ps_pin_mode {
     PS_PIN_LOAD,     /* read it in on a miss */
     PS_PIN_NEW,      /* on a miss take a zeroed frame, clean, with fmt given: the caller writes
-                        every byte. The exclusive latch is taken in the same step (hit or miss), so
-                        that nobody sees the zeros */
+                        every byte. The exclusive latch is taken in the same step (hit or miss).
+                        Others wait for the page until it is marked dirty; unlatched before that,
+                        it is taken back and detached */
     PS_PIN_RESIDENT, /* PS_ERR_NOENT on a miss */
 };
 
@@ -133,8 +134,10 @@ PS_MUST_USE ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag,
                                enum ps_pin_mode mode, const struct ps_format *fmt,
                                struct ps_page **ret);
 
-/* Pins many, ascending tags, reading all that are missing in one batch. pages[i] is NULL where
- * errs[i] is an error; returns the first error in order, or PS_OK. The others stay pinned. */
+/* Pins many, ascending tags, reading what is missing in batches of up to PS_LOAD_BATCH_MAX.
+ * pages[i] is NULL where errs[i] is an error; returns the first error in order, or PS_OK. The others
+ * stay pinned. */
+#define PS_LOAD_BATCH_MAX 128u
 ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t count,
                         struct ps_page **pages, ps_err *errs);
 

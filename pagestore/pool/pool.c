@@ -1,0 +1,612 @@
+/*
+ * pool.c - making a pool; pinning, loading and latching pages.
+ */
+#include "pool/pool_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- creation ----------------------------------------------------------------------------------
+ */
+
+static bool is_power_of_two(uint32_t n)
+{
+    return n != 0 && (n & (n - 1)) == 0;
+}
+
+/* Two to four buckets a frame: a hit mostly looks at one frame only. */
+static unsigned bucket_bits(uint32_t frames)
+{
+    unsigned bits = 1;
+
+    while ((1ull << bits) < 2ull * frames)
+        bits++;
+    return bits;
+}
+
+/* Buffers for pages being written: two batches' worth, but no more than there are frames. */
+static uint32_t copy_count(uint32_t batch_pages, uint32_t frames)
+{
+    uint32_t count = batch_pages < 2 ? 4 : 2 * batch_pages;
+
+    return count < frames ? count : frames;
+}
+
+static void free_memory(struct ps_pool *pool)
+{
+    free(pool->free_frames);
+    free(pool->free_copies);
+    free(pool->cold);
+    ps_arena_deinit(&pool->frame_arena);
+    ps_arena_deinit(&pool->bucket_arena);
+    ps_arena_deinit(&pool->data_arena);
+    ps_arena_deinit(&pool->copy_arena);
+    free(pool);
+}
+
+static ps_err alloc_memory(struct ps_pool *pool)
+{
+    const size_t frames = pool->frame_count;
+    const unsigned bits = bucket_bits(pool->frame_count);
+    ps_err err;
+
+    pool->batch_pages = PS_POOL_BATCH_BYTES / pool->page_size;
+    if (pool->batch_pages > PS_POOL_BATCH_MAX)
+        pool->batch_pages = PS_POOL_BATCH_MAX;
+    pool->copy_count = copy_count(pool->batch_pages, pool->frame_count);
+    pool->bucket_shift = 64 - bits;
+    pool->cold = calloc(frames, sizeof(*pool->cold));
+    pool->free_frames = calloc(frames, sizeof(*pool->free_frames));
+    pool->free_copies = calloc(pool->copy_count, sizeof(*pool->free_copies));
+    if (!pool->cold || !pool->free_frames || !pool->free_copies)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a pool of %zu frames", frames);
+    err = ps_arena_init(&pool->frame_arena, frames * sizeof(struct ps_frame));
+    if (!err)
+        err = ps_arena_init(&pool->bucket_arena, sizeof(uint32_t) << bits);
+    if (!err)
+        err = ps_arena_init(&pool->data_arena, frames * pool->page_size);
+    if (!err)
+        err = ps_arena_init(&pool->copy_arena, (size_t)pool->copy_count * pool->page_size);
+    if (err)
+        return ps_fail_in(err, "a pool of %zu frames of %u bytes", frames, pool->page_size);
+    pool->frames = (struct ps_frame *)(void *)pool->frame_arena.base;
+    pool->buckets = (_Atomic uint32_t *)(void *)pool->bucket_arena.base;
+    return PS_OK;
+}
+
+static void init_frames(struct ps_pool *pool)
+{
+    uint32_t i;
+
+    for (i = 0; i < pool->frame_count; i++) {
+        struct ps_frame *f = &pool->frames[i];
+
+        f->page.data = pool->data_arena.base + (size_t)i * pool->page_size;
+        atomic_init(&f->state, 0);
+        atomic_init(&f->next, PS_NO_FRAME);
+        ps_rwlock_init(&pool->cold[i].latch, PS_RANK_LATCH, "page.latch");
+        pool->free_frames[i] = pool->frame_count - 1 - i; /* frame 0 is taken first */
+    }
+    pool->free_count = pool->frame_count;
+    for (i = 0; i < pool->copy_count; i++)
+        pool->free_copies[i] = i;
+    pool->free_copy_count = pool->copy_count;
+    pool->dirty_head = PS_NO_FRAME;
+    pool->dirty_tail = PS_NO_FRAME;
+}
+
+static void init_locks(struct ps_pool *pool)
+{
+    ps_mutex_init(&pool->reserve_mtx, PS_RANK_POOL, "pool.reserve_mtx");
+    ps_cond_init(&pool->reserve_cond);
+    ps_mutex_init(&pool->policy_mtx, PS_RANK_POOL, "pool.policy_mtx");
+    ps_cond_init(&pool->victim_cond);
+    ps_mutex_init(&pool->dirty_mtx, PS_RANK_POOL, "pool.dirty_mtx");
+    ps_cond_init(&pool->written_cond);
+    for (size_t i = 0; i < PS_POOL_LOAD_WAITS; i++) {
+        ps_mutex_init(&pool->load_waits[i].mtx, PS_RANK_POOL, "pool.load_wait.mtx");
+        ps_cond_init(&pool->load_waits[i].cond);
+    }
+}
+
+static ps_err check_options(const struct ps_pool_options *opts)
+{
+    if (opts->frames < 8 || opts->frames >= PS_NO_FRAME)
+        return ps_fail(PS_ERR_INVAL, "a pool of %u frames: there must be at least 8", opts->frames);
+    if (!is_power_of_two(opts->page_size) || opts->page_size < PS_PAGE_SIZE_MIN ||
+        opts->page_size > PS_PAGE_SIZE_MAX)
+        return ps_fail(PS_ERR_INVAL, "page size %u is not a power of two from %u to %u",
+                       opts->page_size, PS_PAGE_SIZE_MIN, PS_PAGE_SIZE_MAX);
+    return PS_OK;
+}
+
+ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret)
+{
+    struct ps_pool *pool;
+    ps_err err = check_options(opts);
+
+    if (err)
+        return err;
+    pool = aligned_alloc(_Alignof(struct ps_pool), sizeof(*pool));
+    if (!pool)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a pool");
+    memset(pool, 0, sizeof(*pool));
+    pool->frame_count = opts->frames;
+    pool->page_size = opts->page_size;
+    pool->wal = opts->wal;
+    pool->io = opts->io;
+    pool->poison = opts->poison;
+    pool->trace = opts->trace;
+    pool->wants_hits = opts->policy->wants_hits;
+    pool->evict_calls = ps_pool_evict_calls(pool);
+    err = alloc_memory(pool);
+    if (!err)
+        err = opts->policy->create(pool->frame_count, &pool->evict_calls, &pool->evict);
+    if (err) {
+        free_memory(pool);
+        return err;
+    }
+    init_frames(pool);
+    init_locks(pool);
+    ps_pool_map_init(pool);
+    *ret = pool;
+    return PS_OK;
+}
+
+void ps_pool_destroy(struct ps_pool *pool)
+{
+    uint32_t i;
+
+    if (!pool)
+        return;
+    assert(!pool->reserve_head && pool->long_pins == 0);
+    for (i = 0; i < pool->frame_count; i++) {
+        assert(ps_st_pins(ps_frame_state(&pool->frames[i])) == 0);
+        ps_rwlock_deinit(&pool->cold[i].latch);
+    }
+    for (i = 0; i < PS_POOL_LOAD_WAITS; i++) {
+        ps_mutex_deinit(&pool->load_waits[i].mtx);
+        ps_cond_deinit(&pool->load_waits[i].cond);
+    }
+    ps_pool_map_deinit(pool);
+    ps_mutex_deinit(&pool->reserve_mtx);
+    ps_cond_deinit(&pool->reserve_cond);
+    ps_mutex_deinit(&pool->policy_mtx);
+    ps_cond_deinit(&pool->victim_cond);
+    ps_mutex_deinit(&pool->dirty_mtx);
+    ps_cond_deinit(&pool->written_cond);
+    pool->evict->ops->destroy(pool->evict);
+    free_memory(pool);
+}
+
+void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider *p)
+{
+    assert(id < PS_POOL_PROVIDERS);
+    pool->providers[id] = p;
+}
+
+void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,
+                   const struct ps_frame *f)
+{
+    const struct ps_page *page = &f->page;
+    struct ps_trace_event event;
+
+    if (!pool->trace)
+        return;
+    event = (struct ps_trace_event){
+        .time_us = ps_io_now_us(pool->io),
+        .kind = kind,
+        .reason = reason,
+        .table = page->tag.table,
+        .page = page->tag.page,
+        .fork = page->tag.fork,
+        .frame = ps_frame_no(pool, f),
+        .lsn = __atomic_load_n(&page->lsn, __ATOMIC_RELAXED),
+    };
+    ps_trace_add(pool->trace, &event);
+}
+
+/* --- hits --------------------------------------------------------------------------------------
+ */
+
+static inline void count_hit(struct ps_pool *pool, const struct ps_frame *f)
+{
+    uint64_t self = (uint64_t)(uintptr_t)pthread_self() * 0x9e3779b97f4a7c15ull;
+    struct ps_pool_stripe *stripe = &pool->stripes[(self >> 32) % PS_POOL_STRIPES];
+
+    atomic_fetch_add_explicit(&stripe->hits, 1, memory_order_relaxed);
+    if (pool->wants_hits)
+        pool->evict->ops->hit(pool->evict, ps_frame_no(pool, f));
+}
+
+void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f)
+{
+    uint64_t old = atomic_fetch_sub(&f->state, PS_ST_PIN);
+
+    assert(ps_st_pins(old) > 0);
+    if (ps_st_pins(old) > 1)
+        return;
+    if (old & PS_ST_DETACHED)
+        ps_pool_free_frame(pool, f);
+    else
+        ps_pool_wake_victims(pool);
+}
+
+void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page)
+{
+    ps_pool_unpin_frame(pool, ps_frame_of(page));
+}
+
+/* --- misses ------------------------------------------------------------------------------------
+ */
+
+static void lock_latch(struct ps_pool *pool, struct ps_frame *f)
+{
+    struct ps_rwlock *latch = &ps_frame_cold(pool, f)->latch;
+
+    if (ps_rwlock_trywrlock(latch))
+        return;
+    atomic_fetch_add(&pool->counters.latch_waits, 1);
+    ps_rwlock_wrlock(latch);
+}
+
+/* Gives a PRIVATE frame its name, and to a new page zeros and the latch. */
+static void prepare(struct ps_pool *pool, struct ps_frame *f, const struct ps_tag *tag,
+                    enum ps_pin_mode mode, const struct ps_format *fmt)
+{
+    const struct ps_pool_key key = ps_pool_key(tag);
+
+    atomic_store_explicit(&f->key_space, key.space, memory_order_relaxed);
+    atomic_store_explicit(&f->key_page, key.page, memory_order_relaxed);
+    f->page.tag = *tag;
+    f->page.fmt = fmt;
+    __atomic_store_n(&f->page.lsn, 0, __ATOMIC_RELAXED);
+    if (mode == PS_PIN_NEW) {
+        memset(f->page.data, 0, pool->page_size);
+        lock_latch(pool, f);
+    }
+}
+
+/* A PRIVATE frame that is not needed after all. */
+static void discard(struct ps_pool *pool, struct ps_frame *f, enum ps_pin_mode mode)
+{
+    if (mode == PS_PIN_NEW)
+        ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
+    ps_pool_free_frame(pool, f);
+}
+
+/* Pins the page's frame, or puts one into the map for it: *ret_found says which. */
+static ps_err find_or_insert(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
+                             const struct ps_format *fmt, struct ps_frame **ret,
+                             enum ps_found *ret_found)
+{
+    const struct ps_pool_key key = ps_pool_key(tag);
+    struct ps_frame *mine = NULL;
+    enum ps_found found;
+    ps_err err;
+
+    assert(tag->provider < PS_POOL_PROVIDERS && pool->providers[tag->provider]);
+    while ((found = ps_pool_map_pin(pool, &key, mine, ret)) == PS_FOUND_NONE) {
+        if (mode == PS_PIN_RESIDENT)
+            return ps_fail(PS_ERR_NOENT, "page %u of table %u is not in the pool", tag->page,
+                           tag->table);
+        err = ps_pool_take_frame(pool, &mine);
+        if (err)
+            return err;
+        prepare(pool, mine, tag, mode, fmt);
+    }
+    if (mine && found != PS_FOUND_INSERTED)
+        discard(pool, mine, mode);
+    if (found == PS_FOUND_INSERTED)
+        atomic_fetch_add(&pool->counters.misses, 1);
+    *ret_found = found;
+    return PS_OK;
+}
+
+static struct ps_load load_of(const struct ps_frame *f)
+{
+    return (struct ps_load){.tag = f->page.tag, .buf = f->page.data};
+}
+
+/* What load said becomes the frame's. On an error nothing stays pinned. */
+static ps_err finish_load(struct ps_pool *pool, struct ps_frame *f, const struct ps_load *load)
+{
+    if (load->err) {
+        atomic_fetch_add(&pool->counters.load_errors, 1);
+        ps_pool_trace(pool, "load-error", ps_err_text(load->err), f);
+        ps_pool_abort_load(pool, f, load->err);
+        ps_pool_unpin_frame(pool, f);
+        return load->err;
+    }
+    atomic_fetch_add(&pool->counters.pages_loaded, 1);
+    f->page.fmt = load->fmt;
+    __atomic_store_n(&f->page.lsn, load->lsn, __ATOMIC_RELAXED);
+    ps_pool_publish(pool, f, PS_ST_SEALED);
+    return PS_OK;
+}
+
+/* Waits for a page that another thread loads. False: it was taken back, look it up again. On an
+ * error nothing stays pinned. */
+static bool await_load(struct ps_pool *pool, struct ps_frame *f, ps_err *ret_err)
+{
+    const struct ps_tag tag = f->page.tag;
+
+    *ret_err = PS_OK;
+    ps_pool_wait_load(pool, f);
+    if (ps_frame_state(f) & PS_ST_VALID) {
+        count_hit(pool, f);
+        return true;
+    }
+    *ret_err = ps_frame_cold(pool, f)->load_err;
+    ps_pool_unpin_frame(pool, f);
+    if (*ret_err)
+        (void)ps_fail(*ret_err, "page %u of table %u: %s (another thread has read it just now)",
+                      tag.page, tag.table, ps_err_text(*ret_err));
+    return *ret_err != PS_OK;
+}
+
+/* A page found that is to be overwritten: latched, as a new one is. False: it was thrown away
+ * meanwhile, look it up again. */
+static bool latch_found(struct ps_pool *pool, struct ps_frame *f)
+{
+    lock_latch(pool, f);
+    if (!ps_page_detached(&f->page))
+        return true;
+    ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
+    ps_pool_unpin_frame(pool, f);
+    return false;
+}
+
+static ps_err load_one(struct ps_pool *pool, struct ps_frame *f)
+{
+    struct ps_provider *provider = pool->providers[f->page.tag.provider];
+    struct ps_load load = load_of(f);
+
+    provider->ops->load(provider, &load, 1);
+    return finish_load(pool, f, &load);
+}
+
+static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
+                         const struct ps_format *fmt, struct ps_page **ret)
+{
+    enum ps_found found;
+    struct ps_frame *f;
+    ps_err err;
+
+    for (;;) {
+        err = find_or_insert(pool, tag, mode, fmt, &f, &found);
+        if (!err && found == PS_FOUND_INSERTED && mode != PS_PIN_NEW)
+            err = load_one(pool, f);
+        if (err)
+            return err;
+        if (found == PS_FOUND_INSERTED)
+            break;
+        if (found == PS_FOUND_VALID)
+            count_hit(pool, f);
+        else if (!await_load(pool, f, &err) || (err && mode == PS_PIN_NEW))
+            continue; /* a page that cannot be read can be overwritten */
+        if (err)
+            return err;
+        if (mode != PS_PIN_NEW || latch_found(pool, f))
+            break;
+    }
+    *ret = &f->page;
+    return PS_OK;
+}
+
+ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
+                   const struct ps_format *fmt, struct ps_page **ret)
+{
+    const struct ps_pool_key key = ps_pool_key(tag);
+    struct ps_frame *f = ps_pool_map_pin_fast(pool, &key);
+
+    if (!f)
+        return pin_slowly(pool, tag, mode, fmt, ret);
+    count_hit(pool, f);
+    if (mode == PS_PIN_NEW && !latch_found(pool, f))
+        return pin_slowly(pool, tag, mode, fmt, ret);
+    *ret = &f->page;
+    return PS_OK;
+}
+
+/* --- many at once ------------------------------------------------------------------------------
+ */
+
+/* Pages of one ps_pool_pin_many that were not there at first glance. */
+struct miss_batch {
+    struct ps_pool *pool;
+    const struct ps_tag *tags;
+    struct ps_page **pages;
+    ps_err *errs;
+    uint32_t count;
+    uint32_t load_count;
+    uint32_t wait_count;
+    size_t load_at[PS_LOAD_BATCH_MAX]; /* index of the tag */
+    size_t wait_at[PS_LOAD_BATCH_MAX];
+    struct ps_frame *load_frames[PS_LOAD_BATCH_MAX];
+    struct ps_frame *wait_frames[PS_LOAD_BATCH_MAX];
+    struct ps_load loads[PS_LOAD_BATCH_MAX];
+};
+
+static void begin_miss(struct miss_batch *b, size_t i)
+{
+    enum ps_found found;
+    struct ps_frame *f;
+
+    b->count++;
+    b->errs[i] = find_or_insert(b->pool, &b->tags[i], PS_PIN_LOAD, NULL, &f, &found);
+    if (b->errs[i])
+        return;
+    if (found == PS_FOUND_VALID) {
+        count_hit(b->pool, f);
+        b->pages[i] = &f->page;
+    } else if (found == PS_FOUND_INSERTED) {
+        b->load_at[b->load_count] = i;
+        b->load_frames[b->load_count] = f;
+        b->loads[b->load_count++] = load_of(f);
+    } else {
+        b->wait_at[b->wait_count] = i;
+        b->wait_frames[b->wait_count++] = f;
+    }
+}
+
+/* One call of each provider that has pages among these. */
+static void load_misses(struct miss_batch *b)
+{
+    uint32_t i, n;
+
+    for (i = 0; i < b->load_count; i += n) {
+        uint16_t id = b->loads[i].tag.provider;
+        struct ps_provider *provider = b->pool->providers[id];
+
+        for (n = 1; i + n < b->load_count && b->loads[i + n].tag.provider == id; n++)
+            continue;
+        provider->ops->load(provider, &b->loads[i], n);
+    }
+    for (i = 0; i < b->load_count; i++) {
+        size_t at = b->load_at[i];
+
+        b->errs[at] = finish_load(b->pool, b->load_frames[i], &b->loads[i]);
+        if (!b->errs[at])
+            b->pages[at] = &b->load_frames[i]->page;
+    }
+}
+
+/* After this thread's own loads are done: two threads that wait for each other's pages first
+ * would wait for ever. */
+static void await_misses(struct miss_batch *b)
+{
+    uint32_t i;
+
+    for (i = 0; i < b->wait_count; i++) {
+        size_t at = b->wait_at[i];
+
+        if (!await_load(b->pool, b->wait_frames[i], &b->errs[at]))
+            b->errs[at] = pin_slowly(b->pool, &b->tags[at], PS_PIN_LOAD, NULL, &b->pages[at]);
+        else if (!b->errs[at])
+            b->pages[at] = &b->wait_frames[i]->page;
+    }
+}
+
+static void finish_misses(struct miss_batch *b)
+{
+    load_misses(b);
+    await_misses(b);
+    b->count = 0;
+    b->load_count = 0;
+    b->wait_count = 0;
+}
+
+/* The slow way of pin_many, for those that have no page yet. */
+static void pin_missing(struct ps_pool *pool, const struct ps_tag *tags, size_t count,
+                        struct ps_page **pages, ps_err *errs)
+{
+    struct miss_batch b;
+    size_t i;
+
+    b.pool = pool;
+    b.tags = tags;
+    b.pages = pages;
+    b.errs = errs;
+    b.count = 0;
+    b.load_count = 0;
+    b.wait_count = 0;
+    for (i = 0; i < count; i++) {
+        if (pages[i])
+            continue;
+        begin_miss(&b, i);
+        if (b.count == PS_LOAD_BATCH_MAX)
+            finish_misses(&b);
+    }
+    if (b.count > 0)
+        finish_misses(&b);
+}
+
+ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t count,
+                        struct ps_page **pages, ps_err *errs)
+{
+    size_t hits = 0;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        const struct ps_pool_key key = ps_pool_key(&tags[i]);
+        struct ps_frame *f = ps_pool_map_pin_fast(pool, &key);
+
+        assert(i == 0 || ps_tag_cmp(&tags[i - 1], &tags[i]) <= 0);
+        pages[i] = f ? &f->page : NULL;
+        errs[i] = PS_OK;
+        if (!f)
+            continue;
+        count_hit(pool, f);
+        hits++;
+    }
+    if (hits == count)
+        return PS_OK;
+    pin_missing(pool, tags, count, pages, errs);
+    for (i = 0; i < count; i++) {
+        if (errs[i])
+            return errs[i];
+    }
+    return PS_OK;
+}
+
+/* --- latches -----------------------------------------------------------------------------------
+ */
+
+void ps_page_latch_shared(struct ps_pool *pool, struct ps_page *page)
+{
+    struct ps_rwlock *latch = &ps_frame_cold(pool, ps_frame_of(page))->latch;
+
+    assert(ps_st_pins(ps_frame_state(ps_frame_of(page))) > 0);
+    if (ps_rwlock_tryrdlock(latch))
+        return;
+    atomic_fetch_add(&pool->counters.latch_waits, 1);
+    ps_rwlock_rdlock(latch);
+}
+
+void ps_page_latch_exclusive(struct ps_pool *pool, struct ps_page *page)
+{
+    assert(ps_st_pins(ps_frame_state(ps_frame_of(page))) > 0);
+    lock_latch(pool, ps_frame_of(page));
+}
+
+/* Under the exclusive latch. */
+static void seal(struct ps_pool *pool, struct ps_frame *f)
+{
+    struct ps_provider *provider = pool->providers[f->page.tag.provider];
+    uint64_t state = ps_frame_state(f);
+
+    if (state & (PS_ST_SEALED | PS_ST_DETACHED))
+        return;
+    provider->ops->seal(provider, &f->page.tag, f->page.fmt, f->page.data);
+    atomic_fetch_or(&f->state, PS_ST_SEALED);
+}
+
+void ps_page_latch_shared_sealed(struct ps_pool *pool, struct ps_page *page)
+{
+    struct ps_frame *f = ps_frame_of(page);
+
+    for (;;) {
+        ps_page_latch_shared(pool, page);
+        if (ps_frame_state(f) & (PS_ST_SEALED | PS_ST_DETACHED))
+            return;
+        ps_page_unlatch(pool, page);
+        lock_latch(pool, f);
+        seal(pool, f);
+        ps_page_unlatch(pool, page);
+    }
+}
+
+void ps_page_unlatch(struct ps_pool *pool, struct ps_page *page)
+{
+    struct ps_frame *f = ps_frame_of(page);
+
+    if (ps_frame_state(f) & PS_ST_LOADING)
+        ps_pool_abort_load(pool, f, PS_OK); /* a new page whose maker has thought better of it */
+    ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
+}
+
+bool ps_page_detached(const struct ps_page *page)
+{
+    return ps_frame_state((const struct ps_frame *)(const void *)page) & PS_ST_DETACHED;
+}

@@ -1,0 +1,264 @@
+/*
+ * pool_flush.c - writing many pages: for a checkpoint, and ahead of eviction.
+ */
+#include "pool/pool_internal.h"
+
+#include <stdlib.h>
+
+/* A page to be written, as it was found. */
+struct flush_entry {
+    struct ps_pool_key key;
+    uint32_t frame;
+    uint32_t version;
+};
+
+struct flush_run {
+    struct ps_pool *pool;
+    struct ps_cancel *cancel;
+    const struct ps_flush *what; /* NULL: no pacing */
+    uint32_t done;
+    uint32_t total;
+    ps_err stop; /* what makes it senseless to go on */
+    struct ps_write_batch batch;
+};
+
+static int entry_cmp(const void *a, const void *b)
+{
+    const struct flush_entry *x = a, *y = b;
+
+    if (x->key.space != y->key.space)
+        return x->key.space < y->key.space ? -1 : 1;
+    return (x->key.page > y->key.page) - (x->key.page < y->key.page);
+}
+
+static struct flush_entry entry_of(const struct ps_pool *pool, const struct ps_frame *f)
+{
+    return (struct flush_entry){
+        .key = ps_pool_key(&f->page.tag),
+        .frame = ps_frame_no(pool, f),
+        .version = ps_st_version(ps_frame_state(f)),
+    };
+}
+
+static void run_init(struct flush_run *run, struct ps_pool *pool, const char *reason,
+                     struct ps_cancel *cancel)
+{
+    run->pool = pool;
+    run->cancel = cancel;
+    run->what = NULL;
+    run->done = 0;
+    run->total = 0;
+    run->stop = PS_OK;
+    ps_write_batch_init(&run->batch, reason);
+}
+
+static void write_batch(struct flush_run *run)
+{
+    ps_write_batch_run(run->pool, &run->batch, run->cancel);
+    if (run->batch.err == PS_ERR_POISONED || run->batch.err == PS_ERR_INTERRUPTED)
+        run->stop = run->batch.err;
+    else if (ps_cancel_raised(run->cancel))
+        run->stop = ps_fail(PS_ERR_INTERRUPTED, "interrupted while writing pages");
+    if (!run->stop && run->what && run->what->pace)
+        run->what->pace(run->what->ctx, run->done, run->total);
+}
+
+/* Puts a page into the batch. The pin is for the time of copying only: from then on WRITING keeps
+ * the frame. A frame that holds another page now was written or dropped before. */
+static enum ps_batch_add add_entry(struct flush_run *run, const struct flush_entry *e)
+{
+    struct ps_pool *pool = run->pool;
+    struct ps_frame *f = &pool->frames[e->frame];
+    enum ps_batch_add added;
+
+    if (!ps_frame_pin_version(f, e->version))
+        return PS_BATCH_CLEAN;
+    added = ps_write_batch_add(pool, &run->batch, f);
+    ps_pool_unpin_frame(pool, f);
+    return added;
+}
+
+/* Waits for what stands in the way of a page. The batch is empty: nobody waits for this thread. */
+static void wait_for_entry(struct flush_run *run, const struct flush_entry *e,
+                           enum ps_batch_add why)
+{
+    struct ps_pool *pool = run->pool;
+    struct ps_frame *f = &pool->frames[e->frame];
+
+    assert(run->batch.count == 0);
+    if (!ps_frame_pin_version(f, e->version))
+        return;
+    run->stop = ps_pool_wait_writable(pool, f, why, run->cancel);
+    ps_pool_unpin_frame(pool, f);
+}
+
+/* Writes what can be written without waiting; moves the others to the front and returns how many
+ * they are. */
+static uint32_t write_ready(struct flush_run *run, struct flush_entry *entries, uint32_t count)
+{
+    uint32_t i, left = 0;
+
+    for (i = 0; i < count && !run->stop; i++) {
+        if (add_entry(run, &entries[i]) <= PS_BATCH_CLEAN)
+            run->done++;
+        else
+            entries[left++] = entries[i];
+        if (run->batch.count == run->pool->batch_pages)
+            write_batch(run);
+    }
+    if (run->batch.count > 0)
+        write_batch(run);
+    return left;
+}
+
+/* Pages that were latched or being written. Each is waited for once: what is dirty then is
+ * written, and what has become dirty since may wait for the next flush. */
+static void write_busy(struct flush_run *run, const struct flush_entry *entries, uint32_t count)
+{
+    enum ps_batch_add added;
+    uint32_t i;
+
+    for (i = 0; i < count && !run->stop; i++) {
+        while (!run->stop && (added = add_entry(run, &entries[i])) > PS_BATCH_CLEAN) {
+            if (run->batch.count > 0)
+                write_batch(run);
+            else
+                wait_for_entry(run, &entries[i], added);
+        }
+        run->done++;
+        if (run->batch.count == run->pool->batch_pages)
+            write_batch(run);
+    }
+    if (run->batch.count > 0)
+        write_batch(run);
+}
+
+/* --- a checkpoint's flush ----------------------------------------------------------------------
+ */
+
+static bool matches(struct ps_pool *pool, const struct ps_frame *f, const struct ps_flush *what)
+{
+    const struct ps_frame_cold *cold = ps_frame_cold(pool, f);
+    bool writing = ps_frame_state(f) & PS_ST_WRITING;
+
+    ps_assert_held(&pool->dirty_mtx);
+    if ((writing ? cold->writing_rec_lsn : cold->rec_lsn) >= what->rec_lsn_below)
+        return false;
+    if (what->data_only && f->page.tag.fork != PS_FORK_DATA)
+        return false;
+    return !what->one_table || f->page.tag.table == what->table;
+}
+
+/* The dirty list as it is now. Frames on it stay what they are while dirty_mtx is held. */
+static ps_err collect(struct ps_pool *pool, const struct ps_flush *what,
+                      struct flush_entry **ret_entries, uint32_t *ret_count)
+{
+    struct flush_entry *entries = NULL;
+    uint32_t room = 0, count = 0;
+    uint32_t no;
+
+    ps_mutex_lock(&pool->dirty_mtx);
+    while (room < pool->listed_count) {
+        room = pool->listed_count;
+        ps_mutex_unlock(&pool->dirty_mtx);
+        free(entries);
+        entries = malloc(room * sizeof(*entries));
+        if (!entries)
+            return ps_fail(PS_ERR_NOMEM, "no memory for a list of %u dirty pages", room);
+        ps_mutex_lock(&pool->dirty_mtx);
+    }
+    for (no = pool->dirty_head; no != PS_NO_FRAME; no = pool->cold[no].dirty_next) {
+        if (matches(pool, &pool->frames[no], what))
+            entries[count++] = entry_of(pool, &pool->frames[no]);
+    }
+    ps_mutex_unlock(&pool->dirty_mtx);
+    *ret_entries = entries;
+    *ret_count = count;
+    return PS_OK;
+}
+
+ps_err ps_pool_flush(struct ps_pool *pool, const struct ps_flush *what, struct ps_cancel *cancel)
+{
+    struct flush_entry *entries = NULL;
+    struct flush_run run;
+    uint32_t count = 0;
+    ps_err err;
+
+    err = collect(pool, what, &entries, &count);
+    if (err)
+        return err;
+    if (count > 1)
+        qsort(entries, count, sizeof(*entries), entry_cmp);
+    run_init(&run, pool, "flush", cancel);
+    run.what = what;
+    run.total = count;
+    count = write_ready(&run, entries, count);
+    write_busy(&run, entries, count);
+    free(entries);
+    return run.stop ? run.stop : run.batch.err;
+}
+
+/* --- the cleaner --------------------------------------------------------------------------------
+ */
+
+/* How far ahead of the hand the cleaner looks. */
+#define UPCOMING_MAX 1024u
+
+/* Frames that eviction would come to soon, soonest first. */
+static uint32_t upcoming(struct ps_pool *pool, uint32_t *frames, uint32_t max)
+{
+    uint32_t count = 0;
+    uint32_t no;
+
+    if (pool->evict->ops->upcoming) {
+        ps_mutex_lock(&pool->policy_mtx);
+        count = pool->evict->ops->upcoming(pool->evict, frames, max);
+        ps_mutex_unlock(&pool->policy_mtx);
+        return count;
+    }
+    ps_mutex_lock(&pool->dirty_mtx);
+    for (no = pool->dirty_head; no != PS_NO_FRAME && count < max; no = pool->cold[no].dirty_next)
+        frames[count++] = no;
+    ps_mutex_unlock(&pool->dirty_mtx);
+    return count;
+}
+
+/* Of these, the first `max` that are dirty and idle; sorted. */
+static uint32_t pick_dirty(struct ps_pool *pool, const uint32_t *frames, uint32_t count,
+                           struct flush_entry *entries, uint32_t max)
+{
+    uint32_t i, picked = 0;
+
+    ps_mutex_lock(&pool->dirty_mtx);
+    for (i = 0; i < count && picked < max; i++) {
+        const struct ps_frame *f = &pool->frames[frames[i]];
+        uint64_t state = ps_frame_state(f);
+
+        if ((state & PS_ST_DIRTY) && !(state & PS_ST_WRITING) && ps_st_pins(state) == 0)
+            entries[picked++] = entry_of(pool, f);
+    }
+    ps_mutex_unlock(&pool->dirty_mtx);
+    if (picked > 1)
+        qsort(entries, picked, sizeof(*entries), entry_cmp);
+    return picked;
+}
+
+uint32_t ps_pool_clean_step(struct ps_pool *pool, uint32_t max)
+{
+    struct flush_entry entries[PS_POOL_BATCH_MAX];
+    uint32_t frames[UPCOMING_MAX];
+    struct flush_run run;
+    uint32_t before, left, count;
+
+    run_init(&run, pool, "cleaner", NULL);
+    do {
+        before = run.batch.written;
+        left = max - before;
+        count = upcoming(pool, frames, UPCOMING_MAX);
+        count = pick_dirty(pool, frames, count, entries,
+                           left < pool->batch_pages ? left : pool->batch_pages);
+        (void)write_ready(&run, entries, count); /* what is busy is not worth waiting for */
+    } while (run.batch.written > before && run.batch.written < max && !run.batch.err);
+    atomic_fetch_add(&pool->counters.cleaner_pages, run.batch.written);
+    return run.batch.written;
+}

@@ -1,0 +1,418 @@
+/*
+ * pool_victim.c - where free frames come from: the free stack, victims, pages thrown away.
+ */
+#include "pool/pool_internal.h"
+
+/* --- what a policy may ask ---------------------------------------------------------------------
+ */
+
+static unsigned policy_usage(void *ctx, uint32_t frame)
+{
+    const struct ps_pool *pool = ctx;
+
+    return ps_st_usage(ps_frame_state(&pool->frames[frame]));
+}
+
+static unsigned policy_usage_dec(void *ctx, uint32_t frame)
+{
+    struct ps_pool *pool = ctx;
+    struct ps_frame *f = &pool->frames[frame];
+    uint64_t state = ps_frame_state(f);
+
+    while (ps_st_usage(state) > 0) {
+        if (atomic_compare_exchange_weak(&f->state, &state, state - PS_ST_USAGE_ONE))
+            break;
+    }
+    return ps_st_usage(state);
+}
+
+static bool may_go(const struct ps_pool *pool, uint64_t state)
+{
+    if (!(state & PS_ST_VALID) || (state & PS_ST_WRITING) || ps_st_pins(state) > 0)
+        return false;
+    return !(pool->clean_only && (state & PS_ST_DIRTY));
+}
+
+static bool policy_evictable(void *ctx, uint32_t frame)
+{
+    const struct ps_pool *pool = ctx;
+
+    return may_go(pool, ps_frame_state(&pool->frames[frame]));
+}
+
+struct ps_evict_pool ps_pool_evict_calls(struct ps_pool *pool)
+{
+    return (struct ps_evict_pool){
+        .ctx = pool,
+        .usage = policy_usage,
+        .usage_dec = policy_usage_dec,
+        .evictable = policy_evictable,
+    };
+}
+
+/* What a policy calls a page: the page id for the store's data pages, and for others something
+ * that differs from it. */
+static uint64_t page_id(const struct ps_tag *tag)
+{
+    const uint64_t other = (uint64_t)tag->provider << 16 | tag->fork;
+
+    return ((uint64_t)tag->table << 32 | tag->page) ^ other * 0x9e3779b97f4a7c15ull;
+}
+
+void ps_pool_policy_insert(struct ps_pool *pool, struct ps_frame *f)
+{
+    ps_mutex_lock(&pool->policy_mtx);
+    pool->evict->ops->inserted(pool->evict, ps_frame_no(pool, f), page_id(&f->page.tag));
+    ps_mutex_unlock(&pool->policy_mtx);
+}
+
+static void policy_remove(struct ps_pool *pool, struct ps_frame *f)
+{
+    ps_mutex_lock(&pool->policy_mtx);
+    pool->evict->ops->removed(pool->evict, ps_frame_no(pool, f), page_id(&f->page.tag));
+    ps_mutex_unlock(&pool->policy_mtx);
+}
+
+/* --- beginning and end of a frame's life as a page -----------------------------------------------
+ */
+
+static void wake_load_waiters(struct ps_pool *pool, struct ps_frame *f)
+{
+    struct ps_load_wait *w = &pool->load_waits[ps_frame_no(pool, f) % PS_POOL_LOAD_WAITS];
+
+    ps_mutex_lock(&w->mtx);
+    ps_cond_broadcast(&w->cond);
+    ps_mutex_unlock(&w->mtx);
+}
+
+void ps_pool_wait_load(struct ps_pool *pool, struct ps_frame *f)
+{
+    struct ps_load_wait *w = &pool->load_waits[ps_frame_no(pool, f) % PS_POOL_LOAD_WAITS];
+
+    atomic_fetch_add(&pool->counters.load_waits, 1);
+    ps_mutex_lock(&w->mtx);
+    while (ps_frame_state(f) & PS_ST_LOADING)
+        ps_cond_wait(&w->cond, &w->mtx);
+    ps_mutex_unlock(&w->mtx);
+}
+
+void ps_pool_publish(struct ps_pool *pool, struct ps_frame *f, uint64_t flags)
+{
+    uint64_t old;
+
+    ps_frame_cold(pool, f)->load_err = PS_OK;
+    ps_pool_policy_insert(pool, f); /* first: from the next step on the frame may be removed */
+    old = atomic_fetch_add(&f->state, PS_ST_VALID - PS_ST_LOADING + PS_ST_USAGE_ONE + flags);
+    assert((old & (PS_ST_FLAGS | PS_ST_USAGE)) == PS_ST_LOADING);
+    if (ps_st_pins(old) > 1)
+        wake_load_waiters(pool, f);
+}
+
+void ps_pool_abort_load(struct ps_pool *pool, struct ps_frame *f, ps_err err)
+{
+    const struct ps_pool_key key = ps_pool_key(&f->page.tag);
+    struct ps_pool_part *part = ps_pool_map_lock(pool, &key);
+    uint64_t old;
+
+    ps_pool_map_unlink(pool, f);
+    ps_frame_cold(pool, f)->load_err = err;
+    old = atomic_fetch_add(&f->state, PS_ST_DETACHED - PS_ST_LOADING + PS_ST_VERSION_ONE);
+    assert((old & PS_ST_FLAGS) == PS_ST_LOADING);
+    ps_mutex_unlock(&part->mtx);
+    if (ps_st_pins(old) > 1)
+        wake_load_waiters(pool, f);
+}
+
+void ps_pool_wake_victims(struct ps_pool *pool)
+{
+    if (atomic_load(&pool->victim_waiters) == 0)
+        return;
+    ps_mutex_lock(&pool->policy_mtx);
+    ps_cond_broadcast(&pool->victim_cond);
+    ps_mutex_unlock(&pool->policy_mtx);
+}
+
+void ps_pool_free_frame(struct ps_pool *pool, struct ps_frame *f)
+{
+    uint64_t state = ps_frame_state(f);
+
+    assert((state & (PS_ST_FLAGS & ~PS_ST_DETACHED)) == 0);
+    atomic_store(&f->state, (uint64_t)(ps_st_version(state) + 1u) << PS_ST_VERSION_SHIFT);
+    ps_mutex_lock(&pool->policy_mtx);
+    assert(pool->free_count < pool->frame_count);
+    pool->free_frames[pool->free_count++] = ps_frame_no(pool, f);
+    if (atomic_load(&pool->victim_waiters) > 0)
+        ps_cond_broadcast(&pool->victim_cond);
+    ps_mutex_unlock(&pool->policy_mtx);
+}
+
+/* --- victims --------------------------------------------------------------------------------- */
+
+/* Pins a frame that nobody has pinned. */
+static bool claim(const struct ps_pool *pool, struct ps_frame *f)
+{
+    uint64_t state = ps_frame_state(f);
+
+    while (may_go(pool, state)) {
+        if (atomic_compare_exchange_weak(&f->state, &state, state + PS_ST_PIN))
+            return true;
+    }
+    return false;
+}
+
+static struct ps_frame *claim_victim(struct ps_pool *pool, bool clean_only)
+{
+    struct ps_frame *f = NULL;
+    uint32_t no;
+
+    ps_assert_held(&pool->policy_mtx);
+    pool->clean_only = clean_only;
+    do {
+        no = pool->evict->ops->victim(pool->evict);
+        if (no == PS_NO_FRAME)
+            break;
+        f = &pool->frames[no];
+    } while (!claim(pool, f));
+    pool->clean_only = false;
+    return no == PS_NO_FRAME ? NULL : f;
+}
+
+static struct ps_frame *pop_free(struct ps_pool *pool)
+{
+    struct ps_frame *f;
+
+    ps_assert_held(&pool->policy_mtx);
+    if (pool->free_count == 0)
+        return NULL;
+    f = &pool->frames[pool->free_frames[--pool->free_count]];
+    atomic_fetch_add(&f->state, PS_ST_PIN);
+    return f;
+}
+
+/* A free frame, or a victim, pinned; NULL only with clean_only. Whoever unpins looks at
+ * victim_waiters after it, and this thread at the frames after raising it, so no frame that becomes
+ * evictable is overlooked. */
+static struct ps_frame *find_frame(struct ps_pool *pool, bool clean_only)
+{
+    struct ps_frame *f;
+    bool waiting = false;
+
+    ps_mutex_lock(&pool->policy_mtx);
+    for (;;) {
+        f = pop_free(pool);
+        if (!f)
+            f = claim_victim(pool, clean_only);
+        if (f || clean_only)
+            break;
+        if (waiting)
+            ps_cond_wait(&pool->victim_cond, &pool->policy_mtx);
+        else
+            atomic_fetch_add(&pool->victim_waiters, 1);
+        waiting = true;
+    }
+    if (waiting)
+        atomic_fetch_sub(&pool->victim_waiters, 1);
+    ps_mutex_unlock(&pool->policy_mtx);
+    return f;
+}
+
+/* Turns a pinned frame PRIVATE if nobody else has pinned it and it is clean. */
+static bool evict(struct ps_pool *pool, struct ps_frame *f)
+{
+    const struct ps_pool_key key = ps_pool_key(&f->page.tag);
+    struct ps_pool_part *part = ps_pool_map_lock(pool, &key);
+    uint64_t state = ps_frame_state(f);
+    bool alone;
+
+    do {
+        alone = (state & PS_ST_VALID) && ps_st_pins(state) == 1 &&
+                !(state & (PS_ST_DIRTY | PS_ST_WRITING));
+    } while (alone &&
+             !atomic_compare_exchange_weak(
+                 &f->state, &state,
+                 ((uint64_t)(ps_st_version(state) + 1u) << PS_ST_VERSION_SHIFT) + PS_ST_PIN));
+    if (alone)
+        ps_pool_map_unlink(pool, f);
+    ps_mutex_unlock(&part->mtx);
+    if (alone)
+        policy_remove(pool, f);
+    return alone;
+}
+
+/* Writes a pinned, dirty victim. PS_OK also where somebody uses it now: evict() will see. */
+static ps_err write_victim(struct ps_pool *pool, struct ps_frame *f)
+{
+    struct ps_write_batch b;
+    enum ps_batch_add added;
+    ps_err err;
+
+    ps_write_batch_init(&b, "eviction");
+    for (;;) {
+        added = ps_write_batch_add(pool, &b, f);
+        if (added != PS_BATCH_NO_COPY)
+            break;
+        err = ps_pool_wait_writable(pool, f, added, NULL);
+        if (err)
+            return err;
+    }
+    if (added == PS_BATCH_ADDED)
+        ps_write_batch_run(pool, &b, NULL);
+    return b.err;
+}
+
+static void count_eviction(struct ps_pool *pool, const struct ps_frame *f, bool dirty)
+{
+    atomic_fetch_add(&pool->counters.evictions, 1);
+    if (dirty)
+        atomic_fetch_add(&pool->counters.dirty_evictions, 1);
+    ps_pool_trace(pool, "victim", dirty ? "was dirty" : "was clean", f);
+}
+
+ps_err ps_pool_take_frame(struct ps_pool *pool, struct ps_frame **ret)
+{
+    ps_err err = PS_OK;
+
+    for (;;) {
+        struct ps_frame *f = find_frame(pool, err != PS_OK);
+        uint64_t state;
+
+        if (!f)
+            return err;
+        state = ps_frame_state(f);
+        if (!(state & (PS_ST_VALID | PS_ST_DETACHED))) {
+            *ret = f;
+            return PS_OK;
+        }
+        if (state & PS_ST_DIRTY) {
+            ps_err write_err = write_victim(pool, f);
+
+            if (write_err)
+                err = write_err;
+        }
+        if (evict(pool, f)) {
+            count_eviction(pool, f, state & PS_ST_DIRTY);
+            *ret = f;
+            return PS_OK;
+        }
+        ps_pool_unpin_frame(pool, f);
+    }
+}
+
+/* --- pages thrown away -------------------------------------------------------------------------
+ */
+
+/* Waits until a frame that the caller has pinned is not being written. */
+static void wait_written(struct ps_pool *pool, struct ps_frame *f)
+{
+    ps_mutex_lock(&pool->dirty_mtx);
+    while (ps_frame_state(f) & PS_ST_WRITING)
+        ps_cond_wait(&pool->written_cond, &pool->dirty_mtx);
+    ps_mutex_unlock(&pool->dirty_mtx);
+}
+
+static void detach_state(struct ps_frame *f)
+{
+    const uint64_t gone = PS_ST_VALID | PS_ST_SEALED;
+    uint64_t state = ps_frame_state(f);
+
+    while (!atomic_compare_exchange_weak(&f->state, &state,
+                                         (state & ~gone) + PS_ST_DETACHED + PS_ST_VERSION_ONE))
+        continue;
+}
+
+/* From VALID to DETACHED; false if a write of it has begun in the meantime. The caller has pinned
+ * the frame. */
+static bool detach(struct ps_pool *pool, struct ps_frame *f)
+{
+    const struct ps_pool_key key = ps_pool_key(&f->page.tag);
+    struct ps_pool_part *part = ps_pool_map_lock(pool, &key);
+    uint64_t state;
+    bool mine;
+
+    ps_mutex_lock(&pool->dirty_mtx);
+    state = ps_frame_state(f);
+    mine = (state & PS_ST_VALID) && !(state & PS_ST_WRITING);
+    if (mine) {
+        ps_pool_forget_dirty(pool, f);
+        ps_pool_map_unlink(pool, f);
+        detach_state(f);
+    }
+    ps_mutex_unlock(&pool->dirty_mtx);
+    ps_mutex_unlock(&part->mtx);
+    if (mine) {
+        policy_remove(pool, f);
+        ps_pool_trace(pool, "dropped", state & PS_ST_DIRTY ? "was dirty" : "was clean", f);
+    }
+    return !(state & PS_ST_WRITING);
+}
+
+/* One that is being loaded is dropped once it is there. */
+static void drop_page(struct ps_pool *pool, const struct ps_pool_key *key)
+{
+    struct ps_frame *f;
+    enum ps_found found;
+
+    do {
+        found = ps_pool_map_pin(pool, key, NULL, &f);
+        if (found == PS_FOUND_NONE)
+            return;
+        if (found == PS_FOUND_LOADING)
+            ps_pool_wait_load(pool, f);
+        do {
+            wait_written(pool, f);
+        } while (!detach(pool, f));
+        ps_pool_unpin_frame(pool, f);
+    } while (found == PS_FOUND_LOADING);
+}
+
+static bool frame_key(const struct ps_frame *f, struct ps_pool_key *ret)
+{
+    uint64_t state = ps_frame_state(f);
+
+    ret->space = atomic_load(&f->key_space);
+    ret->page = atomic_load(&f->key_page);
+    return (state & (PS_ST_VALID | PS_ST_LOADING)) != 0;
+}
+
+void ps_pool_drop(struct ps_pool *pool, uint16_t provider, uint32_t table, uint16_t fork,
+                  uint32_t first, uint32_t last)
+{
+    const struct ps_tag tag = {.provider = provider, .table = table, .fork = fork, .page = first};
+    struct ps_pool_key key = ps_pool_key(&tag);
+    const uint64_t space = key.space;
+    uint64_t i;
+
+    assert(first <= last);
+    if ((uint64_t)last - first < pool->frame_count) {
+        for (i = first; i <= last; i++) {
+            key.page = (uint32_t)i;
+            drop_page(pool, &key);
+        }
+        return;
+    }
+    for (i = 0; i < pool->frame_count; i++) {
+        if (frame_key(&pool->frames[i], &key) && key.space == space && key.page >= first &&
+            key.page <= last)
+            drop_page(pool, &key);
+    }
+}
+
+uint32_t ps_pool_drop_clean(struct ps_pool *pool)
+{
+    uint32_t dropped = 0;
+    uint32_t i;
+
+    for (i = 0; i < pool->frame_count; i++) {
+        struct ps_frame *f = &pool->frames[i];
+
+        if (!claim(pool, f))
+            continue;
+        if (evict(pool, f)) {
+            ps_pool_free_frame(pool, f);
+            dropped++;
+        } else {
+            ps_pool_unpin_frame(pool, f);
+        }
+    }
+    return dropped;
+}
