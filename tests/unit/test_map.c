@@ -1,0 +1,1121 @@
+/*
+ * test_map.c - the allocation map against a flat model: a list of runs of pages.
+ *
+ * The pool below it is map_model.h's. The random tests print their seed; PS_TEST_SEED repeats one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <inttypes.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "alloc/map_internal.h"
+#include "map_model.h"
+
+#define PAGES ((uint64_t)PS_MAP_PAGES_MAX)
+
+/* --- chance --------------------------------------------------------------------------------------
+ */
+
+static uint64_t chance_state;
+
+static uint64_t chance(uint64_t below)
+{
+    uint64_t z = chance_state += 0x9e3779b97f4a7c15u;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (z ^ z >> 31) % below;
+}
+
+static void seed_chance(void)
+{
+    const char *given = getenv("PS_TEST_SEED");
+
+    chance_state = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+    print_message("seed %" PRIu64 "\n", chance_state);
+}
+
+/* --- the flat model ------------------------------------------------------------------------------
+ */
+
+/* Pages [first, first of the next run) have this entry. */
+struct run {
+    uint64_t first;
+    struct ps_map_entry entry;
+};
+
+struct flat {
+    struct run *runs; /* the first begins at 0 */
+    size_t count;
+    uint64_t payload_len;
+};
+
+static void flat_init(struct flat *f)
+{
+    f->runs = model_alloc(sizeof(*f->runs));
+    f->count = 1;
+    f->payload_len = 0;
+}
+
+static uint64_t run_end(const struct flat *f, size_t i)
+{
+    return i + 1 < f->count ? f->runs[i + 1].first : PAGES;
+}
+
+static size_t flat_find(const struct flat *f, uint64_t page)
+{
+    size_t low = 0, high = f->count;
+
+    while (high - low > 1) {
+        const size_t mid = (low + high) / 2;
+
+        if (f->runs[mid].first <= page)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* Makes a run begin at the page, and returns it. */
+static size_t flat_split(struct flat *f, uint64_t page)
+{
+    const size_t i = page < PAGES ? flat_find(f, page) : f->count - 1;
+
+    if (page >= PAGES)
+        return f->count;
+    if (f->runs[i].first == page)
+        return i;
+    f->runs = realloc(f->runs, (f->count + 1) * sizeof(*f->runs));
+    must(f->runs);
+    memmove(&f->runs[i + 2], &f->runs[i + 1], (f->count - i - 1) * sizeof(*f->runs));
+    f->runs[i + 1] = (struct run){page, f->runs[i].entry};
+    f->count++;
+    return i + 1;
+}
+
+static void flat_set(struct flat *f, uint64_t first, uint64_t count, struct ps_map_entry entry)
+{
+    const size_t from = flat_split(f, first);
+    const size_t to = flat_split(f, first + count);
+
+    f->runs[from].entry = entry;
+    memmove(&f->runs[from + 1], &f->runs[to], (f->count - to) * sizeof(*f->runs));
+    f->count -= to - from - 1;
+}
+
+static struct ps_map_summary flat_summary(const struct flat *f)
+{
+    struct ps_map_summary sum = {.payload_len = f->payload_len};
+    uint64_t pages;
+    size_t i;
+
+    for (i = 0; i < f->count; i++) {
+        pages = run_end(f, i) - f->runs[i].first;
+        sum.virgin += f->runs[i].entry.state == PS_VIRGIN ? pages : 0;
+        sum.used += ps_map_is_used(f->runs[i].entry.state) ? pages : 0;
+        if (f->runs[i].entry.state != PS_FREE)
+            sum.end = run_end(f, i);
+    }
+    sum.free = sum.end - sum.virgin - sum.used;
+    return sum;
+}
+
+/* --- a map with its model ------------------------------------------------------------------------
+ */
+
+struct bed {
+    struct ps_pool *pool;
+    struct ps_map map;
+    struct flat flat;
+    uint64_t time_us;
+};
+
+static void bed_init(struct bed *b, uint32_t page_size)
+{
+    struct ps_group_env env;
+    struct ps_group g;
+
+    b->pool = model_create(page_size);
+    b->time_us = 1000;
+    flat_init(&b->flat);
+    ps_map_init(&b->map, b->pool, 0, MODEL_TABLE, page_size);
+    model_begin(b->pool, &g, &env, 1, page_size, b->time_us);
+    assert_int_equal(ps_map_format(&b->map, &g), PS_OK);
+    (void)model_commit(&g);
+}
+
+static void bed_deinit(struct bed *b)
+{
+    free(b->flat.runs);
+    model_destroy(b->pool);
+}
+
+static void begin_set(struct bed *b, struct ps_group *g, struct ps_group_env *env,
+                      const struct ps_map_range *ranges, size_t n)
+{
+    uint64_t bytes = 0;
+    uint32_t frames = 0;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        frames += ps_map_set_frames(&b->map, ranges[i].first, ranges[i].count);
+        bytes += ps_map_set_bytes(&b->map, ranges[i].first, ranges[i].count);
+    }
+    model_begin(b->pool, g, env, frames, bytes, ++b->time_us);
+    assert_int_equal(ps_map_prepare_ranges(&b->map, g, ranges, n, true), PS_OK);
+}
+
+static void do_set(struct bed *b, uint64_t first, uint64_t count, enum ps_page_state state)
+{
+    const struct ps_map_range range = {(uint32_t)first, (uint32_t)count};
+    struct ps_group_env env;
+    struct ps_group g;
+
+    begin_set(b, &g, &env, &range, 1);
+    ps_map_apply_set(&b->map, &g, range.first, range.count, state);
+    (void)model_commit(&g);
+    flat_set(&b->flat, first, count, (struct ps_map_entry){state, 0, b->time_us});
+}
+
+static void flat_touch(struct flat *f, uint64_t first, uint32_t count, const uint8_t *zero_bits,
+                       const struct log_rec *rec)
+{
+    enum ps_page_state state;
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        state = zero_bits && (zero_bits[i / 8] >> i % 8 & 1) ? PS_ZERO : PS_USED;
+        flat_set(f, first + i, 1, (struct ps_map_entry){state, rec->lsn, rec->time_us});
+    }
+}
+
+static void random_bits(uint8_t bits[PS_MAP_RUN_MAX / 8])
+{
+    uint32_t i;
+
+    for (i = 0; i < PS_MAP_RUN_MAX / 8; i++)
+        bits[i] = (uint8_t)(chance(256) & chance(256));
+}
+
+/* A write of pages in any state, as a request of the mount makes it. */
+static void do_write(struct bed *b, uint64_t first, uint32_t count)
+{
+    const struct ps_map_range range = {(uint32_t)first, count};
+    uint8_t bits[PS_MAP_RUN_MAX / 8];
+    const uint8_t *zero_bits = chance(2) ? bits : NULL;
+    struct log_rec *rec;
+    struct ps_group_env env;
+    struct ps_group g;
+
+    random_bits(bits);
+    begin_set(b, &g, &env, &range, 1);
+    ps_map_apply_set(&b->map, &g, range.first, count, PS_USED);
+    ps_map_apply_touch(&b->map, &g, range.first, count, zero_bits);
+    rec = model_commit(&g);
+    model_log_touch(rec, range.first, count, zero_bits);
+    flat_touch(&b->flat, first, count, zero_bits, rec);
+}
+
+/* A write of pages that are used already. */
+static void do_rewrite(struct bed *b, uint64_t first, uint32_t count)
+{
+    const uint32_t frames = ps_map_touch_frames(&b->map, (uint32_t)first, count);
+    uint8_t bits[PS_MAP_RUN_MAX / 8];
+    struct log_rec *rec;
+    struct ps_group_env env;
+    struct ps_group g;
+
+    random_bits(bits);
+    model_begin(b->pool, &g, &env, frames, 0, ++b->time_us);
+    assert_int_equal(ps_map_prepare(&b->map, &g, (uint32_t)first, count, false), PS_OK);
+    ps_map_apply_touch(&b->map, &g, (uint32_t)first, count, bits);
+    rec = model_commit(&g);
+    model_log_touch(rec, (uint32_t)first, count, bits);
+    flat_touch(&b->flat, first, count, bits, rec);
+}
+
+/* A truncation in one group: the last page is touched, all behind it is freed. */
+static void do_cut(struct bed *b, uint64_t last)
+{
+    const uint64_t end = flat_summary(&b->flat).end;
+    const struct ps_map_range ranges[2] = {{(uint32_t)last, 1},
+                                           {(uint32_t)last + 1, (uint32_t)(end - last - 1)}};
+    struct log_rec *rec;
+    struct ps_group_env env;
+    struct ps_group g;
+
+    begin_set(b, &g, &env, ranges, 2);
+    ps_map_apply_touch(&b->map, &g, ranges[0].first, 1, NULL);
+    ps_map_apply_set(&b->map, &g, ranges[1].first, ranges[1].count, PS_FREE);
+    ps_map_apply_payload_len(&b->map, &g, last * 4000);
+    rec = model_commit(&g);
+    model_log_touch(rec, ranges[0].first, 1, NULL);
+    flat_touch(&b->flat, last, 1, NULL, rec);
+    flat_set(&b->flat, last + 1, end - last - 1, (struct ps_map_entry){PS_FREE, 0, b->time_us});
+    b->flat.payload_len = last * 4000;
+}
+
+static void do_payload_len(struct bed *b, uint64_t len)
+{
+    struct ps_group_env env;
+    struct ps_group g;
+
+    model_begin(b->pool, &g, &env, 1, 24, ++b->time_us);
+    assert_int_equal(ps_map_prepare_root(&b->map, &g), PS_OK);
+    ps_map_apply_payload_len(&b->map, &g, len);
+    (void)model_commit(&g);
+    b->flat.payload_len = len;
+}
+
+/* --- random changes ------------------------------------------------------------------------------
+ */
+
+/* Pages near the seams of nodes, near both ends, and anywhere. */
+static uint64_t random_page(const struct bed *b)
+{
+    const uint64_t cover = b->map.cover[chance(b->map.levels - 1)];
+    uint64_t page = 0;
+
+    switch (chance(4)) {
+    case 0:
+        page = chance(2000);
+        break;
+    case 1:
+        page = cover * (1 + chance(3)) + chance(9) - 4;
+        break;
+    case 2:
+        page = PAGES - 1 - chance(1000);
+        break;
+    default:
+        page = chance(PAGES);
+        break;
+    }
+    return page < PAGES ? page : PAGES - 1;
+}
+
+static uint32_t random_count(uint64_t first, uint64_t max)
+{
+    const uint64_t left = PAGES - first;
+
+    return (uint32_t)(1 + chance(left < max ? left : max));
+}
+
+static void random_rewrite(struct bed *b)
+{
+    const size_t start = chance(b->flat.count);
+    uint64_t first;
+    uint32_t count = 0;
+    size_t i;
+
+    for (i = start; i < b->flat.count && !ps_map_is_used(b->flat.runs[i].entry.state); i++)
+        ;
+    if (i == b->flat.count)
+        return;
+    first = b->flat.runs[i].first;
+    for (; i < b->flat.count && ps_map_is_used(b->flat.runs[i].entry.state); i++)
+        count += (uint32_t)(run_end(&b->flat, i) - b->flat.runs[i].first);
+    do_rewrite(b, first, count < PS_MAP_RUN_MAX ? count : PS_MAP_RUN_MAX);
+}
+
+static void random_cut(struct bed *b)
+{
+    const size_t start = chance(b->flat.count);
+    const uint64_t end = flat_summary(&b->flat).end;
+    size_t i;
+
+    for (i = start; i < b->flat.count && !ps_map_is_used(b->flat.runs[i].entry.state); i++)
+        ;
+    if (i < b->flat.count && b->flat.runs[i].first + 1 < end)
+        do_cut(b, b->flat.runs[i].first);
+}
+
+static void random_change(struct bed *b)
+{
+    const uint64_t first = random_page(b);
+    const enum ps_page_state state = chance(2) ? PS_FREE : PS_VIRGIN;
+
+    switch (chance(8)) {
+    case 0:
+        do_set(b, first, random_count(first, PAGES), state);
+        break;
+    case 1:
+        do_set(b, first, random_count(first, 5000), state);
+        break;
+    case 2:
+    case 3:
+        do_set(b, first, random_count(first, 300), state);
+        break;
+    case 4:
+    case 5:
+        do_write(b, first, random_count(first, chance(4) ? 3 : PS_MAP_RUN_MAX));
+        break;
+    case 6:
+        random_rewrite(b);
+        break;
+    default:
+        if (chance(8) == 0)
+            random_cut(b);
+        else
+            do_payload_len(b, chance(1u << 30));
+        break;
+    }
+}
+
+/* Pages reach the disk, and leave the pool, in any order. */
+static void random_flushes(struct bed *b)
+{
+    struct slot *slot;
+    size_t i;
+
+    for (i = 0; i < 4; i++) {
+        slot = b->pool->slots[chance(b->pool->slot_count)];
+        if (slot->page.data)
+            model_flush(b->pool, slot);
+        if (slot->page.data && chance(2))
+            model_evict(slot);
+    }
+    if (chance(40) == 0)
+        model_checkpoint(b->pool);
+}
+
+/* --- comparing -----------------------------------------------------------------------------------
+ */
+
+static void expect_entry(const struct ps_map_entry *got, const struct ps_map_entry *want)
+{
+    assert_int_equal(got->state, want->state);
+    assert_int_equal(got->lsn, want->lsn);
+    assert_int_equal(got->mtime_us, want->mtime_us);
+}
+
+static void check_get(struct bed *b, uint64_t page)
+{
+    struct ps_map_entry entry;
+
+    assert_int_equal(ps_map_get(&b->map, (uint32_t)page, &entry), PS_OK);
+    expect_entry(&entry, &b->flat.runs[flat_find(&b->flat, page)].entry);
+}
+
+static void check_range(struct bed *b)
+{
+    struct ps_map_entry entries[1000];
+    const uint64_t first = random_page(b);
+    const uint32_t count = random_count(first, 1000);
+    uint32_t i;
+
+    assert_int_equal(ps_map_get_range(&b->map, (uint32_t)first, count, entries), PS_OK);
+    for (i = 0; i < count; i++)
+        expect_entry(&entries[i], &b->flat.runs[flat_find(&b->flat, first + i)].entry);
+}
+
+static void check_next(struct bed *b, uint64_t from, unsigned states)
+{
+    struct ps_map_entry entry;
+    uint32_t page = 0;
+    uint64_t want;
+    size_t i;
+    ps_err err;
+
+    for (i = flat_find(&b->flat, from);
+         i < b->flat.count && !(states >> b->flat.runs[i].entry.state & 1); i++)
+        ;
+    err = ps_map_next(&b->map, (uint32_t)from, states, &page, &entry);
+    assert_int_equal(err, i < b->flat.count ? PS_OK : PS_ERR_NOENT);
+    if (err)
+        return;
+    want = b->flat.runs[i].first > from ? b->flat.runs[i].first : from;
+    assert_int_equal(page, want);
+    expect_entry(&entry, &b->flat.runs[i].entry);
+}
+
+static void check_prev(struct bed *b, uint64_t from, unsigned states)
+{
+    struct ps_map_entry entry;
+    uint32_t page = 0;
+    uint64_t want;
+    size_t i;
+    ps_err err;
+
+    for (i = flat_find(&b->flat, from) + 1;
+         i > 0 && !(states >> b->flat.runs[i - 1].entry.state & 1); i--)
+        ;
+    err = ps_map_prev(&b->map, (uint32_t)from, states, &page, &entry);
+    assert_int_equal(err, i > 0 ? PS_OK : PS_ERR_NOENT);
+    if (err)
+        return;
+    want = run_end(&b->flat, i - 1) - 1 < from ? run_end(&b->flat, i - 1) - 1 : from;
+    assert_int_equal(page, want);
+    expect_entry(&entry, &b->flat.runs[i - 1].entry);
+}
+
+static void expect_summary(const struct ps_map_summary *got, const struct flat *flat)
+{
+    const struct ps_map_summary want = flat_summary(flat);
+
+    assert_int_equal(got->end, want.end);
+    assert_int_equal(got->free, want.free);
+    assert_int_equal(got->virgin, want.virgin);
+    assert_int_equal(got->used, want.used);
+    assert_int_equal(got->payload_len, want.payload_len);
+}
+
+static void check_some(struct bed *b)
+{
+    const size_t run = chance(b->flat.count);
+    struct ps_map_summary sum;
+
+    assert_int_equal(ps_map_summary(&b->map, &sum), PS_OK);
+    expect_summary(&sum, &b->flat);
+    check_get(b, random_page(b));
+    check_get(b, b->flat.runs[run].first);
+    check_get(b, run_end(&b->flat, run) - 1);
+    check_range(b);
+    check_next(b, random_page(b), 1 + (unsigned)chance(15));
+    check_prev(b, random_page(b), 1 + (unsigned)chance(15));
+}
+
+/* --- the walk
+ * -------------------------------------------------------------------------------------- */
+
+struct tour {
+    const struct ps_pool *pool;
+    const struct flat *flat; /* what to expect, or NULL */
+    uint64_t next;           /* page that comes next */
+    unsigned damages;
+    uint32_t damaged_page;
+    char text[300];
+    uint32_t fails; /* map page whose read fails with fail_err; UINT32_MAX: none */
+    ps_err fail_err;
+};
+
+static ps_err tour_read(void *ctx, uint32_t map_page_no, void *buf)
+{
+    const struct tour *t = ctx;
+    size_t i;
+
+    if (map_page_no == t->fails)
+        return ps_fail(t->fail_err, "reading map page %" PRIu32 " failed", map_page_no);
+    memset(buf, 0, t->pool->page_size);
+    for (i = 0; i < t->pool->slot_count; i++) {
+        if (t->pool->slots[i]->page.tag.page == map_page_no && t->pool->slots[i]->disk)
+            memcpy(buf, t->pool->slots[i]->disk, t->pool->page_size);
+    }
+    return PS_OK;
+}
+
+static void tour_damage(void *ctx, uint32_t map_page_no, const char *text)
+{
+    struct tour *t = ctx;
+
+    t->damages++;
+    t->damaged_page = map_page_no;
+    snprintf(t->text, sizeof(t->text), "%s", text);
+}
+
+static ps_err tour_range(void *ctx, uint64_t first, uint64_t count,
+                         const struct ps_map_entry *entry)
+{
+    struct tour *t = ctx;
+    size_t i;
+
+    if (!t->flat)
+        return PS_OK;
+    assert_int_equal(first, t->next);
+    for (i = flat_find(t->flat, first);
+         i < t->flat->count && t->flat->runs[i].first < first + count; i++)
+        expect_entry(entry, &t->flat->runs[i].entry);
+    t->next = first + count;
+    return PS_OK;
+}
+
+static ps_err tour_each(void *ctx, uint32_t page_no, const struct ps_map_entry *entry)
+{
+    return tour_range(ctx, page_no, 1, entry);
+}
+
+static struct ps_map_summary take_tour(const struct ps_map *map, struct tour *t)
+{
+    const struct ps_map_source source = {tour_read, tour_damage, tour_each, tour_range, t};
+    struct ps_map_summary sum;
+
+    assert_int_equal(ps_map_walk(map, &source, &sum), PS_OK);
+    return sum;
+}
+
+/* Everything, as it would be found on disk. */
+static void check_all(struct bed *b)
+{
+    struct tour t = {.pool = b->pool, .flat = &b->flat, .fails = UINT32_MAX};
+    struct ps_map_summary sum;
+
+    model_flush_all(b->pool);
+    sum = take_tour(&b->map, &t);
+    if (t.damages)
+        print_message("map page %" PRIu32 ": %s\n", t.damaged_page, t.text);
+    assert_int_equal(t.damages, 0);
+    assert_int_equal(t.next, PAGES);
+    expect_summary(&sum, &b->flat);
+}
+
+/* --- shape
+ * ----------------------------------------------------------------------------------------- */
+
+static void check_node_place(const struct ps_map *map, uint32_t page)
+{
+    struct ps_map_node_id node;
+
+    if (!ps_map_node_at(map, page, &node))
+        return;
+    assert_int_equal(ps_map_node_page(map, node.level, node.index), page);
+    assert_int_equal(node.first_page, node.index * map->cover[node.level]);
+    assert_true(node.first_page + node.pages <= PAGES);
+}
+
+static void check_leaf_place(const struct ps_map *map, uint64_t page)
+{
+    const struct ps_map_node_id leaf = ps_map_leaf_of(map, (uint32_t)page);
+    struct ps_map_node_id found;
+
+    assert_true(leaf.first_page <= page && page < leaf.first_page + leaf.pages);
+    assert_true(ps_map_node_at(map, ps_map_node_page(map, 0, leaf.index), &found));
+    assert_int_equal(found.level, 0);
+    assert_int_equal(found.index, leaf.index);
+}
+
+static void every_page_has_one_leaf_and_every_node_one_place(void **state)
+{
+    struct ps_map_node_id node;
+    struct ps_map map;
+    uint32_t size, i;
+    uint64_t last;
+
+    (void)state;
+    seed_chance();
+    for (size = PS_PAGE_SIZE_MIN; size <= PS_PAGE_SIZE_MAX; size *= 2) {
+        ps_map_init(&map, NULL, 0, MODEL_TABLE, size);
+        assert_int_equal(ps_map_root(&map).pages, PAGES);
+        assert_true(map.cover[map.levels - 2] < PAGES);
+        last = ps_map_node_page(&map, 0, (PAGES - 1) / map.leaf_fanout);
+        check_leaf_place(&map, 0);
+        check_leaf_place(&map, PAGES - 1);
+        for (i = 0; i < 3000; i++) {
+            check_node_place(&map, i);
+            check_node_place(&map, (uint32_t)chance(last + 1));
+            check_leaf_place(&map, chance(PAGES));
+        }
+        assert_false(ps_map_node_at(&map, (uint32_t)last + 1, &node));
+        assert_false(ps_map_node_at(&map, UINT32_MAX, &node));
+    }
+}
+
+/* All nodes of the smallest page size's first subtrees, in file order, are each there once. */
+static void nodes_lie_depth_first_without_gaps(void **state)
+{
+    struct ps_map_node_id node, before = {0};
+    struct ps_map map;
+    uint64_t leaves = 0;
+    uint32_t page;
+
+    (void)state;
+    ps_map_init(&map, NULL, 0, MODEL_TABLE, PS_PAGE_SIZE_MIN);
+    for (page = 0; page < 2 * map.stride[2]; page++) {
+        assert_true(ps_map_node_at(&map, page, &node));
+        if (page > 0 && before.level > 0) {
+            assert_int_equal(node.level, before.level - 1);
+            assert_int_equal(node.first_page, before.first_page);
+        } else if (page > 0) {
+            assert_int_equal(node.first_page, before.first_page + before.pages);
+        }
+        if (node.level == 0)
+            assert_int_equal(node.index, leaves++);
+        before = node;
+    }
+    assert_true(leaves > 2 * map.inner_fanout);
+}
+
+/* --- changes
+ * ---------------------------------------------------------------------------------------- */
+
+static void new_map_is_empty(void **state)
+{
+    struct ps_map_summary sum;
+    struct ps_map_entry entry;
+    uint32_t page = 0;
+    struct bed b;
+
+    (void)state;
+    bed_init(&b, 8192);
+    assert_int_equal(ps_map_summary(&b.map, &sum), PS_OK);
+    expect_summary(&sum, &b.flat);
+    assert_int_equal(ps_map_get(&b.map, 12345, &entry), PS_OK);
+    assert_int_equal(entry.state, PS_FREE);
+    assert_int_equal(ps_map_next(&b.map, 0, 14, &page, NULL), PS_ERR_NOENT);
+    assert_int_equal(ps_map_prev(&b.map, 0, 14, &page, NULL), PS_ERR_NOENT);
+    check_all(&b);
+    bed_deinit(&b);
+}
+
+static void page_numbers_end_below_the_highest(void **state)
+{
+    struct ps_map_entry entry[2];
+    uint32_t page = 0;
+    struct bed b;
+
+    (void)state;
+    bed_init(&b, 8192);
+    assert_int_equal(ps_map_get(&b.map, PS_MAP_PAGES_MAX, entry), PS_ERR_RANGE);
+    assert_int_equal(ps_map_get_range(&b.map, PS_MAP_PAGES_MAX - 1, 2, entry), PS_ERR_RANGE);
+    assert_int_equal(ps_map_next(&b.map, PS_MAP_PAGES_MAX, 15, &page, NULL), PS_ERR_RANGE);
+    assert_int_equal(ps_map_prev(&b.map, PS_MAP_PAGES_MAX, 15, &page, NULL), PS_ERR_RANGE);
+    do_write(&b, PAGES - 1, 1);
+    check_get(&b, PAGES - 1);
+    check_all(&b);
+    bed_deinit(&b);
+}
+
+static void random_changes_agree_with_flat_model(void **state)
+{
+    static const struct {
+        uint32_t page_size;
+        unsigned changes;
+    } rounds[] = {{4096, 600}, {8192, 400}, {16384, 200}, {65536, 60}};
+    struct bed b;
+    unsigned i, r;
+
+    (void)state;
+    seed_chance();
+    for (r = 0; r < sizeof(rounds) / sizeof(rounds[0]); r++) {
+        bed_init(&b, rounds[r].page_size);
+        for (i = 0; i < rounds[r].changes; i++) {
+            random_change(&b);
+            random_flushes(&b);
+            check_some(&b);
+            if (i % 64 == 0)
+                check_all(&b);
+        }
+        check_all(&b);
+        bed_deinit(&b);
+    }
+}
+
+static void allocating_all_pages_costs_a_handful_of_map_pages(void **state)
+{
+    struct bed b;
+    uint32_t size;
+
+    (void)state;
+    for (size = PS_PAGE_SIZE_MIN; size <= PS_PAGE_SIZE_MAX; size *= 16) {
+        bed_init(&b, size);
+        do_write(&b, 3, 4);
+        assert_true(ps_map_set_frames(&b.map, 0, PS_MAP_PAGES_MAX) <= 2 * b.map.levels - 1);
+        do_set(&b, 7, PAGES - 7, PS_VIRGIN);
+        assert_true(b.pool->slot_count <= 2 * b.map.levels - 1);
+        check_some(&b);
+        do_set(&b, 1000000, PAGES - 1000001, PS_FREE);
+        assert_true(b.pool->slot_count <= 3 * b.map.levels);
+        check_some(&b);
+        do_set(&b, 0, PAGES, PS_FREE);
+        check_all(&b);
+        bed_deinit(&b);
+    }
+}
+
+static void search_of_a_sparse_table_costs_its_height(void **state)
+{
+    const unsigned used = 1u << PS_USED | 1u << PS_ZERO;
+    uint64_t pins;
+    uint32_t page = 0;
+    struct bed b;
+
+    (void)state;
+    bed_init(&b, 4096);
+    do_set(&b, 0, PAGES, PS_VIRGIN);
+    do_write(&b, 10, 1);
+    do_write(&b, 3000000000, 1);
+
+    pins = b.pool->pins;
+    assert_int_equal(ps_map_next(&b.map, 11, used, &page, NULL), PS_OK);
+    assert_int_equal(page, 3000000000);
+    assert_int_equal(ps_map_prev(&b.map, 2999999999, used, &page, NULL), PS_OK);
+    assert_int_equal(page, 10);
+    assert_int_equal(ps_map_next(&b.map, 3000000001, used, &page, NULL), PS_ERR_NOENT);
+    assert_int_equal(ps_map_next(&b.map, 10, 1u << PS_FREE, &page, NULL), PS_ERR_NOENT);
+    assert_true(b.pool->pins - pins <= 4 * b.map.levels * b.map.levels);
+    bed_deinit(&b);
+}
+
+static void touch_alone_logs_no_bytes_after_the_image(void **state)
+{
+    uint64_t logged;
+    struct bed b;
+
+    (void)state;
+    seed_chance();
+    bed_init(&b, 8192);
+    do_write(&b, 100, 50);
+    logged = b.pool->logged;
+    do_rewrite(&b, 100, 50);
+    assert_int_equal(b.pool->logged, logged);
+    check_get(&b, 120);
+    bed_deinit(&b);
+}
+
+/* --- crashes
+ * ----------------------------------------------------------------------------------------- */
+
+/* What the page would be on disk; the caller frees it. NULL: never written. */
+static uint8_t *page_bytes(const struct ps_pool *pool, const struct slot *slot)
+{
+    const struct ps_page_ident who = model_ident(pool, slot->page.tag.page);
+    uint8_t *copy;
+
+    if (!slot->page.data || slot->page.lsn == 0)
+        return slot->disk ? model_copy(slot->disk, pool->page_size) : NULL;
+    copy = model_copy(slot->page.data, pool->page_size);
+    ps_format_native.seal(copy, &who);
+    return copy;
+}
+
+static void expect_same_pages(struct ps_pool *a, struct ps_pool *b)
+{
+    uint8_t *in_a, *in_b;
+    size_t i;
+
+    for (i = 0; i < a->slot_count; i++) {
+        in_a = page_bytes(a, a->slots[i]);
+        in_b = page_bytes(b, model_slot(b, a->slots[i]->page.tag.page));
+        assert_int_equal(in_a == NULL, in_b == NULL);
+        if (in_a)
+            assert_memory_equal(in_a, in_b, a->page_size);
+        free(in_a);
+        free(in_b);
+    }
+}
+
+/* Redoes the log from the redo point up to the record `stop`, writing pages back by chance. */
+static void replay(struct ps_pool *pool, const struct ps_pool *crashed, size_t stop)
+{
+    struct ps_map map;
+    size_t i, k;
+
+    ps_map_init(&map, pool, 0, MODEL_TABLE, pool->page_size);
+    for (i = 0; i < stop; i++) {
+        if (crashed->log[i].lsn <= crashed->redo_lsn)
+            continue;
+        model_redo_rec(pool, &map, &crashed->log[i]);
+        for (k = 0; k < 3; k++)
+            model_flush(pool, pool->slots[chance(pool->slot_count)]);
+    }
+}
+
+static void redo_after_any_flushes_gives_the_same_bytes(void **state)
+{
+    struct ps_pool *once, *twice;
+    unsigned round, i;
+    struct bed b;
+
+    (void)state;
+    seed_chance();
+    for (round = 0; round < 40; round++) {
+        bed_init(&b, round % 2 ? 4096 : 8192);
+        for (i = 0; i < 60; i++) {
+            random_change(&b);
+            random_flushes(&b);
+        }
+        once = model_crash(b.pool);
+        replay(once, b.pool, chance(b.pool->log_count + 1)); /* and is cut off there */
+        twice = model_crash(once);
+        replay(twice, b.pool, b.pool->log_count);
+        expect_same_pages(b.pool, twice);
+        model_destroy(once);
+        model_destroy(twice);
+        check_all(&b);
+        bed_deinit(&b);
+    }
+}
+
+static void redo_of_touch_leaves_newer_leaves_alone(void **state)
+{
+    struct ps_map_entry before, after;
+    struct bed b;
+
+    (void)state;
+    bed_init(&b, 8192);
+    do_write(&b, 5, 1);
+    assert_int_equal(ps_map_get(&b.map, 5, &before), PS_OK);
+    assert_int_equal(ps_map_redo_touch(&b.map, 5, before.lsn - 1, 1, true), PS_OK);
+    assert_int_equal(ps_map_get(&b.map, 5, &after), PS_OK);
+    expect_entry(&after, &before);
+    assert_int_equal(ps_map_redo_touch(&b.map, 5, before.lsn, 9, true), PS_OK);
+    assert_int_equal(ps_map_get(&b.map, 5, &after), PS_OK);
+    expect_entry(&after, &(struct ps_map_entry){PS_ZERO, before.lsn, 9});
+    bed_deinit(&b);
+}
+
+static void redo_of_touch_without_a_leaf_is_corruption(void **state)
+{
+    struct bed b;
+
+    (void)state;
+    bed_init(&b, 8192);
+    assert_int_equal(ps_map_redo_touch(&b.map, 5, 1 << 20, 1, false), PS_ERR_CORRUPT);
+    assert_non_null(strstr(ps_message(), "was never written"));
+    bed_deinit(&b);
+}
+
+/* --- damage
+ * ------------------------------------------------------------------------------------------ */
+
+/* Used pages 0-9 and 1000-1009, virgin ones from 100000 on, all on disk. */
+static void damage_bed(struct bed *b)
+{
+    bed_init(b, 8192);
+    do_write(b, 0, 10);
+    do_write(b, 1000, 10);
+    do_set(b, 100000, PAGES - 100000, PS_VIRGIN);
+    check_all(b);
+}
+
+static uint8_t *disk_of(struct bed *b, unsigned level, uint64_t page, uint32_t *ret_map_page)
+{
+    const uint64_t index = page / b->map.cover[level];
+
+    *ret_map_page = ps_map_node_page(&b->map, level, index);
+    return model_slot(b->pool, *ret_map_page)->disk;
+}
+
+static struct ps_map_inner_entry *inner_at(uint8_t *node, uint32_t slot)
+{
+    return (struct ps_map_inner_entry *)(node + ps_map_inner_off(slot));
+}
+
+static struct ps_map_leaf_entry *leaf_at(uint8_t *node, uint32_t slot)
+{
+    return (struct ps_map_leaf_entry *)(node + ps_map_leaf_off(slot));
+}
+
+/* Damages the node of the level above page 1000; returns its map page, and what is to be said. */
+typedef const char *(*hurt_fn)(struct bed *b, uint32_t *ret_map_page);
+
+static const char *hurt_count(struct bed *b, uint32_t *at)
+{
+    struct ps_map_inner_entry *e = inner_at(disk_of(b, 1, 1000, at), 1);
+
+    e->used = ps_put32(ps_get32(e->used) + 1);
+    return "are counted as 11 used, 0 virgin; they are 10 and 0";
+}
+
+static const char *hurt_uniform_count(struct bed *b, uint32_t *at)
+{
+    struct ps_map_inner_entry *e = inner_at(disk_of(b, 1, 100000, at), 300);
+
+    e->virgin = ps_put32(ps_get32(e->virgin) - 1);
+    return "are all virgin, but counted as 0 used, 507 virgin";
+}
+
+static const char *hurt_totals(struct bed *b, uint32_t *at)
+{
+    ((struct ps_map_hdr *)disk_of(b, 3, 0, at))->used = ps_put32(19);
+    return "the table's pages are counted as 19 used";
+}
+
+static const char *hurt_generation(struct bed *b, uint32_t *at)
+{
+    ((struct ps_map_hdr *)disk_of(b, 0, 1000, at))->gen = ps_put64(1);
+    return "has generation 1, its parent says";
+}
+
+static const char *hurt_by_zeros(struct bed *b, uint32_t *at)
+{
+    memset(disk_of(b, 0, 1000, at), 0, 8192);
+    return "has generation 0, its parent says";
+}
+
+static const char *hurt_inner_by_zeros(struct bed *b, uint32_t *at)
+{
+    memset(disk_of(b, 2, 1000, at), 0, 8192);
+    return "has generation 0, its parent says";
+}
+
+static const char *hurt_root_by_zeros(struct bed *b, uint32_t *at)
+{
+    memset(disk_of(b, 3, 1000, at), 0, 8192);
+    return "root was never written";
+}
+
+static const char *hurt_state(struct bed *b, uint32_t *at)
+{
+    leaf_at(disk_of(b, 0, 1000, at), 492)->word.b[0] |= 4;
+    return "page 1000 is in no known state";
+}
+
+static const char *hurt_uniform_state(struct bed *b, uint32_t *at)
+{
+    inner_at(disk_of(b, 1, 100000, at), 300)->word.b[0] = PS_USED;
+    return "cannot all be in state";
+}
+
+static const char *hurt_live_word(struct bed *b, uint32_t *at)
+{
+    inner_at(disk_of(b, 1, 1000, at), 1)->word.b[0] = PS_VIRGIN;
+    return "is neither uniform nor live";
+}
+
+static const char *hurt_lsn(struct bed *b, uint32_t *at)
+{
+    leaf_at(disk_of(b, 0, 1000, at), 492)->lsn = ps_put64(UINT64_C(1) << 40);
+    return "beyond the node's own";
+}
+
+static const char *hurt_no_lsn(struct bed *b, uint32_t *at)
+{
+    leaf_at(disk_of(b, 0, 1000, at), 492)->lsn = ps_put64(0);
+    return "page 1000 is used, but has no LSN";
+}
+
+static const char *hurt_free_lsn(struct bed *b, uint32_t *at)
+{
+    leaf_at(disk_of(b, 0, 1000, at), 400)->lsn = ps_put64(77);
+    return "page 908 was never written, but has LSN 77";
+}
+
+static const char *hurt_level(struct bed *b, uint32_t *at)
+{
+    ((struct ps_map_hdr *)disk_of(b, 0, 1000, at))->level = ps_put32(2);
+    return "says level 2, a node of level 0 lies there";
+}
+
+static const char *hurt_reserved(struct bed *b, uint32_t *at)
+{
+    ((struct ps_map_hdr *)disk_of(b, 0, 1000, at))->payload_len = ps_put64(1);
+    return "reserved bytes of the header are not zero";
+}
+
+static const char *hurt_tail(struct bed *b, uint32_t *at)
+{
+    disk_of(b, 1, 1000, at)[8191] = 1;
+    return "behind the last entry, are not zero";
+}
+
+static const char *hurt_type(struct bed *b, uint32_t *at)
+{
+    disk_of(b, 0, 1000, at)[6] = PS_PAGE_SLOTTED;
+    return "page type is 1, not that of a map";
+}
+
+static void walk_finds_each_kind_of_damage_once(void **state)
+{
+    static const hurt_fn hurts[] = {
+        hurt_count,         hurt_uniform_count,  hurt_totals,        hurt_generation,
+        hurt_by_zeros,      hurt_inner_by_zeros, hurt_root_by_zeros, hurt_state,
+        hurt_uniform_state, hurt_live_word,      hurt_lsn,           hurt_no_lsn,
+        hurt_free_lsn,      hurt_level,          hurt_reserved,      hurt_tail,
+        hurt_type,
+    };
+    const char *text;
+    uint32_t at = 0;
+    struct bed b;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(hurts) / sizeof(hurts[0]); i++) {
+        struct tour t = {.fails = UINT32_MAX};
+
+        damage_bed(&b);
+        text = hurts[i](&b, &at);
+        t.pool = b.pool;
+        (void)take_tour(&b.map, &t);
+        if (t.damages != 1 || !strstr(t.text, text))
+            fail_msg("%u damages, the last \"%s\", not \"%s\"", t.damages, t.text, text);
+        assert_int_equal(t.damaged_page, at);
+        bed_deinit(&b);
+    }
+}
+
+static void walk_goes_on_behind_a_node_it_cannot_read(void **state)
+{
+    struct ps_map_summary sum;
+    struct tour t = {.fail_err = PS_ERR_IO};
+    struct bed b;
+
+    (void)state;
+    damage_bed(&b);
+    t.pool = b.pool;
+    (void)disk_of(&b, 0, 0, &t.fails);
+    sum = take_tour(&b.map, &t);
+    assert_int_equal(t.damages, 1);
+    assert_int_equal(t.damaged_page, t.fails);
+    assert_non_null(strstr(t.text, "failed"));
+    expect_summary(&sum, &b.flat); /* of the lost leaf, its parent's word is taken */
+    bed_deinit(&b);
+}
+
+static void walk_ends_at_an_error_that_is_no_damage(void **state)
+{
+    struct tour t = {.fail_err = PS_ERR_NOMEM};
+    struct ps_map_source source = {tour_read, tour_damage, tour_each, tour_range, &t};
+    struct ps_map_summary sum;
+    struct bed b;
+
+    (void)state;
+    damage_bed(&b);
+    t.pool = b.pool;
+    (void)disk_of(&b, 0, 1000, &t.fails);
+    assert_int_equal(ps_map_walk(&b.map, &source, &sum), PS_ERR_NOMEM);
+    assert_int_equal(t.damages, 0);
+    bed_deinit(&b);
+}
+
+static void lost_nodes_are_corruption_to_look_ups_and_changes(void **state)
+{
+    static const hurt_fn hurts[] = {hurt_generation, hurt_by_zeros, hurt_inner_by_zeros,
+                                    hurt_root_by_zeros, hurt_level};
+    struct ps_map_entry entry;
+    struct ps_group_env env;
+    struct ps_group g;
+    uint32_t at = 0;
+    struct bed b;
+    size_t i, k;
+
+    (void)state;
+    for (i = 0; i < sizeof(hurts) / sizeof(hurts[0]); i++) {
+        damage_bed(&b);
+        for (k = 0; k < b.pool->slot_count; k++)
+            model_evict(b.pool->slots[k]);
+        (void)hurts[i](&b, &at);
+        if (!ps_page_is_zero(disk_of(&b, 0, 1000, &at), 8192))
+            ps_format_native.seal(disk_of(&b, 0, 1000, &at),
+                                  &(struct ps_page_ident){8192, at, MODEL_TABLE});
+        assert_int_equal(ps_map_get(&b.map, 1000, &entry), PS_ERR_CORRUPT);
+        model_begin(b.pool, &g, &env, ps_map_set_frames(&b.map, 1000, 1), 1 << 20, 1);
+        assert_int_equal(ps_map_prepare(&b.map, &g, 1000, 1, true), PS_ERR_CORRUPT);
+        model_end(&g);
+        bed_deinit(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_page_has_one_leaf_and_every_node_one_place),
+        cmocka_unit_test(nodes_lie_depth_first_without_gaps),
+        cmocka_unit_test(new_map_is_empty),
+        cmocka_unit_test(page_numbers_end_below_the_highest),
+        cmocka_unit_test(random_changes_agree_with_flat_model),
+        cmocka_unit_test(allocating_all_pages_costs_a_handful_of_map_pages),
+        cmocka_unit_test(search_of_a_sparse_table_costs_its_height),
+        cmocka_unit_test(touch_alone_logs_no_bytes_after_the_image),
+        cmocka_unit_test(redo_after_any_flushes_gives_the_same_bytes),
+        cmocka_unit_test(redo_of_touch_leaves_newer_leaves_alone),
+        cmocka_unit_test(redo_of_touch_without_a_leaf_is_corruption),
+        cmocka_unit_test(walk_finds_each_kind_of_damage_once),
+        cmocka_unit_test(walk_goes_on_behind_a_node_it_cannot_read),
+        cmocka_unit_test(walk_ends_at_an_error_that_is_no_damage),
+        cmocka_unit_test(lost_nodes_are_corruption_to_look_ups_and_changes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
