@@ -25,7 +25,7 @@ struct batch {
 
 /* Where lines go: a table of a store, or the items file of a mount. */
 struct sink {
-    int (*put)(struct sink *sink, const struct batch *batch);
+    ps_err (*put)(struct sink *sink, const struct batch *batch);
     uint32_t item_max; /* longest line */
     struct ps_table *table;
     int fd;
@@ -64,27 +64,49 @@ static void source_close(struct source *source)
 
 static void batch_add(struct batch *batch, const char *line, size_t len)
 {
-    memcpy(batch->bytes + batch->len, line, len);
-    batch->items[batch->count].data = batch->bytes + batch->len;
+    char *at = batch->bytes + batch->len;
+
+    memcpy(at, line, len);
+    at[len] = '\n';
+    batch->items[batch->count].data = at;
     batch->items[batch->count].len = (uint32_t)len;
     batch->count++;
-    batch->len += len;
+    batch->len += len + 1;
     batch->line_last++;
 }
 
 static int batch_put(struct batch *batch, struct sink *sink)
 {
     uint64_t line_first = batch->line_last - batch->count + 1;
-    int status;
 
     if (batch->count == 0)
         return PC_OK;
-    status = sink->put(sink, batch);
-    if (status)
-        return pc_error("lines %" PRIu64 " to %" PRIu64 " are not loaded, those before them are",
-                        line_first, batch->line_last);
+    if (sink->put(sink, batch) != PS_OK)
+        return pc_error("%s; lines %" PRIu64 " to %" PRIu64
+                        " are not loaded, those before them are",
+                        ps_message(), line_first, batch->line_last);
     batch->count = 0;
     batch->len = 0;
+    return PC_OK;
+}
+
+/* Takes one line, without its newline. */
+static int take_line(const struct source *source, struct batch *batch, struct sink *sink,
+                     const char *line, size_t len)
+{
+    int status;
+
+    if (len > sink->item_max) {
+        status = batch_put(batch, sink);
+        if (status)
+            return status;
+        return pc_error("%s: line %" PRIu64 " has %zu bytes, an item at most %" PRIu32
+                        "; the lines before it are loaded",
+                        source->name, batch->line_last + 1, len, sink->item_max);
+    }
+    batch_add(batch, line, len);
+    if (batch->count == BATCH_ITEMS || batch->len >= BATCH_BYTES)
+        return batch_put(batch, sink);
     return PC_OK;
 }
 
@@ -102,17 +124,7 @@ static int load_lines(struct source *source, struct batch *batch, struct sink *s
         source->bytes_read += (uint64_t)n;
         if (n > 0 && line[n - 1] == '\n')
             n--;
-        if ((size_t)n > sink->item_max) {
-            status = batch_put(batch, sink);
-            if (status == PC_OK)
-                status = pc_error("%s: line %" PRIu64 " has %zd bytes, an item at most %" PRIu32
-                                  "; the lines before it are loaded",
-                                  source->name, batch->line_last + 1, n, sink->item_max);
-            break;
-        }
-        batch_add(batch, line, (size_t)n);
-        if (batch->count == BATCH_ITEMS || batch->len >= BATCH_BYTES)
-            status = batch_put(batch, sink);
+        status = take_line(source, batch, sink, line, (size_t)n);
         if (source->bytes_total > 0)
             pc_progress_show(&bar, "load", source->bytes_read, source->bytes_total);
     }
@@ -130,7 +142,7 @@ static int load(struct source *source, struct sink *sink)
 
     if (!batch)
         return pc_error("out of memory");
-    batch->bytes = malloc(BATCH_BYTES + (size_t)sink->item_max);
+    batch->bytes = malloc(BATCH_BYTES + (size_t)sink->item_max + 1);
     status = batch->bytes ? load_lines(source, batch, sink) : pc_error("out of memory");
     free(batch->bytes);
     free(batch);
@@ -140,9 +152,9 @@ static int load(struct source *source, struct sink *sink)
 /* --- into a store that is not mounted -----------------------------------------------------------
  */
 
-static int put_items(struct sink *sink, const struct batch *batch)
+static ps_err put_items(struct sink *sink, const struct batch *batch)
 {
-    return pc_report(ps_items_append(sink->table, batch->items, batch->count, 0, NULL));
+    return ps_items_append(sink->table, batch->items, batch->count, 0, NULL);
 }
 
 static int load_table(struct source *source, struct ps_store *store, const char *name)
@@ -179,43 +191,16 @@ static int load_unmounted(struct source *source, const struct pc_target *target,
 /* --- through a mount ----------------------------------------------------------------------------
  */
 
-/* The lines as the items view reads them: a backslash starts an escape there. */
-static char *batch_text(const struct batch *batch, size_t *ret_len)
+static ps_err put_text(struct sink *sink, const struct batch *batch)
 {
-    char *text = malloc(4 * batch->len + batch->count);
-    char *p = text;
-    uint32_t i, k;
+    ssize_t n = write(sink->fd, batch->bytes, batch->len);
 
-    for (i = 0; text && i < batch->count; i++) {
-        const char *data = batch->items[i].data;
-
-        for (k = 0; k < batch->items[i].len; k++) {
-            if (data[k] == '\\')
-                p = mempcpy(p, "\\x5c", 4);
-            else
-                *p++ = data[k];
-        }
-        *p++ = '\n';
-    }
-    *ret_len = (size_t)(p - text);
-    return text;
-}
-
-static int put_text(struct sink *sink, const struct batch *batch)
-{
-    size_t len;
-    char *text = batch_text(batch, &len);
-    ssize_t n;
-
-    if (!text)
-        return pc_error("out of memory");
-    n = write(sink->fd, text, len);
-    free(text);
     if (n < 0)
-        return pc_error("%s: %s", sink->path, strerror(errno));
-    if ((size_t)n < len)
-        return pc_error("%s: only %zd of %zu bytes were taken", sink->path, n, len);
-    return PC_OK;
+        return ps_fail_errno(errno, "%s", sink->path);
+    if ((size_t)n < batch->len)
+        return ps_fail(PS_ERR_IO, "%s: only %zd of %zu bytes were taken", sink->path, n,
+                       batch->len);
+    return PS_OK;
 }
 
 static int load_mounted(struct source *source, const struct pc_target *target, const char *name)
@@ -231,7 +216,8 @@ static int load_mounted(struct source *source, const struct pc_target *target, c
     if (sink.fd < 0)
         return pc_error_mount(target, name, path, errno);
     status = load(source, &sink);
-    close(sink.fd);
+    if (close(sink.fd) != 0 && status == PC_OK)
+        status = pc_error("%s: %s", path, strerror(errno));
     return status;
 }
 
