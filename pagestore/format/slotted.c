@@ -58,7 +58,7 @@ static ps_err open_page(const struct ps_format *fmt, const void *page, uint32_t 
 /* The line pointer of a live item that lies between upper and special. */
 static ps_err find_item(const struct view *v, uint32_t slot, struct ps_lp *ret)
 {
-    struct ps_lp lp;
+    struct ps_lp lp = {0};
 
     if (slot == 0 || slot > v->slots)
         return ps_fail(PS_ERR_NOENT, "slot %u: the page has %u", slot, v->slots);
@@ -105,7 +105,7 @@ static uint32_t free_space(const struct view *v, uint32_t except)
 ps_err ps_slotted_slots(const struct ps_format *fmt, const void *page, uint32_t page_size,
                         uint32_t *ret_slots)
 {
-    struct view v;
+    struct view v = {0};
     ps_err err = open_page(fmt, page, page_size, &v);
 
     if (err)
@@ -117,8 +117,8 @@ ps_err ps_slotted_slots(const struct ps_format *fmt, const void *page, uint32_t 
 ps_err ps_slotted_get(const struct ps_format *fmt, const void *page, uint32_t page_size,
                       uint32_t slot, struct ps_item *ret)
 {
-    struct view v;
-    struct ps_lp lp;
+    struct view v = {0};
+    struct ps_lp lp = {0};
     ps_err err = open_page(fmt, page, page_size, &v);
 
     if (!err)
@@ -131,7 +131,7 @@ ps_err ps_slotted_get(const struct ps_format *fmt, const void *page, uint32_t pa
 
 uint32_t ps_slotted_room(const struct ps_format *fmt, const void *page, uint32_t page_size)
 {
-    struct view v;
+    struct view v = {0};
     uint32_t space, lp_space;
 
     if (open_page(fmt, page, page_size, &v) != PS_OK)
@@ -209,7 +209,7 @@ ps_err ps_slotted_insert(const struct ps_format *fmt, void *page, uint32_t page_
 {
     uint32_t item_max = ps_slotted_item_max(fmt, page_size);
     uint32_t slot, need;
-    struct view v;
+    struct view v = {0};
     ps_err err;
 
     if (len > item_max)
@@ -254,8 +254,8 @@ static void drop_last_slots(struct view *v, unsigned char *page)
 ps_err ps_slotted_delete(const struct ps_format *fmt, void *page, uint32_t page_size, uint32_t slot)
 {
     struct ps_lp unused = {0};
-    struct ps_lp lp;
-    struct view v;
+    struct ps_lp lp = {0};
+    struct view v = {0};
     ps_err err = open_page(fmt, page, page_size, &v);
 
     if (!err)
@@ -286,8 +286,8 @@ ps_err ps_slotted_replace(const struct ps_format *fmt, void *page, uint32_t page
 {
     uint32_t item_max = ps_slotted_item_max(fmt, page_size);
     uint32_t need = ps_item_space(len);
-    struct view v;
-    struct ps_lp lp;
+    struct view v = {0};
+    struct ps_lp lp = {0};
     ps_err err;
 
     if (len > item_max)
@@ -315,7 +315,7 @@ ps_err ps_slotted_replace(const struct ps_format *fmt, void *page, uint32_t page
 
 ps_err ps_slotted_compact(const struct ps_format *fmt, void *page, uint32_t page_size)
 {
-    struct view v;
+    struct view v = {0};
     ps_err err = open_page(fmt, page, page_size, &v);
 
     if (err || v.is_new)
