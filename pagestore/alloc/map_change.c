@@ -461,8 +461,7 @@ ps_err ps_map_redo_touch(struct ps_map *map, uint32_t page_no, uint64_t lsn, uin
                       ", but the allocation map's page %" PRIu32 " for it was never written",
                       map->table, page_no, lsn, tag.page);
     } else if (page->lsn <= lsn) {
-        /* The page's LSN so far lies before the record: a safe bound for where that begins. */
-        ps_pool_mark_dirty(map->pool, page, page->lsn);
+        ps_pool_mark_dirty(map->pool, page, 0); /* where the group began is not known here */
         entry = (struct ps_map_leaf_entry *)(page->data +
                                              ps_map_leaf_off(ps_map_leaf_slot(&leaf, page_no)));
         entry->lsn = ps_put64(lsn);

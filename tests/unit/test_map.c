@@ -201,22 +201,27 @@ static void random_bits(uint8_t bits[PS_MAP_RUN_MAX / 8])
 }
 
 /* A write of pages in any state, as a request of the mount makes it. */
-static void do_write(struct bed *b, uint64_t first, uint32_t count)
+static void do_write_bits(struct bed *b, uint64_t first, uint32_t count, const uint8_t *zero_bits)
 {
     const struct ps_map_range range = {(uint32_t)first, count};
-    uint8_t bits[PS_MAP_RUN_MAX / 8];
-    const uint8_t *zero_bits = chance(2) ? bits : NULL;
     struct log_rec *rec;
     struct ps_group_env env;
     struct ps_group g;
 
-    random_bits(bits);
     begin_set(b, &g, &env, &range, 1);
     ps_map_apply_set(&b->map, &g, range.first, count, PS_USED);
     ps_map_apply_touch(&b->map, &g, range.first, count, zero_bits);
     rec = model_commit(&g);
     model_log_touch(rec, range.first, count, zero_bits);
     flat_touch(&b->flat, first, count, zero_bits, rec);
+}
+
+static void do_write(struct bed *b, uint64_t first, uint32_t count)
+{
+    uint8_t bits[PS_MAP_RUN_MAX / 8];
+
+    random_bits(bits);
+    do_write_bits(b, first, count, chance(2) ? bits : NULL);
 }
 
 /* A write of pages that are used already. */
@@ -655,6 +660,31 @@ static void new_map_is_empty(void **state)
     assert_int_equal(ps_map_next(&b.map, 0, 14, &page, NULL), PS_ERR_NOENT);
     assert_int_equal(ps_map_prev(&b.map, 0, 14, &page, NULL), PS_ERR_NOENT);
     check_all(&b);
+    bed_deinit(&b);
+}
+
+/* The example of FORMAT.md section 6: a table of 4 KiB pages whose pages 0 and 1 were written. */
+static void nodes_have_their_documented_bytes(void **state)
+{
+    static const char root[] = "5047444201000200000000000000000080100000000000000000000007000000"
+                               "0500000000000000000000000000000002000000000000000400000000000000"
+                               "0000000000000000020000000000000002000000000000000000000000000000";
+    static const char leaf[] = "5047444201000200040000000000000080100000000000000000000007000000"
+                               "0500000000000000000000000000000000000000000000000000000000000000"
+                               "8010000000000000923e0000000000008010000000000000923e000000000000";
+    char hex[2 * 96 + 1];
+    struct bed b;
+    size_t i;
+
+    (void)state;
+    bed_init(&b, 4096);
+    do_write_bits(&b, 0, 2, NULL);
+    for (i = 0; i < 96; i++)
+        snprintf(hex + 2 * i, 3, "%02x", model_slot(b.pool, 0)->page.data[i]);
+    assert_string_equal(hex, root);
+    for (i = 0; i < 96; i++)
+        snprintf(hex + 2 * i, 3, "%02x", model_slot(b.pool, 4)->page.data[i]);
+    assert_string_equal(hex, leaf);
     bed_deinit(&b);
 }
 
@@ -1103,6 +1133,7 @@ int main(void)
         cmocka_unit_test(every_page_has_one_leaf_and_every_node_one_place),
         cmocka_unit_test(nodes_lie_depth_first_without_gaps),
         cmocka_unit_test(new_map_is_empty),
+        cmocka_unit_test(nodes_have_their_documented_bytes),
         cmocka_unit_test(page_numbers_end_below_the_highest),
         cmocka_unit_test(random_changes_agree_with_flat_model),
         cmocka_unit_test(allocating_all_pages_costs_a_handful_of_map_pages),
