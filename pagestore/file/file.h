@@ -50,10 +50,8 @@ void ps_pagefile_close(struct ps_pagefile *f);
  * (of a request that failed half way, the pages moved before are PS_OK). Writing needs a store
  * that is not poisoned: PS_ERR_POISONED. */
 #define PS_PAGEFILE_BATCH 256u
-PS_MUST_USE ps_err ps_pagefile_read(struct ps_pagefile *f, struct ps_pagefile_page *pages,
-                                    size_t count);
-PS_MUST_USE ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages,
-                                     size_t count);
+ps_err ps_pagefile_read(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count);
+ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count);
 
 /* True if something was written that no sync has covered yet. */
 bool ps_pagefile_unsynced(struct ps_pagefile *f);

@@ -1,0 +1,245 @@
+#include "recovery/checkpoint.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/wait.h"
+
+/* Most transactions that one checkpoint record names. */
+#define CHECKPOINT_TXNS_MAX 1024u
+
+/* Callers that share one data checkpoint. The last of them frees it. */
+struct ps_sync_round {
+    uint32_t callers; /* guarded by round_mtx, as is everything here */
+    bool done;
+    ps_err err;
+    char why[256];
+};
+
+static size_t body_len(uint32_t txns)
+{
+    return sizeof(struct ps_checkpoint_body) + txns * sizeof(struct ps_checkpoint_txn);
+}
+
+void ps_checkpointer_init(struct ps_checkpointer *c)
+{
+    ps_mutex_init(&c->ckpt_mtx, PS_RANK_CKPT, "store.ckpt_mtx");
+    ps_mutex_init(&c->round_mtx, PS_RANK_LEAF, "store.round_mtx");
+    ps_cond_init(&c->round_cond);
+}
+
+void ps_checkpointer_deinit(struct ps_checkpointer *c)
+{
+    assert(!c->forming && !c->round_running);
+    ps_cond_deinit(&c->round_cond);
+    ps_mutex_deinit(&c->round_mtx);
+    ps_mutex_deinit(&c->ckpt_mtx);
+}
+
+/* --- data checkpoints ------------------------------------------------------------------------ */
+
+static ps_err data_work(struct ps_checkpointer *c)
+{
+    const struct ps_flush all = {.rec_lsn_below = UINT64_MAX, .data_only = true};
+    ps_err err = ps_poison_check(c->poison);
+
+    if (!err)
+        err = ps_wal_flush(c->wal, ps_wal_tail_lsn(c->wal), NULL);
+    if (!err)
+        err = ps_pool_flush(c->pool, &all, NULL);
+    if (!err)
+        err = c->ops.sync_files(c->ops.ctx, false);
+    return err;
+}
+
+/* The caller leads the round that is forming: its work covers everybody who joined until now. */
+static void lead_round(struct ps_checkpointer *c, struct ps_sync_round *round)
+{
+    ps_err err;
+
+    ps_assert_held(&c->round_mtx);
+    assert(c->forming == round);
+    c->forming = NULL;
+    c->round_running = true;
+    c->rounds++;
+    ps_mutex_unlock(&c->round_mtx);
+    err = data_work(c);
+    ps_mutex_lock(&c->round_mtx);
+    c->round_running = false;
+    round->done = true;
+    round->err = err;
+    if (err)
+        strncpy(round->why, ps_message(), sizeof(round->why) - 1);
+    ps_cond_broadcast(&c->round_cond);
+}
+
+static ps_err join_round(struct ps_checkpointer *c, struct ps_sync_round **ret)
+{
+    ps_assert_held(&c->round_mtx);
+    if (!c->forming) {
+        c->forming = calloc(1, sizeof(*c->forming));
+        if (!c->forming)
+            return ps_fail(PS_ERR_NOMEM, "no memory for a checkpoint");
+    } else {
+        c->round_joins++;
+    }
+    c->forming->callers++;
+    *ret = c->forming;
+    return PS_OK;
+}
+
+static void leave_round(struct ps_checkpointer *c, struct ps_sync_round *round)
+{
+    ps_assert_held(&c->round_mtx);
+    if (--round->callers > 0)
+        return;
+    if (c->forming == round)
+        c->forming = NULL;
+    free(round);
+}
+
+ps_err ps_checkpoint_data(struct ps_checkpointer *c, struct ps_cancel *cancel)
+{
+    struct ps_sync_round *round = NULL;
+    ps_err err;
+
+    c->fsync_waiters++;
+    ps_mutex_lock(&c->round_mtx);
+    err = join_round(c, &round);
+    while (!err && !round->done) {
+        if (!c->round_running)
+            lead_round(c, round);
+        else
+            err = ps_wait(&c->round_cond, &c->round_mtx, cancel);
+    }
+    if (!err && round->err)
+        err = ps_fail(round->err, "%s", round->why);
+    if (round)
+        leave_round(c, round);
+    ps_mutex_unlock(&c->round_mtx);
+    c->fsync_waiters--;
+    return err;
+}
+
+/* --- full checkpoints ---------------------------------------------------------------------------
+ */
+
+/* Notes the active transactions in the body; returns the oldest position that undo may need. */
+static uint64_t note_txns(struct ps_checkpointer *c, struct ps_checkpoint_body *body)
+{
+    struct ps_checkpoint_txn *at = (struct ps_checkpoint_txn *)(body + 1);
+    uint64_t oldest = UINT64_MAX;
+    const struct ps_txn_entry *e;
+    uint32_t count = 0;
+
+    ps_mutex_lock(&c->txns->list_mtx);
+    for (e = c->txns->active; e; e = e->next) {
+        if (!e->log.first_pos)
+            continue; /* it logged nothing yet */
+        assert(count < CHECKPOINT_TXNS_MAX);
+        at[count++] = (struct ps_checkpoint_txn){
+            .id = ps_put64(e->log.id),
+            .first_pos = ps_put64(e->log.first_pos),
+            .last_pos = ps_put64(e->log.last_pos),
+        };
+        if (e->log.first_pos < oldest)
+            oldest = e->log.first_pos;
+    }
+    body->next_txn = ps_put64(c->txns->next_id);
+    ps_mutex_unlock(&c->txns->list_mtx);
+    body->txn_count = ps_put32(count);
+    body->next_table = ps_put32(c->ops.next_table(c->ops.ctx));
+    return oldest;
+}
+
+/* Notes the transactions and appends the record as one step for those who append to one. */
+static uint64_t append_record(struct ps_checkpointer *c, struct ps_wal_slot *slot,
+                              struct ps_checkpoint_body *body, struct ps_control *control)
+{
+    struct ps_record rec = {
+        .rm = PS_RM_LOG,
+        .type = PS_LOG_CHECKPOINT,
+        .time_us = ps_io_wall_us(c->io),
+        .body = body,
+    };
+    uint64_t oldest;
+
+    ps_rwlock_wrlock(&c->txns->table_lock);
+    oldest = note_txns(c, body);
+    rec.body_len = (uint32_t)body_len(ps_get32(body->txn_count));
+    ps_wal_append_checkpoint(c->wal, slot, &rec, &control->redo_lsn);
+    ps_rwlock_unlock(&c->txns->table_lock);
+    control->log_start_lsn = oldest < control->redo_lsn ? oldest : control->redo_lsn;
+    control->next_txn = ps_get64(body->next_txn);
+    control->next_table = ps_get32(body->next_table);
+    return rec.lsn;
+}
+
+static ps_err begin_checkpoint(struct ps_checkpointer *c, struct ps_control *control,
+                               uint64_t *ret_lsn)
+{
+    struct ps_checkpoint_body *body = calloc(1, body_len(CHECKPOINT_TXNS_MAX));
+    struct ps_record longest = {.body_len = (uint32_t)body_len(CHECKPOINT_TXNS_MAX)};
+    struct ps_wal_slot slot = {0};
+    ps_err err;
+
+    if (!body)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a checkpoint record");
+    /* Writers may be waiting for log that only this checkpoint can free. */
+    err = ps_wal_reserve_urgent(c->wal, ps_record_len(&longest), NULL, &slot);
+    if (!err)
+        *ret_lsn = append_record(c, &slot, body, control);
+    free(body);
+    return err;
+}
+
+static ps_err full_work(struct ps_checkpointer *c, const struct ps_checkpoint_how *how,
+                        struct ps_cancel *cancel)
+{
+    struct ps_control control = c->control;
+    struct ps_flush before = {.pace = how->pace, .ctx = how->ctx};
+    uint64_t lsn = 0;
+    ps_err err;
+
+    ps_assert_held(&c->ckpt_mtx);
+    err = begin_checkpoint(c, &control, &lsn);
+    if (err)
+        return err;
+    before.rec_lsn_below = control.redo_lsn;
+    err = ps_wal_flush(c->wal, lsn, NULL);
+    if (!err)
+        err = ps_pool_flush(c->pool, &before, cancel);
+    if (!err)
+        err = c->ops.sync_files(c->ops.ctx, true);
+    if (!err)
+        err = ps_poison_check(c->poison);
+    if (err)
+        return err;
+    control.state = how->clean ? PS_STATE_CLEAN : PS_STATE_IN_USE;
+    control.durable_lsn = ps_wal_durable_lsn(c->wal);
+    control.end_lsn = how->clean ? lsn : 0;
+    control.written_us = ps_io_wall_us(c->io);
+    err = ps_control_write(c->io, &control, c->poison);
+    if (err)
+        return err;
+    c->control = control;
+    return ps_wal_recycle(c->wal, control.log_start_lsn);
+}
+
+ps_err ps_checkpoint_full(struct ps_checkpointer *c, const struct ps_checkpoint_how *how,
+                          struct ps_cancel *cancel)
+{
+    ps_err err;
+
+    ps_mutex_lock(&c->ckpt_mtx);
+    err = ps_poison_check(c->poison);
+    if (!err)
+        err = full_work(c, how, cancel);
+    if (!err) {
+        c->last_us = ps_io_wall_us(c->io);
+        c->checkpoints++;
+    }
+    ps_mutex_unlock(&c->ckpt_mtx);
+    return err;
+}

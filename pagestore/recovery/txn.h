@@ -1,0 +1,69 @@
+/*
+ * txn.h - which transactions are active, and which pages they have locked.
+ *
+ * Flow       store -> [txn] -> group (undo), wal
+ * Ownership  begin gives a transaction that end takes back.
+ * Locking    table_lock (rank TXN): held shared by a transaction from before it appends until its
+ *            last_pos says so, exclusively by a checkpoint while it notes all of them and appends
+ *            its record, so that both agree on one position of the log. lock_mtx (rank
+ *            PAGE_LOCK): the lock table. Page locks are waited for with no latch held.
+ * Errors     PS_ERR_CONFLICT: the page's transaction did not end in time. PS_ERR_INTERRUPTED.
+ */
+#ifndef PS_RECOVERY_TXN_H
+#define PS_RECOVERY_TXN_H
+
+#include "pool/group.h"
+
+struct ps_txn_entry {
+    struct ps_txn_log log;
+    uint64_t log_bytes; /* logged so far, guarded by its one thread */
+    struct ps_txn_entry *next, **link;
+    struct ps_page_lock *locks; /* guarded by lock_mtx */
+};
+
+#define PS_PAGE_LOCK_BUCKETS 256u
+
+struct ps_page_lock {
+    struct ps_tag tag;
+    struct ps_txn_entry *owner;
+    struct ps_page_lock *bucket_next;
+    struct ps_page_lock *owner_next;
+};
+
+struct ps_txns {
+    struct ps_rwlock table_lock; /* rank TXN */
+    struct ps_mutex list_mtx;    /* rank LEAF, guards the list and next_id */
+    struct ps_txn_entry *active;
+    uint64_t next_id;
+
+    struct ps_mutex lock_mtx; /* rank PAGE_LOCK */
+    struct ps_cond lock_cond; /* some lock was let go */
+    struct ps_page_lock *buckets[PS_PAGE_LOCK_BUCKETS];
+    _Atomic uint32_t lock_count; /* 0: nobody need look */
+    uint32_t lock_wait_ms;
+};
+
+void ps_txns_init(struct ps_txns *t, uint64_t next_id);
+void ps_txns_deinit(struct ps_txns *t);
+
+PS_MUST_USE ps_err ps_txns_begin(struct ps_txns *t, struct ps_txn_entry **ret);
+/* As recovery found it in the log. */
+PS_MUST_USE ps_err ps_txns_adopt(struct ps_txns *t, const struct ps_txn_log *log,
+                                 struct ps_txn_entry **ret);
+/* Lets its locks go and forgets it. */
+void ps_txns_end(struct ps_txns *t, struct ps_txn_entry *e);
+
+/* Takes the page's lock for e; a lock that e has already is taken once. */
+PS_MUST_USE ps_err ps_page_lock(struct ps_txns *t, struct ps_txn_entry *e, const struct ps_tag *tag,
+                                struct ps_cancel *cancel);
+/* True if a transaction other than `self` (may be NULL) has the page. Under the page's exclusive
+ * latch a `false` holds until the latch is let go, as far as changes of the page go: a transaction
+ * that locks the page afterwards waits for the latch. */
+bool ps_page_locked(struct ps_txns *t, const struct ps_txn_entry *self, const struct ps_tag *tag);
+/* True if any transaction has a page of [first, last] of the table. */
+bool ps_range_locked(struct ps_txns *t, uint32_t table, uint32_t first, uint32_t last);
+/* Waits until nobody but self has it, or conflict. */
+PS_MUST_USE ps_err ps_page_lock_wait(struct ps_txns *t, const struct ps_txn_entry *self,
+                                     const struct ps_tag *tag, struct ps_cancel *cancel);
+
+#endif

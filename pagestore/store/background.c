@@ -1,0 +1,252 @@
+/*
+ * background.c - log writer, cleaner and checkpointer: steps, and the threads that call them.
+ *
+ * A step does what there is to do now and says whether there was anything. The threads add only
+ * waiting; without them (no_threads) whoever owns the store calls the steps.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "store/store_internal.h"
+
+#define CLEANER_PERIOD_US 100000u
+#define CLEANER_PAGES_MAX 64u
+#define CHECKPOINT_LOOK_US 1000000u /* how often log size and time are looked at */
+#define PACE_PAGES_PER_SECOND_MIN 2000u
+
+struct worker {
+    struct ps_background *b;
+    pthread_t thread;
+    bool started;
+};
+
+struct ps_background {
+    struct ps_store *s;
+    struct ps_mutex mtx;  /* rank LEAF */
+    struct ps_cond cond;  /* stop, or want_checkpoint */
+    bool stop;            /* guarded by mtx */
+    bool want_checkpoint; /* guarded by mtx */
+    struct worker log_writer, cleaner, checkpointer;
+};
+
+/* --- steps --------------------------------------------------------------------------------------
+ */
+
+ps_err ps_step_log_writer(struct ps_store *s, bool *ret_worked)
+{
+    ps_err err;
+
+    *ret_worked = ps_wal_tail_lsn(s->wal) > ps_wal_durable_lsn(s->wal);
+    err = ps_poison_check(&s->poison);
+    if (!err && *ret_worked)
+        err = ps_wal_writer_step(s->wal);
+    return err ? err : ps_wal_prepare_step(s->wal);
+}
+
+ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked)
+{
+    ps_err err = ps_poison_check(&s->poison);
+
+    *ret_worked = !err && ps_pool_clean_step(s->pool, CLEANER_PAGES_MAX) > 0;
+    return err;
+}
+
+/* By size, so that a crash never has much more than half of max_wal to redo, or by time. */
+static bool checkpoint_is_due(struct ps_store *s)
+{
+    uint64_t redo = ps_wal_redo_lsn(s->wal), tail = ps_wal_tail_lsn(s->wal);
+    uint64_t last_us = s->ckpt.last_us ? s->ckpt.last_us : s->opened_us;
+    uint64_t age_us = ps_io_wall_us(s->io) - last_us;
+
+    if (tail - redo > s->opts.max_wal / 2)
+        return true;
+    /* Nothing but the last checkpoint's own record: nothing to do. */
+    if (s->checkpointed_tail == tail)
+        return false;
+    return age_us > (uint64_t)s->checkpoint_timeout_s * 1000000u;
+}
+
+/* Spreads a checkpoint that nobody waits for over time. */
+static void pace(void *ctx, uint32_t done, uint32_t total)
+{
+    struct ps_background *b = ctx;
+    struct ps_store *s = b->s;
+    uint64_t batch_us = 64u * 1000000u / PACE_PAGES_PER_SECOND_MIN;
+    uint64_t deadline = ps_io_now_us(s->io) + batch_us;
+
+    if (done >= total || s->ckpt.fsync_waiters > 0)
+        return;
+    if (ps_wal_tail_lsn(s->wal) - ps_wal_log_start_lsn(s->wal) > s->opts.max_wal * 3 / 4)
+        return; /* writers will be waiting soon */
+    ps_mutex_lock(&b->mtx);
+    while (!b->stop && !b->want_checkpoint && s->ckpt.fsync_waiters == 0 &&
+           ps_cond_wait_until(&b->cond, &b->mtx, deadline))
+        ;
+    ps_mutex_unlock(&b->mtx);
+}
+
+static ps_err checkpoint(struct ps_store *s, struct ps_background *b)
+{
+    const struct ps_checkpoint_how how = {.pace = b ? pace : NULL, .ctx = b};
+    ps_err err = ps_checkpoint_full(&s->ckpt, &how, NULL);
+
+    if (!err)
+        s->checkpointed_tail = ps_wal_tail_lsn(s->wal);
+    return err;
+}
+
+ps_err ps_step_checkpointer(struct ps_store *s, bool *ret_worked)
+{
+    *ret_worked = checkpoint_is_due(s);
+    return *ret_worked ? checkpoint(s, NULL) : PS_OK;
+}
+
+bool ps_store_step(struct ps_store *s, enum ps_task task)
+{
+    bool worked = false;
+    ps_err err = PS_OK;
+
+    if (s->opts.read_only)
+        return false;
+    switch (task) {
+    case PS_TASK_LOG_WRITER:
+        err = ps_step_log_writer(s, &worked);
+        break;
+    case PS_TASK_CLEANER:
+        err = ps_step_cleaner(s, &worked);
+        break;
+    case PS_TASK_CHECKPOINTER:
+        err = ps_step_checkpointer(s, &worked);
+        break;
+    }
+    if (err && err != PS_ERR_POISONED)
+        ps_store_say(s, PS_MSG_WARNING, "background work: %s", ps_message());
+    return worked && !err;
+}
+
+/* --- threads
+ * -------------------------------------------------------------------------------------- */
+
+/* Waits out a period; false when it is time to stop. */
+static bool wait_period(struct ps_background *b, uint64_t period_us, bool heed_wishes)
+{
+    uint64_t deadline = ps_io_now_us(b->s->io) + period_us;
+    bool go_on;
+
+    ps_mutex_lock(&b->mtx);
+    while (!b->stop && !(heed_wishes && b->want_checkpoint) &&
+           ps_cond_wait_until(&b->cond, &b->mtx, deadline))
+        ;
+    go_on = !b->stop;
+    ps_mutex_unlock(&b->mtx);
+    return go_on;
+}
+
+static void *log_writer_main(void *arg)
+{
+    struct ps_background *b = ((struct worker *)arg)->b;
+
+    while (wait_period(b, (uint64_t)b->s->wal_delay_ms * 1000u, false))
+        (void)ps_store_step(b->s, PS_TASK_LOG_WRITER);
+    return NULL;
+}
+
+static void *cleaner_main(void *arg)
+{
+    struct ps_background *b = ((struct worker *)arg)->b;
+
+    while (wait_period(b, CLEANER_PERIOD_US, false))
+        while (ps_store_step(b->s, PS_TASK_CLEANER))
+            ;
+    return NULL;
+}
+
+static void *checkpointer_main(void *arg)
+{
+    struct ps_background *b = ((struct worker *)arg)->b;
+    struct ps_store *s = b->s;
+
+    while (wait_period(b, CHECKPOINT_LOOK_US, true)) {
+        bool wanted;
+        ps_err err = PS_OK;
+
+        ps_mutex_lock(&b->mtx);
+        wanted = b->want_checkpoint;
+        b->want_checkpoint = false;
+        ps_mutex_unlock(&b->mtx);
+        if (wanted)
+            err = checkpoint(s, NULL); /* writers wait for it: no pacing */
+        else if (checkpoint_is_due(s))
+            err = checkpoint(s, b);
+        if (err && err != PS_ERR_POISONED)
+            ps_store_say(s, PS_MSG_WARNING, "checkpoint: %s", ps_message());
+    }
+    return NULL;
+}
+
+void ps_background_want_checkpoint(struct ps_store *s)
+{
+    struct ps_background *b = s->background;
+
+    if (!b) { /* nobody else would: the one who needs it runs it */
+        if (checkpoint(s, NULL))
+            ps_store_say(s, PS_MSG_WARNING, "checkpoint: %s", ps_message());
+        return;
+    }
+    ps_mutex_lock(&b->mtx);
+    b->want_checkpoint = true;
+    ps_cond_broadcast(&b->cond);
+    ps_mutex_unlock(&b->mtx);
+}
+
+static ps_err start(struct ps_background *b, struct worker *w, void *(*main)(void *))
+{
+    w->b = b;
+    if (pthread_create(&w->thread, NULL, main, w) != 0)
+        return ps_fail(PS_ERR_NOMEM, "cannot start a background thread");
+    w->started = true;
+    return PS_OK;
+}
+
+static void join(struct worker *w)
+{
+    if (w->started)
+        (void)pthread_join(w->thread, NULL);
+}
+
+ps_err ps_background_start(struct ps_store *s)
+{
+    struct ps_background *b = calloc(1, sizeof(*b));
+    ps_err err;
+
+    if (!b)
+        return ps_fail(PS_ERR_NOMEM, "no memory for background work");
+    b->s = s;
+    ps_mutex_init(&b->mtx, PS_RANK_LEAF, "background.mtx");
+    ps_cond_init(&b->cond);
+    s->background = b;
+    err = start(b, &b->log_writer, log_writer_main);
+    if (!err)
+        err = start(b, &b->cleaner, cleaner_main);
+    if (!err)
+        err = start(b, &b->checkpointer, checkpointer_main);
+    return err; /* what was started is stopped by whoever closes the store */
+}
+
+void ps_background_stop(struct ps_store *s)
+{
+    struct ps_background *b = s->background;
+
+    ps_mutex_lock(&b->mtx);
+    b->stop = true;
+    ps_cond_broadcast(&b->cond);
+    ps_mutex_unlock(&b->mtx);
+    join(&b->log_writer);
+    join(&b->cleaner);
+    join(&b->checkpointer);
+    s->background = NULL;
+    ps_cond_deinit(&b->cond);
+    ps_mutex_deinit(&b->mtx);
+    free(b);
+}

@@ -1,0 +1,247 @@
+/*
+ * provider.c - moves the pages of the store's own tables between pool and files, and decides
+ * whether what was read is what was written last.
+ *
+ * Called by the pool without locks, with the frames LOADING: an entry of the allocation map cannot
+ * change meanwhile, since only a change of the page itself changes it. During recovery maps lag
+ * behind pages, and LSNs are not compared.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+/* Most pages that one request to a file carries; the pool's batches are no longer. */
+#define BATCH_PAGES 64u
+
+static struct ps_store *store_of(struct ps_provider *p)
+{
+    return (struct ps_store *)((char *)p - offsetof(struct ps_store, provider));
+}
+
+struct ps_page_ident ps_table_ident(const struct ps_table *t, uint32_t page_no)
+{
+    return (struct ps_page_ident){
+        .page_size = t->store->page_size, .page_no = page_no, .table_id = t->id};
+}
+
+/* Counts and traces a damaged page; the thread's message says what is wrong with it. */
+static void note_corrupt(struct ps_table *t, const struct ps_tag *tag, const char *kind)
+{
+    struct ps_store *s = t->store;
+    const struct ps_trace_event event = {
+        .time_us = ps_io_now_us(s->io),
+        .kind = "corrupt",
+        .reason = kind,
+        .table = tag->table,
+        .page = tag->page,
+        .fork = tag->fork,
+        .frame = UINT32_MAX,
+    };
+
+    t->counters.corrupt_pages++;
+    s->corrupt_pages++;
+    ps_trace_add(s->trace, &event);
+    ps_store_say(s, PS_MSG_ERROR, "%s", ps_message());
+}
+
+static ps_err name_page(ps_err err, struct ps_table *t, const struct ps_tag *tag)
+{
+    return ps_fail_in(err, "tables/%u.%s page %u", t->id,
+                      tag->fork == PS_FORK_MAP ? "map" : "pages", tag->page);
+}
+
+static ps_err lost_write(struct ps_table *t, struct ps_load *l, const struct ps_map_entry *e)
+{
+    t->counters.lost_writes++;
+    t->store->lost_writes++;
+    l->err = ps_fail(PS_ERR_CORRUPT,
+                     "lost write: the page on disk is of LSN %llu, its last change was %llu",
+                     (unsigned long long)l->lsn, (unsigned long long)e->lsn);
+    l->err = name_page(l->err, t, &l->tag);
+    note_corrupt(t, &l->tag, "lost-write");
+    return l->err;
+}
+
+/* The page was read; is it whole, in its place, and the newest? */
+static void judge_data(struct ps_table *t, struct ps_load *l, const struct ps_map_entry *e)
+{
+    const struct ps_page_ident who = ps_table_ident(t, l->tag.page);
+    bool zero = t->fmt->id == PS_FORMAT_POSTGRES && ps_page_is_zero(l->buf, who.page_size);
+
+    l->err = t->fmt->verify(l->buf, &who);
+    if (l->err) {
+        l->err = name_page(l->err, t, &l->tag);
+        note_corrupt(t, &l->tag, "checksum");
+        return;
+    }
+    l->lsn = t->fmt->lsn(l->buf);
+    if (!e)
+        return;
+    if (e->state == PS_ZERO && zero)
+        l->lsn = e->lsn; /* an all-zero page carries none */
+    else if (e->state == PS_ZERO || l->lsn != e->lsn)
+        (void)lost_write(t, l, e);
+}
+
+/* A page whose bytes on disk mean nothing: nobody has written it yet. */
+static void make_virgin(struct ps_table *t, struct ps_load *l)
+{
+    const struct ps_page_ident who = ps_table_ident(t, l->tag.page);
+
+    t->fmt->init(l->buf, &who, PS_PAGE_RAW);
+    t->fmt->seal(l->buf, &who);
+    l->lsn = 0;
+    l->err = PS_OK;
+}
+
+static void load_data(struct ps_table *t, struct ps_load *loads, size_t count)
+{
+    struct ps_pagefile_page pages[BATCH_PAGES];
+    struct ps_map_entry entries[BATCH_PAGES];
+    struct ps_load *read[BATCH_PAGES];
+    bool with_map = !t->store->recovering;
+    size_t i, n = 0;
+
+    assert(count <= BATCH_PAGES);
+    for (i = 0; i < count; i++) {
+        struct ps_load *l = &loads[i];
+
+        l->fmt = t->fmt;
+        l->err = with_map ? ps_map_get(&t->map, l->tag.page, &entries[n]) : PS_OK;
+        if (l->err)
+            continue;
+        if (with_map && entries[n].state == PS_FREE) {
+            l->err =
+                ps_fail(PS_ERR_NOENT, "page %u of table %u is not allocated", l->tag.page, t->id);
+        } else if (with_map && entries[n].state == PS_VIRGIN) {
+            make_virgin(t, l);
+        } else {
+            pages[n] = (struct ps_pagefile_page){.page_no = l->tag.page, .buf = l->buf};
+            read[n++] = l;
+        }
+    }
+    if (n == 0)
+        return;
+    (void)ps_pagefile_read(&t->data, pages, n); /* each page has its own error */
+    t->counters.pages_loaded += n;
+    for (i = 0; i < n; i++) {
+        read[i]->err = pages[i].err;
+        if (!pages[i].err)
+            judge_data(t, read[i], with_map ? &entries[i] : NULL);
+    }
+}
+
+/* A node that was never written is a hole; whether it may be is for the map to say (its parent
+ * knows). */
+static void load_map(struct ps_table *t, struct ps_load *l)
+{
+    const struct ps_page_ident who = ps_table_ident(t, l->tag.page);
+    struct ps_pagefile_page page = {.page_no = l->tag.page, .buf = l->buf};
+
+    l->fmt = &ps_format_native;
+    l->err = ps_pagefile_read(&t->map_file, &page, 1);
+    if (l->err)
+        return;
+    if (ps_page_is_zero(l->buf, who.page_size)) {
+        ps_format_native.init(l->buf, &who, PS_PAGE_MAP);
+        ps_format_native.seal(l->buf, &who);
+        l->lsn = 0;
+        return;
+    }
+    l->err = ps_format_native.verify(l->buf, &who);
+    if (!l->err && ps_format_native.type(l->buf) != PS_PAGE_MAP)
+        l->err = ps_fail(PS_ERR_CORRUPT, "not a page of an allocation map");
+    if (l->err) {
+        l->err = name_page(l->err, t, &l->tag);
+        note_corrupt(t, &l->tag, "checksum");
+        return;
+    }
+    l->lsn = ps_format_native.lsn(l->buf);
+}
+
+/* How many of the loads, from the first on, are of one table and fork and fit one batch. */
+static size_t run_len(const struct ps_tag *first, size_t stride, size_t count)
+{
+    size_t n;
+
+    for (n = 1; n < count && n < BATCH_PAGES; n++) {
+        const struct ps_tag *tag = (const struct ps_tag *)((const char *)first + n * stride);
+
+        if (tag->table != first->table || tag->fork != first->fork)
+            break;
+    }
+    return n;
+}
+
+static ps_err find_table(struct ps_store *s, const struct ps_tag *tag, struct ps_table **ret)
+{
+    struct ps_table *t = ps_registry_find(s, tag->table);
+
+    if (!t)
+        return ps_fail(PS_ERR_NOENT, "there is no table %u", tag->table);
+    if (!t->fmt && tag->fork == PS_FORK_DATA)
+        return ps_fail(PS_ERR_CORRUPT, "log: the format of table %u is not known", tag->table);
+    *ret = t;
+    return ps_table_open_files(t);
+}
+
+static void provider_load(struct ps_provider *p, struct ps_load *loads, size_t count)
+{
+    struct ps_store *s = store_of(p);
+    size_t i, k, n;
+
+    for (i = 0; i < count; i += n) {
+        struct ps_table *t = NULL;
+        ps_err err = find_table(s, &loads[i].tag, &t);
+
+        n = run_len(&loads[i].tag, sizeof(*loads), count - i);
+        if (err) {
+            for (k = i; k < i + n; k++)
+                loads[k].err = err;
+        } else if (loads[i].tag.fork == PS_FORK_DATA) {
+            load_data(t, &loads[i], n);
+        } else {
+            for (k = i; k < i + n; k++)
+                load_map(t, &loads[k]);
+        }
+    }
+}
+
+static void provider_store(struct ps_provider *p, struct ps_store_page *pages, size_t count)
+{
+    struct ps_store *s = store_of(p);
+    struct ps_pagefile_page batch[BATCH_PAGES];
+    size_t i, k, n;
+
+    for (i = 0; i < count; i += n) {
+        struct ps_table *t = NULL;
+        ps_err err = find_table(s, &pages[i].tag, &t);
+
+        n = run_len(&pages[i].tag, sizeof(*pages), count - i);
+        for (k = 0; k < n; k++)
+            batch[k] = (struct ps_pagefile_page){
+                .page_no = pages[i + k].tag.page, .buf = pages[i + k].buf, .err = err};
+        if (!err)
+            (void)ps_pagefile_write(pages[i].tag.fork == PS_FORK_DATA ? &t->data : &t->map_file,
+                                    batch, n);
+        for (k = 0; k < n; k++)
+            pages[i + k].err = batch[k].err;
+    }
+}
+
+static void provider_seal(struct ps_provider *p, const struct ps_tag *tag,
+                          const struct ps_format *fmt, void *page)
+{
+    const struct ps_page_ident who = {
+        .page_size = store_of(p)->page_size, .page_no = tag->page, .table_id = tag->table};
+
+    fmt->seal(page, &who);
+}
+
+const struct ps_provider_ops ps_table_provider = {
+    .load = provider_load,
+    .store = provider_store,
+    .seal = provider_seal,
+};

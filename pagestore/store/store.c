@@ -1,0 +1,763 @@
+/*
+ * store.c - opening and closing: the order in which the layers come up.
+ */
+#include <assert.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "store/store_internal.h"
+
+#define POOL_BYTES_MIN (4u << 20)
+#define POOL_PAGES_MIN 8u
+#define SEGMENT_PAGES_MIN 32u /* a group of a 1 MiB write and its map's pages fits a segment */
+#define TRACE_EVENTS 4096u
+#define MAX_WAL_SEGMENTS_MIN 4u
+
+void ps_store_options_default(struct ps_store_options *opts)
+{
+    *opts = (struct ps_store_options){
+        .pool_bytes = 64u << 20,
+        .policy = "clock",
+        .io = "auto",
+        .max_wal = 1u << 30,
+        .wal_delay_ms = 200,
+        .checkpoint_timeout_s = 300,
+    };
+}
+
+void ps_store_say(struct ps_store *s, enum ps_message_level level, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    if (!s->opts.message)
+        return;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    s->opts.message(s->opts.ctx, level, text);
+}
+
+void ps_store_event(struct ps_store *s, const struct ps_event *event)
+{
+    if (s->opts.event)
+        s->opts.event(s->opts.ctx, event);
+}
+
+static void on_poison(void *ctx, const char *reason)
+{
+    struct ps_store *s = ctx;
+    const struct ps_event event = {.kind = PS_EVENT_POISONED, .name = reason};
+
+    ps_store_say(s, PS_MSG_ERROR, "the store is read-only from now on: %s", reason);
+    ps_store_event(s, &event);
+}
+
+static void on_io_warning(void *ctx, const char *text)
+{
+    ps_store_say(ctx, PS_MSG_WARNING, "%s", text);
+}
+
+/* --- making a store ------------------------------------------------------------------------- */
+
+static ps_err refuse_entry(void *ctx, const char *name)
+{
+    return ps_fail(PS_ERR_EXIST, "%s: not empty, there is '%s'", (const char *)ctx, name);
+}
+
+static ps_err make_uuid(uint8_t uuid[16])
+{
+    if (getrandom(uuid, 16, 0) != 16)
+        return ps_fail(PS_ERR_IO, "no random bytes for the store's UUID");
+    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
+    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+    return PS_OK;
+}
+
+/* The log of a new store: one checkpoint record, so that there is a redo point. */
+static ps_err make_log(struct ps_io *io, struct ps_control *control)
+{
+    const struct ps_checkpoint_body body = {.next_txn = ps_put64(1),
+                                            .next_table = ps_put32(control->next_table)};
+    struct ps_record rec = {.rm = PS_RM_LOG,
+                            .type = PS_LOG_CHECKPOINT,
+                            .time_us = ps_io_wall_us(io),
+                            .body = &body,
+                            .body_len = sizeof(body)};
+    struct ps_wal_reader_options reader;
+    struct ps_wal_slot slot = {0};
+    struct ps_wal *wal = NULL;
+    struct ps_poison poison;
+    ps_err err = ps_wal_create(io, control->segment_size);
+
+    if (err)
+        return err;
+    ps_poison_init(&poison, NULL, NULL);
+    ps_reader_options(control, io, &reader);
+    err = ps_wal_open(&(struct ps_wal_options){.io = io,
+                                               .poison = &poison,
+                                               .segment_size = control->segment_size,
+                                               .max_wal = UINT64_MAX,
+                                               .store_tag = reader.store_tag,
+                                               .incarnation = control->incarnation},
+                      &wal);
+    if (!err)
+        err = ps_wal_reserve(wal, ps_record_len(&rec), NULL, &slot);
+    if (!err) {
+        ps_wal_append_checkpoint(wal, &slot, &rec, &control->redo_lsn);
+        err = ps_wal_flush(wal, rec.lsn, NULL);
+        control->durable_lsn = control->end_lsn = rec.lsn;
+    }
+    if (wal)
+        ps_wal_close(wal);
+    if (!err)
+        err = ps_control_write(io, control, &poison);
+    ps_poison_deinit(&poison);
+    return err;
+}
+
+/* Files and folders. The control file comes last: without it there is no store. */
+static ps_err make_files(struct ps_io *io, const struct ps_init_options *opts)
+{
+    struct ps_control control = {
+        .page_size = opts->page_size,
+        .segment_size = opts->segment_size,
+        .state = PS_STATE_CLEAN,
+        .incarnation = 1,
+        .next_txn = 1,
+        .next_table = PS_CATALOG_ID,
+        .written_us = ps_io_wall_us(io),
+    };
+    static const char *const files[] = {"1.pages", "1.map"};
+    char path[64];
+    size_t i;
+    ps_err err = make_uuid(control.uuid);
+
+    if (!err)
+        err = io->ops->mkdir(io, PS_TABLES_DIR);
+    for (i = 0; !err && i < sizeof(files) / sizeof(files[0]); i++) {
+        struct ps_io_file *file = NULL;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", PS_TABLES_DIR, files[i]);
+        err = io->ops->open(io, path, PS_IO_CREATE | PS_IO_EXCL, &file);
+        ps_io_close(file);
+    }
+    if (!err)
+        err = io->ops->sync_dir(io, PS_TABLES_DIR);
+    if (!err)
+        err = make_log(io, &control);
+    return err ? err : io->ops->sync_dir(io, ".");
+}
+
+static ps_err check_init(struct ps_init_options *o)
+{
+    uint32_t size;
+
+    if (!o->page_size)
+        o->page_size = PS_PAGE_SIZE_DEFAULT;
+    size = o->page_size;
+    if (size < PS_PAGE_SIZE_MIN || size > PS_PAGE_SIZE_MAX || (size & (size - 1)) != 0)
+        return ps_fail(PS_ERR_INVAL, "page size %u: must be a power of two from %u to %u", size,
+                       PS_PAGE_SIZE_MIN, PS_PAGE_SIZE_MAX);
+    if (!o->segment_size) {
+        o->segment_size = PS_WAL_SEGMENT_DEFAULT;
+        if (o->segment_size < SEGMENT_PAGES_MIN * size)
+            o->segment_size = SEGMENT_PAGES_MIN * size;
+    }
+    if (o->segment_size < SEGMENT_PAGES_MIN * size ||
+        (o->segment_size & (o->segment_size - 1)) != 0)
+        return ps_fail(PS_ERR_INVAL, "segment size %u: must be a power of two of %u pages or more",
+                       o->segment_size, SEGMENT_PAGES_MIN);
+    return PS_OK;
+}
+
+ps_err ps_store_init(const char *path, const struct ps_init_options *opts)
+{
+    struct ps_init_options o = *opts;
+    struct ps_io *io = opts->io_given;
+    struct ps_store_options open_opts;
+    struct ps_store *s = NULL;
+    ps_err err = check_init(&o);
+
+    if (!err && !io)
+        err = ps_io_posix(path, PS_IO_KIND_AUTO, NULL, NULL, &io);
+    if (err)
+        return err;
+    err = io->ops->list(io, ".", refuse_entry, (void *)(uintptr_t)path);
+    if (!err)
+        err = make_files(io, &o);
+    if (!opts->io_given)
+        ps_io_destroy(io);
+    if (err)
+        return err;
+    /* Opened once, it makes its catalog. */
+    ps_store_options_default(&open_opts);
+    open_opts.io_given = opts->io_given;
+    open_opts.no_threads = true;
+    err = ps_store_open(path, &open_opts, &s);
+    return err ? err : ps_store_close(s);
+}
+
+/* --- opening: step by step ---------------------------------------------------------------------
+ */
+
+static ps_err io_kind(const char *name, enum ps_io_kind *ret)
+{
+    static const char *const names[] = {"auto", "direct", "buffered"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *ret = (enum ps_io_kind)i;
+            return PS_OK;
+        }
+    }
+    return ps_fail(PS_ERR_INVAL, "io=%s: there are auto, direct and buffered", name);
+}
+
+static ps_err open_io(struct ps_store *s)
+{
+    enum ps_io_kind kind = PS_IO_KIND_AUTO;
+    ps_err err;
+
+    if (s->opts.io_given) {
+        s->io = s->opts.io_given;
+        return PS_OK;
+    }
+    err = io_kind(s->opts.io ? s->opts.io : "auto", &kind);
+    if (!err)
+        err = ps_io_posix(s->path, kind, on_io_warning, s, &s->io);
+    s->io_is_ours = !err;
+    return err;
+}
+
+/* Who has the lock, as the lock file says. */
+static ps_err in_use(struct ps_store *s)
+{
+    char text[32] = "";
+    size_t got = 0;
+
+    if (ps_io_read(s->lock_file, text, sizeof(text) - 1, 0, &got) || got == 0)
+        return ps_fail(PS_ERR_IN_USE, "store is in use");
+    text[strcspn(text, "\n")] = '\0';
+    return ps_fail(PS_ERR_IN_USE, "store is in use by pid %s", text);
+}
+
+static ps_err take_lock(struct ps_store *s)
+{
+    unsigned how = PS_IO_BUFFERED | (s->opts.read_only ? PS_IO_RDONLY : PS_IO_CREATE);
+    char text[32];
+    ps_err err = s->io->ops->open(s->io, PS_LOCK_PATH, how, &s->lock_file);
+
+    if (err)
+        return err;
+    err = s->io->ops->lock(s->lock_file);
+    if (err)
+        return err == PS_ERR_IN_USE ? in_use(s) : err;
+    if (s->opts.read_only)
+        return PS_OK;
+    (void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
+    err = s->io->ops->truncate(s->lock_file, 0);
+    return err ? err : ps_io_write(s->lock_file, text, strlen(text), 0);
+}
+
+static ps_err read_control(struct ps_store *s, struct ps_control *control)
+{
+    struct ps_control_report report;
+    unsigned i;
+    ps_err err = ps_control_read(s->io, control, &report);
+
+    if (err == PS_ERR_NOENT)
+        return ps_fail(PS_ERR_NOENT, "%s: not a page store: there is no %s", s->path,
+                       PS_CONTROL_PATH);
+    if (err)
+        return err;
+    for (i = 0; i < 2; i++)
+        if (report.copy_err[i])
+            ps_store_say(s, PS_MSG_WARNING, "%s: copy %u is damaged (%s); the other one serves",
+                         PS_CONTROL_PATH, i, report.copy_why[i]);
+    s->page_size = control->page_size;
+    memcpy(s->uuid, control->uuid, sizeof(s->uuid));
+    return PS_OK;
+}
+
+static void on_analysis(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+    struct ps_store *s = ctx;
+
+    if (s->opts.progress)
+        s->opts.progress(s->opts.ctx, phase, done, total);
+}
+
+/* Reads the log from the redo point: where it ends, and what recovery has to do. */
+static ps_err analyze(struct ps_store *s, const struct ps_control *control)
+{
+    const struct ps_recovery_ops ops = {.progress = on_analysis, .ctx = s};
+    ps_err err = ps_analyze(s->io, control, &ops, &s->recovered);
+
+    if (err)
+        return err;
+    s->was_clean = control->state == PS_STATE_CLEAN;
+    if (s->was_clean && s->recovered.end.last_lsn != control->end_lsn)
+        return ps_fail(PS_ERR_CORRUPT, "log: it ends at %llu (%s), and was closed at %llu",
+                       (unsigned long long)s->recovered.end.last_lsn, s->recovered.end.why,
+                       (unsigned long long)control->end_lsn);
+    if (!s->was_clean && s->opts.read_only)
+        return ps_fail(PS_ERR_READONLY,
+                       "the store was not closed cleanly: it needs recovery, which writes");
+    return PS_OK;
+}
+
+static void want_checkpoint(void *ctx)
+{
+    ps_background_want_checkpoint(ctx);
+}
+
+/* From here on what is appended is of a new incarnation. */
+static ps_err open_log(struct ps_store *s, struct ps_control *control)
+{
+    struct ps_wal_reader_options reader;
+    ps_err err;
+
+    ps_reader_options(control, s->io, &reader);
+    control->incarnation++;
+    control->incarnation_lsn = s->recovered.end.end_pos;
+    control->state = PS_STATE_IN_USE;
+    control->written_us = ps_io_wall_us(s->io);
+    err = ps_control_write(s->io, control, &s->poison);
+    if (err)
+        return err;
+    return ps_wal_open(
+        &(struct ps_wal_options){
+            .io = s->io,
+            .poison = &s->poison,
+            .segment_size = control->segment_size,
+            .max_wal = s->opts.max_wal,
+            .store_tag = reader.store_tag,
+            .incarnation = control->incarnation,
+            .end_pos = s->recovered.end.end_pos,
+            .last_lsn = s->recovered.end.last_lsn,
+            .redo_lsn = control->redo_lsn,
+            .log_start_lsn = control->log_start_lsn,
+            .want_checkpoint = want_checkpoint,
+            .ctx = s,
+        },
+        &s->wal);
+}
+
+static ps_err open_pool(struct ps_store *s)
+{
+    struct ps_pool_options opts = {
+        .page_size = s->page_size,
+        .wal = s->wal,
+        .io = s->io,
+        .poison = &s->poison,
+        .trace = s->trace,
+        .policy = ps_evict_by_name(s->opts.policy),
+    };
+    uint64_t frames = s->opts.pool_bytes / s->page_size;
+    ps_err err;
+
+    if (!opts.policy)
+        return ps_fail(PS_ERR_INVAL, "policy=%s: there is no such policy", s->opts.policy);
+    if (s->opts.pool_bytes < POOL_BYTES_MIN || frames < POOL_PAGES_MIN)
+        return ps_fail(PS_ERR_INVAL, "pool=%llu: must be at least 4M, and %u pages of %u",
+                       (unsigned long long)s->opts.pool_bytes, POOL_PAGES_MIN, s->page_size);
+    if (frames > INT32_MAX)
+        return ps_fail(PS_ERR_INVAL, "pool=%llu: has more than %d pages",
+                       (unsigned long long)s->opts.pool_bytes, INT32_MAX);
+    opts.frames = (uint32_t)frames;
+    err = ps_pool_create(&opts, &s->pool);
+    if (err)
+        return err;
+    s->provider.ops = &ps_table_provider;
+    ps_pool_set_provider(s->pool, 0, &s->provider);
+    s->env = (struct ps_group_env){.pool = s->pool,
+                                   .wal = s->wal,
+                                   .io = s->io,
+                                   .log_before_images = s->opts.log_before_images};
+    s->zero_page = ps_buf_alloc(s->page_size);
+    return s->zero_page ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for a page");
+}
+
+static ps_err add_table(struct ps_store *s, uint32_t id, const struct ps_format *fmt)
+{
+    struct ps_table *t = NULL;
+    ps_err err = ps_table_new(s, id, fmt, &t);
+
+    if (err)
+        return err;
+    err = ps_registry_add(s, t);
+    if (err)
+        ps_table_unref(t);
+    return err;
+}
+
+static ps_err on_table_seen(void *ctx, uint32_t table, const struct ps_format *fmt)
+{
+    struct ps_store *s = ctx;
+    struct ps_table *t = ps_registry_find(s, table);
+
+    if (!t)
+        return add_table(s, table, fmt);
+    if (fmt)
+        t->fmt = fmt;
+    return PS_OK;
+}
+
+static ps_err on_table_dropped(void *ctx, uint32_t table)
+{
+    return ps_table_files_remove(ctx, table);
+}
+
+static void on_page_lost(void *ctx, const struct ps_tag *tag, ps_err err)
+{
+    (void)err;
+    ps_store_say(ctx, PS_MSG_ERROR, "recovery: page %u of table %u%s is damaged and stays so: %s",
+                 tag->page, tag->table, tag->fork == PS_FORK_MAP ? " (allocation map)" : "",
+                 ps_message());
+}
+
+static void table_lock(void *ctx, uint32_t table)
+{
+    ps_rwlock_rdlock(&ps_registry_find(ctx, table)->alloc_lock);
+}
+
+static void table_unlock(void *ctx, uint32_t table)
+{
+    ps_rwlock_unlock(&ps_registry_find(ctx, table)->alloc_lock);
+}
+
+void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret)
+{
+    *ret = (struct ps_recovery_ops){
+        .table_seen = on_table_seen,
+        .table_dropped = on_table_dropped,
+        .page_lost = on_page_lost,
+        .table_lock = table_lock,
+        .table_unlock = table_unlock,
+        .progress = on_analysis,
+        .ctx = s,
+    };
+}
+
+static ps_err redo(struct ps_store *s, const struct ps_control *before)
+{
+    struct ps_recovery_ops ops;
+    ps_err err;
+
+    if (s->was_clean)
+        return PS_OK;
+    ps_recovery_ops_of(s, &ops);
+    s->recovering = true;
+    err = ps_redo(s->io, before, &s->recovered, s->pool, &ops, &s->redo);
+    s->recovering = false;
+    return err;
+}
+
+static ps_err undo(struct ps_store *s)
+{
+    struct ps_recovery_ops ops;
+    struct ps_txn_entry *e;
+    uint32_t i;
+    ps_err err = PS_OK;
+
+    ps_recovery_ops_of(s, &ops);
+    for (i = 0; i < s->recovered.loser_count && !err; i++) {
+        err = ps_txns_adopt(&s->txns, &s->recovered.losers[i], &e);
+        if (!err)
+            err = ps_undo(&s->env, &s->txns, e, &ops);
+        if (!err)
+            ps_txns_end(&s->txns, e);
+    }
+    return err;
+}
+
+static ps_err sync_files(void *ctx, bool maps)
+{
+    return ps_tables_sync(ctx, maps);
+}
+
+static uint32_t next_table(void *ctx)
+{
+    return ((struct ps_store *)ctx)->next_table;
+}
+
+static void open_checkpointer(struct ps_store *s, const struct ps_control *control)
+{
+    static const struct ps_checkpointer_ops ops = {.sync_files = sync_files,
+                                                   .next_table = next_table};
+
+    s->ckpt = (struct ps_checkpointer){
+        .io = s->io,
+        .pool = s->pool,
+        .wal = s->wal,
+        .txns = &s->txns,
+        .poison = &s->poison,
+        .ops = ops,
+        .control = *control,
+    };
+    s->ckpt.ops.ctx = s;
+    ps_checkpointer_init(&s->ckpt);
+    s->ckpt_ready = true;
+}
+
+/* Redo may have seen tables that were dropped later, and pages that were freed later. */
+static ps_err forget_leftovers(struct ps_store *s)
+{
+    uint32_t i;
+
+    for (i = s->table_count; i-- > 0;)
+        if (!s->tables[i]->name[0])
+            ps_registry_remove(s, s->tables[i]);
+    (void)ps_pool_drop_clean(s->pool);
+    return PS_OK;
+}
+
+/* Recovery's second half: the log can be appended to, and tables have names. */
+static ps_err finish_recovery(struct ps_store *s)
+{
+    const struct ps_checkpoint_how how = {0};
+    ps_err err;
+
+    if (s->was_clean)
+        return PS_OK;
+    err = undo(s);
+    if (!err)
+        err = ps_checkpoint_full(&s->ckpt, &how, NULL);
+    if (!err)
+        err = forget_leftovers(s);
+    if (!err)
+        ps_store_say(s, PS_MSG_INFO,
+                     "recovered: %llu log records, %llu page images, %llu changes, %u "
+                     "transactions undone",
+                     (unsigned long long)s->redo.records, (unsigned long long)s->redo.images,
+                     (unsigned long long)s->redo.changes, s->recovered.loser_count);
+    return err;
+}
+
+static ps_err open_tables(struct ps_store *s, const struct ps_control *before)
+{
+    ps_err err = add_table(s, PS_CATALOG_ID, &ps_format_native);
+
+    if (!err)
+        err = redo(s, before);
+    if (!err && s->recovered.next_table <= PS_CATALOG_ID && !s->opts.read_only)
+        return ps_catalog_create(s);
+    if (!err)
+        err = ps_catalog_load(s);
+    if (s->next_table < s->recovered.next_table)
+        s->next_table = s->recovered.next_table;
+    return err;
+}
+
+static ps_err open_layers(struct ps_store *s)
+{
+    struct ps_control before, control;
+    ps_err err = open_io(s);
+
+    if (!err)
+        err = take_lock(s);
+    if (!err)
+        err = read_control(s, &control);
+    if (!err)
+        err = analyze(s, &control);
+    before = control;
+    if (!err && !s->opts.read_only)
+        err = open_log(s, &control);
+    if (!err)
+        err = open_pool(s);
+    if (err)
+        return err;
+    ps_txns_init(&s->txns, s->recovered.next_txn);
+    open_checkpointer(s, &control);
+    err = open_tables(s, &before);
+    if (!err && !s->opts.read_only)
+        err = finish_recovery(s);
+    if (!err && !s->opts.read_only && !s->opts.no_threads)
+        err = ps_background_start(s);
+    return err;
+}
+
+static ps_err copy_options(struct ps_store *s, const char *path,
+                           const struct ps_store_options *opts)
+{
+    s->opts = *opts;
+    s->path = strdup(path);
+    s->opts.policy = strdup(opts->policy ? opts->policy : "clock");
+    s->opts.io = strdup(opts->io ? opts->io : "auto");
+    s->wal_delay_ms = opts->wal_delay_ms;
+    s->checkpoint_timeout_s = opts->checkpoint_timeout_s;
+    s->serve_corrupt = opts->serve_corrupt;
+    if (!s->path || !s->opts.policy || !s->opts.io)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a store");
+    return PS_OK;
+}
+
+/* Takes everything down, whatever of it is up. */
+static void free_store(struct ps_store *s)
+{
+    if (s->background)
+        ps_background_stop(s);
+    if (s->ckpt_ready) {
+        ps_checkpointer_deinit(&s->ckpt);
+        ps_txns_deinit(&s->txns);
+    }
+    ps_registry_clear(s);
+    if (s->pool)
+        ps_pool_destroy(s->pool);
+    if (s->wal)
+        ps_wal_close(s->wal);
+    ps_trace_destroy(s->trace);
+    ps_analysis_deinit(&s->recovered);
+    ps_buf_free(s->zero_page);
+    ps_io_close(s->lock_file);
+    if (s->io_is_ours)
+        ps_io_destroy(s->io);
+    ps_poison_deinit(&s->poison);
+    ps_mutex_deinit(&s->tables_mtx);
+    ps_rwlock_deinit(&s->catalog_lock);
+    ps_mutex_deinit(&s->ddl_mtx);
+    free((void *)(uintptr_t)s->opts.policy);
+    free((void *)(uintptr_t)s->opts.io);
+    free(s->path);
+    free(s);
+}
+
+ps_err ps_store_open(const char *path, const struct ps_store_options *opts, struct ps_store **ret)
+{
+    struct ps_store *s = calloc(1, sizeof(*s));
+    ps_err err;
+
+    if (!s)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a store");
+    ps_poison_init(&s->poison, on_poison, s);
+    ps_mutex_init(&s->ddl_mtx, PS_RANK_DDL, "store.ddl_mtx");
+    ps_rwlock_init(&s->catalog_lock, PS_RANK_CATALOG, "store.catalog_lock");
+    ps_mutex_init(&s->tables_mtx, PS_RANK_IO, "store.tables_mtx");
+    err = copy_options(s, path, opts);
+    if (!err)
+        err = ps_trace_create(TRACE_EVENTS, &s->trace);
+    if (!err)
+        err = open_layers(s);
+    if (err) {
+        free_store(s);
+        return err;
+    }
+    s->opened_us = ps_io_wall_us(s->io);
+    *ret = s;
+    return PS_OK;
+}
+
+/* --- closing
+ * -------------------------------------------------------------------------------------- */
+
+ps_err ps_store_close(struct ps_store *s)
+{
+    const struct ps_checkpoint_how last = {.clean = true};
+    ps_err err = PS_OK;
+
+    if (s->background)
+        ps_background_stop(s);
+    s->background = NULL;
+    if (!s->opts.read_only) {
+        while (s->txns.active) /* nobody is left to end them */
+            (void)ps_txn_abort_entry(s, s->txns.active);
+        err = ps_checkpoint_full(&s->ckpt, &last, NULL);
+    }
+    free_store(s);
+    return err;
+}
+
+void ps_store_abandon(struct ps_store *s)
+{
+    free_store(s);
+}
+
+/* --- small things
+ * ----------------------------------------------------------------------------------- */
+
+ps_err ps_store_sync(struct ps_store *s, struct ps_cancel *cancel)
+{
+    if (s->opts.read_only)
+        return PS_OK;
+    s->syncs++;
+    return ps_checkpoint_data(&s->ckpt, cancel);
+}
+
+ps_err ps_store_sync_log(struct ps_store *s, struct ps_cancel *cancel)
+{
+    if (s->opts.read_only)
+        return PS_OK;
+    s->syncs++;
+    return ps_wal_flush(s->wal, ps_wal_tail_lsn(s->wal), cancel);
+}
+
+ps_err ps_store_checkpoint(struct ps_store *s, struct ps_cancel *cancel)
+{
+    const struct ps_checkpoint_how how = {0};
+
+    return s->opts.read_only ? PS_OK : ps_checkpoint_full(&s->ckpt, &how, cancel);
+}
+
+uint32_t ps_store_page_size(const struct ps_store *s)
+{
+    return s->page_size;
+}
+
+bool ps_store_read_only(const struct ps_store *s)
+{
+    return s->opts.read_only || s->poison.set;
+}
+
+const char *ps_store_poison_reason(struct ps_store *s)
+{
+    return ps_poison_reason(&s->poison);
+}
+
+void ps_store_uuid(const struct ps_store *s, char text[37])
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t i, at = 0;
+
+    for (i = 0; i < sizeof(s->uuid); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            text[at++] = '-';
+        text[at++] = hex[s->uuid[i] >> 4];
+        text[at++] = hex[s->uuid[i] & 15];
+    }
+    text[at] = '\0';
+}
+
+struct ps_pool *ps_store_pool(struct ps_store *s)
+{
+    return s->pool;
+}
+
+struct ps_wal *ps_store_wal(struct ps_store *s)
+{
+    return s->wal;
+}
+
+struct ps_trace *ps_store_trace(struct ps_store *s)
+{
+    return s->trace;
+}
+
+ps_err ps_store_space(struct ps_store *s, struct ps_store_space *ret)
+{
+    struct ps_io_space space;
+    ps_err err = s->io->ops->space(s->io, &space);
+
+    if (!err)
+        *ret = (struct ps_store_space){.bytes_total = space.bytes_total,
+                                       .bytes_free = space.bytes_free,
+                                       .bytes_avail = space.bytes_avail};
+    return err;
+}

@@ -1,0 +1,196 @@
+/*
+ * store_internal.h - how the store wires the layers below: tables, their files, the provider that
+ * moves their pages, checkpoints, background work.
+ */
+#ifndef PS_STORE_STORE_INTERNAL_H
+#define PS_STORE_STORE_INTERNAL_H
+
+#include "alloc/map.h"
+#include "file/control.h"
+#include "file/file.h"
+#include "pagestore/table.h"
+#include "pagestore/txn.h"
+#include "pool/group.h"
+#include "pool/pool.h"
+#include "recovery/checkpoint.h"
+#include "recovery/recovery.h"
+#include "store/catalog.h"
+#include "wal/wal.h"
+
+#define PS_TABLES_DIR "tables"
+#define PS_LOCK_PATH "lock"
+
+/* Counters of a table, for its `stats`. */
+struct ps_table_counters {
+    _Atomic uint64_t page_reads, page_hits, page_misses; /* of the calls in table.h */
+    _Atomic uint64_t writes, pages_written, bytes_written;
+    _Atomic uint64_t pages_created, pages_freed;
+    _Atomic uint64_t items_inserted, items_deleted;
+    _Atomic uint64_t pages_loaded, corrupt_pages, lost_writes;
+};
+
+struct ps_table {
+    struct ps_store *store;
+    uint32_t id;
+    const struct ps_format *fmt; /* NULL only in redo, before a page of it was seen */
+    struct ps_map map;
+    _Atomic uint32_t refs; /* the registry's one included */
+    _Atomic bool dropped;
+    _Atomic bool files_to_remove; /* dropped, and the record must stay until the files are gone */
+
+    /* rank TABLE. Shared: no page of the table changes its state. Exclusive: it may. */
+    struct ps_rwlock alloc_lock;
+    enum ps_page_type type; /* guarded by alloc_lock */
+    uint64_t pages_end;     /* guarded by alloc_lock: what ps_map_summary would say */
+    uint64_t payload_len;   /* guarded by alloc_lock */
+    uint32_t insert_hint;   /* guarded by alloc_lock: page that took the last item */
+    bool summary_known;     /* guarded by alloc_lock */
+
+    struct ps_pagefile data, map_file;
+    struct ps_mutex open_mtx; /* rank FILE: opening the files, once */
+    _Atomic bool files_open;
+
+    /* Guarded by store->catalog_lock. */
+    char name[PS_TABLE_NAME_MAX + 1];
+    uint64_t ctime_us;
+    uint32_t catalog_page, catalog_slot;
+
+    _Atomic uint64_t mtime_us;
+    struct ps_table_counters counters;
+};
+
+struct ps_store {
+    char *path;
+    struct ps_io *io;
+    bool io_is_ours;
+    struct ps_io_file *lock_file;
+    struct ps_store_options opts;
+    uint32_t page_size;
+    uint8_t uuid[16];
+    struct ps_poison poison;
+    struct ps_wal *wal; /* NULL when read-only */
+    struct ps_pool *pool;
+    struct ps_trace *trace;
+    struct ps_provider provider;
+    struct ps_group_env env;
+    struct ps_txns txns;
+    struct ps_checkpointer ckpt;
+    bool ckpt_ready;
+    bool recovering; /* maps may lag behind pages: LSNs are not compared */
+    void *zero_page;
+
+    struct ps_mutex ddl_mtx;       /* rank DDL */
+    struct ps_rwlock catalog_lock; /* rank CATALOG: which names and ids there are */
+    struct ps_table **tables;      /* ascending id; guarded by catalog_lock and tables_mtx: either
+                                      to read, both to change */
+    uint32_t table_count, table_cap;
+    struct ps_mutex tables_mtx; /* rank IO: for look-ups from below, in the provider */
+    _Atomic uint32_t next_table;
+
+    /* Settings that can change while open. */
+    _Atomic uint32_t wal_delay_ms, checkpoint_timeout_s;
+    _Atomic bool serve_corrupt;
+
+    struct ps_background *background; /* NULL with no_threads or read-only */
+    struct ps_analysis recovered;     /* what recovery found; empty after a clean stop */
+    struct ps_redo_stats redo;
+    bool was_clean;
+    uint64_t opened_us;
+    _Atomic uint64_t checkpointed_tail; /* the tail right after the last full checkpoint */
+    _Atomic uint64_t corrupt_pages, lost_writes, syncs;
+};
+
+void ps_store_say(struct ps_store *s, enum ps_message_level level, const char *fmt, ...)
+    PS_PRINTF(3, 4);
+void ps_store_event(struct ps_store *s, const struct ps_event *event);
+/* PS_OK if the store can be changed now. */
+PS_MUST_USE ps_err ps_store_writable(struct ps_store *s);
+
+void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret);
+
+/* --- txn_api.c -------------------------------------------------------------------------------- */
+/* Undoes what it did, as far as can be, and forgets it. */
+ps_err ps_txn_abort_entry(struct ps_store *s, struct ps_txn_entry *e);
+
+/* --- provider.c: pages between pool and files ---------------------------------------------- */
+extern const struct ps_provider_ops ps_table_provider;
+
+/* --- table_registry.c ------------------------------------------------------------------------ */
+PS_MUST_USE ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt,
+                                struct ps_table **ret);
+/* Adds it to the registry, which takes the caller's reference. */
+PS_MUST_USE ps_err ps_registry_add(struct ps_store *s, struct ps_table *t);
+void ps_registry_remove(struct ps_store *s, struct ps_table *t);
+void ps_registry_clear(struct ps_store *s);
+/* For the provider and for redo: no reference is taken; the caller knows that it stays. */
+struct ps_table *ps_registry_find(struct ps_store *s, uint32_t id);
+PS_MUST_USE ps_err ps_table_open_files(struct ps_table *t);
+void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix);
+PS_MUST_USE ps_err ps_table_files_remove(struct ps_store *s, uint32_t id);
+/* Syncs every page file with unsynced writes. */
+PS_MUST_USE ps_err ps_tables_sync(struct ps_store *s, bool maps);
+/* Reads every catalog item into the registry, checks the maps' roots are there. */
+PS_MUST_USE ps_err ps_catalog_load(struct ps_store *s);
+PS_MUST_USE ps_err ps_catalog_create(struct ps_store *s);
+/* Rewrites the table's item after its type changed. */
+PS_MUST_USE ps_err ps_catalog_update(struct ps_table *t, enum ps_page_type type);
+
+/* --- change.c: what every change of a table's pages has in common ----------------------------- */
+
+/* A group on one table, from reservation to commit. */
+struct ps_change {
+    struct ps_table *table;
+    struct ps_txn_entry *txn; /* NULL: commits by itself */
+    struct ps_group g;
+    bool exclusive;         /* alloc_lock is held exclusively */
+    uint32_t conflict_page; /* that ps_change_page found locked */
+};
+
+/* Reserves for `pages` data pages, of which `bytes` are written, and changes of the map over the
+ * ranges, then takes the table's lock. PS_ERR_READONLY, PS_ERR_POISONED, PS_ERR_NOENT (dropped),
+ * and those of ps_group_begin. With an exclusive lock the table's summary is known afterwards. */
+PS_MUST_USE ps_err ps_change_begin(struct ps_change *c, struct ps_table *t,
+                                   struct ps_txn_entry *txn, uint32_t pages, uint64_t bytes,
+                                   size_t range_count, const struct ps_map_range *ranges,
+                                   bool exclusive, struct ps_cancel *cancel);
+/* Pins a page for change. PS_ERR_CONFLICT if a transaction has it: the caller abandons, waits by
+ * ps_change_wait, and begins again. */
+PS_MUST_USE ps_err ps_change_page(struct ps_change *c, uint32_t page_no, enum ps_pin_mode mode,
+                                  struct ps_page **ret);
+PS_MUST_USE ps_err ps_change_wait(struct ps_change *c, struct ps_cancel *cancel);
+void ps_change_abandon(struct ps_change *c);
+/* Commits and gives the group's LSN; the table's lock stays held until ps_change_end. */
+uint64_t ps_change_commit(struct ps_change *c);
+void ps_change_end(struct ps_change *c);
+/* The map's nodes over the ranges are pinned and their space on disk taken (ps_map_prepare_ranges).
+ */
+PS_MUST_USE ps_err ps_change_prepare(struct ps_change *c, const struct ps_map_range *ranges,
+                                     size_t range_count, bool changes_state);
+
+/* The table's lock must be held; fills in pages_end and payload_len if they are not known yet. */
+PS_MUST_USE ps_err ps_table_summary(struct ps_table *t);
+/* Takes the table's lock shared, with the summary known and one frame reserved for reading its map;
+ * not from within a request that holds a reservation already. */
+PS_MUST_USE ps_err ps_table_lock_known(struct ps_table *t, struct ps_cancel *cancel);
+void ps_table_unlock(struct ps_table *t);
+/* A table that users may change: not the catalog, not dropped, store writable. */
+PS_MUST_USE ps_err ps_table_writable(struct ps_table *t);
+bool ps_table_has_payload(const struct ps_table *t);
+/* Bytes of a page that belong to the space, and where they begin. */
+PS_MUST_USE ps_err ps_space_shape(const struct ps_table *t, enum ps_space space,
+                                  uint32_t *ret_page_bytes, uint32_t *ret_page_off);
+struct ps_page_ident ps_table_ident(const struct ps_table *t, uint32_t page_no);
+
+/* Slotted changes on a scratch copy, so that the log gets only what differs. */
+void ps_change_from_copy(struct ps_change *c, struct ps_page *page, const uint8_t *copy);
+
+/* --- background.c -------------------------------------------------------------------------------
+ */
+PS_MUST_USE ps_err ps_background_start(struct ps_store *s);
+void ps_background_stop(struct ps_store *s);
+void ps_background_want_checkpoint(struct ps_store *s);
+PS_MUST_USE ps_err ps_step_log_writer(struct ps_store *s, bool *ret_worked);
+PS_MUST_USE ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked);
+PS_MUST_USE ps_err ps_step_checkpointer(struct ps_store *s, bool *ret_worked);
+
+#endif

@@ -1,0 +1,297 @@
+/*
+ * table_registry.c - which tables there are, in memory, and their files.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix)
+{
+    (void)snprintf(buf, len, "%s/%u.%s", PS_TABLES_DIR, id, suffix);
+}
+
+ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt,
+                    struct ps_table **ret)
+{
+    struct ps_table *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return ps_fail(PS_ERR_NOMEM, "no memory for table %u", id);
+    t->store = s;
+    t->id = id;
+    t->fmt = fmt;
+    t->refs = 1;
+    t->insert_hint = UINT32_MAX;
+    ps_map_init(&t->map, s->pool, 0, id, s->page_size);
+    ps_rwlock_init(&t->alloc_lock, PS_RANK_TABLE, "table.alloc_lock");
+    ps_mutex_init(&t->open_mtx, PS_RANK_FILE, "table.open_mtx");
+    *ret = t;
+    return PS_OK;
+}
+
+void ps_table_unref(struct ps_table *t)
+{
+    if (!t || --t->refs > 0)
+        return;
+    if (t->files_open) {
+        ps_pagefile_close(&t->data);
+        ps_pagefile_close(&t->map_file);
+    }
+    ps_mutex_deinit(&t->open_mtx);
+    ps_rwlock_deinit(&t->alloc_lock);
+    free(t);
+}
+
+static ps_err open_files(struct ps_table *t)
+{
+    struct ps_store *s = t->store;
+    unsigned flags = s->opts.read_only ? PS_IO_RDONLY : 0;
+    char path[64];
+    ps_err err;
+
+    ps_table_path(path, sizeof(path), t->id, "pages");
+    err = ps_pagefile_open(&t->data, s->io, path, s->page_size, flags, &s->poison);
+    if (err)
+        return err;
+    ps_table_path(path, sizeof(path), t->id, "map");
+    err = ps_pagefile_open(&t->map_file, s->io, path, s->page_size, flags, &s->poison);
+    if (err)
+        ps_pagefile_close(&t->data);
+    return err;
+}
+
+ps_err ps_table_open_files(struct ps_table *t)
+{
+    ps_err err = PS_OK;
+
+    if (t->files_open)
+        return PS_OK;
+    ps_mutex_lock(&t->open_mtx);
+    if (!t->files_open) {
+        err = open_files(t);
+        t->files_open = !err;
+    }
+    ps_mutex_unlock(&t->open_mtx);
+    return err;
+}
+
+ps_err ps_table_files_remove(struct ps_store *s, uint32_t id)
+{
+    static const char *const suffixes[] = {"pages", "map"};
+    char path[64];
+    size_t i;
+    ps_err err;
+
+    for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        ps_table_path(path, sizeof(path), id, suffixes[i]);
+        err = s->io->ops->unlink(s->io, path);
+        if (err && err != PS_ERR_NOENT)
+            return err;
+    }
+    return s->io->ops->sync_dir(s->io, PS_TABLES_DIR);
+}
+
+/* Where id is, or would go. */
+static uint32_t position(const struct ps_store *s, uint32_t id)
+{
+    uint32_t low = 0, high = s->table_count;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+
+        if (s->tables[mid]->id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+ps_err ps_registry_add(struct ps_store *s, struct ps_table *t)
+{
+    uint32_t at;
+    ps_err err = PS_OK;
+
+    ps_mutex_lock(&s->tables_mtx);
+    if (s->table_count == s->table_cap) {
+        uint32_t cap = s->table_cap ? s->table_cap * 2 : 64;
+        struct ps_table **bigger = realloc(s->tables, cap * sizeof(*bigger));
+
+        if (bigger) {
+            s->tables = bigger;
+            s->table_cap = cap;
+        } else {
+            err = ps_fail(PS_ERR_NOMEM, "no memory for table %u", t->id);
+        }
+    }
+    if (!err) {
+        at = position(s, t->id);
+        assert(at == s->table_count || s->tables[at]->id != t->id);
+        memmove(&s->tables[at + 1], &s->tables[at], (s->table_count - at) * sizeof(*s->tables));
+        s->tables[at] = t;
+        s->table_count++;
+        if (s->next_table <= t->id)
+            s->next_table = t->id + 1;
+    }
+    ps_mutex_unlock(&s->tables_mtx);
+    return err;
+}
+
+void ps_registry_remove(struct ps_store *s, struct ps_table *t)
+{
+    uint32_t at;
+
+    ps_mutex_lock(&s->tables_mtx);
+    at = position(s, t->id);
+    assert(at < s->table_count && s->tables[at] == t);
+    s->table_count--;
+    memmove(&s->tables[at], &s->tables[at + 1], (s->table_count - at) * sizeof(*s->tables));
+    ps_mutex_unlock(&s->tables_mtx);
+    ps_table_unref(t);
+}
+
+void ps_registry_clear(struct ps_store *s)
+{
+    while (s->table_count)
+        ps_registry_remove(s, s->tables[s->table_count - 1]);
+    free(s->tables);
+    s->tables = NULL;
+    s->table_cap = 0;
+}
+
+struct ps_table *ps_registry_find(struct ps_store *s, uint32_t id)
+{
+    struct ps_table *t = NULL;
+    uint32_t at;
+
+    ps_mutex_lock(&s->tables_mtx);
+    at = position(s, id);
+    if (at < s->table_count && s->tables[at]->id == id)
+        t = s->tables[at];
+    ps_mutex_unlock(&s->tables_mtx);
+    return t;
+}
+
+/* Every table, each with a reference, so that slow work can be done without a lock. */
+static struct ps_table **all_tables(struct ps_store *s, uint32_t *ret_count)
+{
+    struct ps_table **list;
+    uint32_t i;
+
+    ps_mutex_lock(&s->tables_mtx);
+    list = malloc((s->table_count + 1) * sizeof(*list));
+    for (i = 0; list && i < s->table_count; i++) {
+        list[i] = s->tables[i];
+        list[i]->refs++;
+    }
+    *ret_count = s->table_count;
+    ps_mutex_unlock(&s->tables_mtx);
+    return list;
+}
+
+ps_err ps_tables_sync(struct ps_store *s, bool maps)
+{
+    uint32_t i, count;
+    size_t n = 0;
+    struct ps_table **list = all_tables(s, &count);
+    struct ps_pagefile **files = list ? malloc((2 * (size_t)count + 1) * sizeof(*files)) : NULL;
+    ps_err err = PS_OK;
+
+    if (!list)
+        return ps_fail(PS_ERR_NOMEM, "no memory to sync %u tables", count);
+    for (i = 0; files && i < count; i++) {
+        /* A checkpoint lets go of the records of drops, and so sees to what they owe. */
+        if (maps && !err && list[i]->files_to_remove)
+            err = ps_table_files_remove(s, list[i]->id);
+        if (!list[i]->files_open || list[i]->files_to_remove)
+            continue;
+        files[n++] = &list[i]->data;
+        if (maps)
+            files[n++] = &list[i]->map_file;
+    }
+    if (!files)
+        err = ps_fail(PS_ERR_NOMEM, "no memory to sync %u tables", count);
+    else if (!err)
+        err = ps_pagefile_sync(files, n);
+    for (i = 0; i < count; i++)
+        ps_table_unref(list[i]);
+    free(files);
+    free(list);
+    return err;
+}
+
+/* --- looking tables up ---------------------------------------------------------------------- */
+
+ps_err ps_table_lookup(struct ps_store *s, const char *name, struct ps_table **ret)
+{
+    struct ps_table *found = NULL;
+    uint32_t i;
+
+    ps_rwlock_rdlock(&s->catalog_lock);
+    for (i = 0; i < s->table_count && !found; i++)
+        if (strcmp(s->tables[i]->name, name) == 0)
+            found = s->tables[i];
+    if (found)
+        found->refs++;
+    ps_rwlock_unlock(&s->catalog_lock);
+    if (!found)
+        return ps_fail(PS_ERR_NOENT, "there is no table '%s'", name);
+    *ret = found;
+    return PS_OK;
+}
+
+ps_err ps_table_next(struct ps_store *s, uint32_t from, struct ps_table **ret)
+{
+    struct ps_table *found = NULL;
+    uint32_t at;
+
+    ps_rwlock_rdlock(&s->catalog_lock);
+    at = position(s, from);
+    if (at < s->table_count) {
+        found = s->tables[at];
+        found->refs++;
+    }
+    ps_rwlock_unlock(&s->catalog_lock);
+    if (!found)
+        return ps_fail(PS_ERR_NOENT, "there is no table with an id of %u or more", from);
+    *ret = found;
+    return PS_OK;
+}
+
+ps_err ps_table_get(struct ps_store *s, uint32_t id, struct ps_table **ret)
+{
+    struct ps_table *t = NULL;
+    ps_err err = ps_table_next(s, id, &t);
+
+    if (!err && t->id != id) {
+        ps_table_unref(t);
+        err = PS_ERR_NOENT;
+    }
+    if (err)
+        return ps_fail(PS_ERR_NOENT, "there is no table %u", id);
+    *ret = t;
+    return PS_OK;
+}
+
+uint32_t ps_table_count(struct ps_store *s)
+{
+    uint32_t count;
+
+    ps_rwlock_rdlock(&s->catalog_lock);
+    count = s->table_count;
+    ps_rwlock_unlock(&s->catalog_lock);
+    return count;
+}
+
+uint32_t ps_table_id(const struct ps_table *t)
+{
+    return t->id;
+}
+
+struct ps_store *ps_table_store(struct ps_table *t)
+{
+    return t->store;
+}

@@ -1,0 +1,236 @@
+/*
+ * txn_api.c - transactions of the library's users (pagestore/txn.h).
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/store_internal.h"
+
+struct ps_txn {
+    struct ps_store *s;
+    struct ps_txn_entry *e;
+};
+
+ps_err ps_txn_begin(struct ps_store *s, struct ps_txn **ret)
+{
+    struct ps_txn *x = calloc(1, sizeof(*x));
+    ps_err err = x ? ps_store_writable(s) : ps_fail(PS_ERR_NOMEM, "no memory for a transaction");
+
+    if (!err)
+        err = ps_txns_begin(&s->txns, &x->e);
+    if (err) {
+        free(x);
+        return err;
+    }
+    x->s = s;
+    *ret = x;
+    return PS_OK;
+}
+
+uint64_t ps_txn_id(const struct ps_txn *x)
+{
+    return x->e->log.id;
+}
+
+/* A transaction keeps all log since its first record. */
+static ps_err check_log(struct ps_txn *x)
+{
+    uint64_t kept = x->e->log.first_pos ? ps_wal_tail_lsn(x->s->wal) - x->e->log.first_pos : 0;
+
+    if (kept <= x->s->opts.max_wal / 2)
+        return PS_OK;
+    return ps_fail(PS_ERR_RANGE,
+                   "transaction %llu keeps %llu bytes of log, more than half of max_wal: abort it",
+                   (unsigned long long)x->e->log.id, (unsigned long long)kept);
+}
+
+/* One page, locked for the transaction, pinned for change, its old bytes copied. `edit` makes the
+ * new page of the copy. */
+static ps_err change_page(struct ps_txn *x, struct ps_table *t, uint32_t page_no,
+                          ps_err (*edit)(void *ctx, struct ps_table *t, uint8_t *copy), void *ctx,
+                          struct ps_cancel *cancel)
+{
+    const struct ps_map_range range = {.first = page_no, .count = 1};
+    const struct ps_event event = {
+        .kind = PS_EVENT_PAGES_CHANGED, .table = t->id, .first = page_no, .count = 1};
+    const struct ps_tag tag = {.table = t->id, .page = page_no};
+    uint32_t page_size = t->store->page_size;
+    uint8_t *copy = ps_buf_alloc(page_size);
+    struct ps_page *page = NULL;
+    struct ps_map_entry state;
+    struct ps_change c;
+    ps_err err = copy ? ps_table_writable(t) : ps_fail(PS_ERR_NOMEM, "no memory for a page");
+
+    if (!err)
+        err = check_log(x);
+    if (!err)
+        err = ps_page_lock(&x->s->txns, x->e, &tag, cancel);
+    /* Exclusively: a page that was never written changes its state. */
+    if (!err)
+        err = ps_change_begin(&c, t, x->e, 1, 2 * (uint64_t)page_size, 1, &range, true, cancel);
+    if (err)
+        goto out;
+    err = ps_map_get(&t->map, page_no, &state);
+    if (!err && state.state == PS_FREE)
+        err = ps_fail(PS_ERR_NOENT, "page %u of table %u is not allocated", page_no, t->id);
+    if (!err)
+        err = ps_pagefile_reserve(&t->data, page_no, 1);
+    if (!err)
+        err = ps_change_page(&c, page_no, PS_PIN_LOAD, &page);
+    if (!err) {
+        memcpy(copy, page->data, page_size);
+        err = edit(ctx, t, copy);
+    }
+    if (!err)
+        err = ps_change_prepare(&c, &range, 1, state.state == PS_VIRGIN);
+    if (err) {
+        ps_change_abandon(&c);
+        goto out;
+    }
+    if (state.state == PS_VIRGIN) {
+        (void)ps_group_write(&c.g, page, 0, page_size);
+        ps_map_apply_set(&t->map, &c.g, page_no, 1, PS_USED);
+    }
+    ps_change_from_copy(&c, page, copy);
+    ps_map_apply_touch(&t->map, &c.g, page_no, 1, NULL);
+    (void)ps_change_commit(&c);
+    ps_store_event(t->store, &event);
+    ps_change_end(&c);
+out:
+    ps_buf_free(copy);
+    return err;
+}
+
+struct bytes_edit {
+    uint32_t page_no, off, len;
+    const void *buf;
+};
+
+static ps_err edit_bytes(void *ctx, struct ps_table *t, uint8_t *copy)
+{
+    const struct bytes_edit *e = ctx;
+    const struct ps_page_ident who = ps_table_ident(t, e->page_no);
+
+    memcpy(copy + e->off, e->buf, e->len);
+    t->fmt->stamp(copy, &who);
+    return PS_OK;
+}
+
+ps_err ps_txn_write(struct ps_txn *x, struct ps_table *t, uint32_t page_no, uint32_t off,
+                    const void *buf, uint32_t len, struct ps_cancel *cancel)
+{
+    struct bytes_edit e = {.page_no = page_no, .off = off, .len = len, .buf = buf};
+
+    if (len > t->store->page_size || off > t->store->page_size - len)
+        return ps_fail(PS_ERR_RANGE, "the write passes the end of page %u", page_no);
+    return len ? change_page(x, t, page_no, edit_bytes, &e, cancel) : PS_OK;
+}
+
+struct item_edit {
+    const void *data;
+    uint32_t len;
+    uint32_t slot;
+};
+
+static ps_err edit_insert(void *ctx, struct ps_table *t, uint8_t *copy)
+{
+    struct item_edit *e = ctx;
+
+    return ps_slotted_insert(t->fmt, copy, t->store->page_size, e->data, e->len, &e->slot);
+}
+
+static ps_err edit_delete(void *ctx, struct ps_table *t, uint8_t *copy)
+{
+    const struct item_edit *e = ctx;
+
+    return ps_slotted_delete(t->fmt, copy, t->store->page_size, e->slot);
+}
+
+static ps_err check_slotted(const struct ps_table *t)
+{
+    if (t->type == PS_PAGE_SLOTTED)
+        return PS_OK;
+    return ps_fail(PS_ERR_WRONG_TYPE, "table %u is raw: it has no items", t->id);
+}
+
+ps_err ps_txn_item_insert(struct ps_txn *x, struct ps_table *t, uint32_t page_no, const void *data,
+                          uint32_t len, uint32_t *ret_slot, struct ps_cancel *cancel)
+{
+    struct item_edit e = {.data = data, .len = len};
+    ps_err err = check_slotted(t);
+
+    if (!err)
+        err = change_page(x, t, page_no, edit_insert, &e, cancel);
+    if (!err)
+        *ret_slot = e.slot;
+    return err;
+}
+
+ps_err ps_txn_item_delete(struct ps_txn *x, struct ps_table *t, uint32_t page_no, uint32_t slot,
+                          struct ps_cancel *cancel)
+{
+    struct item_edit e = {.slot = slot};
+    ps_err err = check_slotted(t);
+
+    return err ? err : change_page(x, t, page_no, edit_delete, &e, cancel);
+}
+
+static ps_err append_commit(struct ps_txn *x, uint64_t *ret_lsn)
+{
+    struct ps_record rec = {
+        .rm = PS_RM_TXN,
+        .type = PS_TXN_COMMIT,
+        .txn = x->e->log.id,
+        .txn_prev = x->e->log.last_pos,
+        .time_us = ps_io_wall_us(x->s->io),
+    };
+    struct ps_wal_slot slot = {0};
+    ps_err err = ps_wal_reserve_urgent(x->s->wal, ps_record_len(&rec), NULL, &slot);
+
+    if (err)
+        return err;
+    /* A checkpoint sees the transaction active before this record, or not at all after it. */
+    ps_rwlock_rdlock(&x->s->txns.table_lock);
+    while (!ps_wal_append(x->s->wal, &slot, &rec, 1, ps_wal_redo_lsn(x->s->wal)))
+        ;
+    x->e->log.first_pos = 0;
+    ps_rwlock_unlock(&x->s->txns.table_lock);
+    *ret_lsn = rec.lsn;
+    return PS_OK;
+}
+
+ps_err ps_txn_commit(struct ps_txn *x)
+{
+    uint64_t lsn = 0;
+    ps_err err = ps_store_writable(x->s);
+
+    if (!err && x->e->log.first_pos)
+        err = append_commit(x, &lsn);
+    if (!err && lsn)
+        err = ps_wal_flush(x->s->wal, lsn, NULL);
+    ps_txns_end(&x->s->txns, x->e);
+    free(x);
+    return err;
+}
+
+ps_err ps_txn_abort_entry(struct ps_store *s, struct ps_txn_entry *e)
+{
+    struct ps_recovery_ops ops;
+    ps_err err = ps_store_writable(s);
+
+    ps_recovery_ops_of(s, &ops);
+    if (!err)
+        err = ps_undo(&s->env, &s->txns, e, &ops);
+    ps_txns_end(&s->txns, e);
+    return err;
+}
+
+ps_err ps_txn_abort(struct ps_txn *x)
+{
+    ps_err err = ps_txn_abort_entry(x->s, x->e);
+
+    free(x);
+    return err;
+}
