@@ -409,6 +409,52 @@ static void reopened_log_goes_on_behind_its_end(void **state)
     }
 }
 
+/* Three blocks; the second begins at the returned position, the third is of incarnation `last`. */
+static uint64_t three_blocks(uint32_t last)
+{
+    uint64_t second;
+
+    fix.opts.incarnation = 5;
+    wal_fixture_open(&fix);
+    append_group(fix.wal, 1, 0, 1, 100);
+    flush_all();
+    second = append_group(fix.wal, 1, 1, 1, 100) / PS_IO_ALIGN * PS_IO_ALIGN;
+    flush_all();
+    fix.opts.end_pos = second + PS_IO_ALIGN;
+    fix.opts.last_lsn = ps_wal_tail_lsn(fix.wal);
+    wal_fixture_close(&fix);
+    fix.opts.incarnation = last;
+    wal_fixture_open(&fix);
+    append_group(fix.wal, 1, 2, 1, 100);
+    flush_all();
+    return second;
+}
+
+static void block_of_a_lower_incarnation_than_the_one_before_is_stale(void **state)
+{
+    struct ps_wal_end end;
+    uint64_t second = three_blocks(4);
+
+    (void)state;
+    fix.opts.incarnation = 0;
+    assert_int_equal(read_log(&fix, 0, 0, NULL, NULL, &end), PS_ERR_NOENT);
+    assert_int_equal(end.end_pos, second + PS_IO_ALIGN);
+    assert_non_null(strstr(end.why, "block is stale: of incarnation 4"));
+}
+
+static void block_behind_incarnation_lsn_of_a_lower_incarnation_is_stale(void **state)
+{
+    struct ps_wal_end end;
+    uint64_t second = three_blocks(5);
+
+    (void)state;
+    fix.opts.incarnation = 6;
+    fix.opts.end_pos = second;
+    assert_int_equal(read_log(&fix, 0, 0, NULL, NULL, &end), PS_ERR_NOENT);
+    assert_int_equal(end.end_pos, second);
+    assert_non_null(strstr(end.why, "block is stale: of incarnation 5"));
+}
+
 static void open_clears_away_what_does_not_belong(void **state)
 {
     struct ps_io_file *file;
@@ -670,6 +716,8 @@ int main(void)
         TEST(recycle_renames_old_segments_and_removes_the_surplus),
         TEST(stale_bytes_of_recycled_segments_do_not_count),
         TEST(reopened_log_goes_on_behind_its_end),
+        TEST(block_of_a_lower_incarnation_than_the_one_before_is_stale),
+        TEST(block_behind_incarnation_lsn_of_a_lower_incarnation_is_stale),
         TEST(open_clears_away_what_does_not_belong),
         TEST(prepare_step_makes_the_next_segments),
         TEST(read_at_finds_records_in_ring_and_files),
