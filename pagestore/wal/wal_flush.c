@@ -129,8 +129,9 @@ static ps_err flush_closed(struct ps_wal *wal)
     if (!err)
         err = write_durably(wal, count);
     if (err) {
-        ps_fail_in(err, "log flush");
-        return ps_poison_raise(wal->opts.poison, err);
+        ps_poison_raise(wal->opts.poison, ps_fail_in(err, "log flush"));
+        ps_wal_wake(wal);
+        return err;
     }
     finish_batch(wal, &batch);
     return PS_OK;

@@ -95,12 +95,15 @@ ps_err ps_wal_create(struct ps_io *io, uint32_t segment_size)
     return err;
 }
 
-/* Want of space or memory passes; after anything else it is not known what is on disk. */
-static ps_err fail_segment(struct ps_wal *wal, ps_err err)
+/* Hands on the result of work on segments. Want of space or memory passes; after anything else it
+ * is not known what is on disk. Called without locks. */
+static ps_err judge_segments(struct ps_wal *wal, ps_err err)
 {
-    if (err == PS_ERR_NOSPC || err == PS_ERR_NOMEM)
+    if (err == PS_OK || err == PS_ERR_NOSPC || err == PS_ERR_NOMEM)
         return err;
-    return ps_poison_raise(wal->opts.poison, err);
+    ps_poison_raise(wal->opts.poison, err);
+    ps_wal_wake(wal);
+    return err;
 }
 
 ps_err ps_wal_seg_ensure(struct ps_wal *wal, uint64_t seg_no)
@@ -116,10 +119,8 @@ ps_err ps_wal_seg_ensure(struct ps_wal *wal, uint64_t seg_no)
             atomic_fetch_add(&wal->counters.segments_made, 1);
         }
     }
-    if (err)
-        err = fail_segment(wal, err);
     ps_mutex_unlock(&wal->seg_mtx);
-    return err;
+    return judge_segments(wal, err);
 }
 
 static uint64_t tail_pos(struct ps_wal *wal)
@@ -392,7 +393,7 @@ static ps_err recycle_below(struct ps_wal *wal, uint64_t log_start_lsn)
     if (!err)
         err = wal->opts.io->ops->sync_dir(wal->opts.io, PS_WAL_DIR);
     if (err)
-        return fail_segment(wal, err);
+        return err;
     atomic_store(&wal->seg_limit, next);
     atomic_fetch_add(&wal->counters.segments_recycled, next - first);
     return PS_OK;
@@ -400,23 +401,20 @@ static ps_err recycle_below(struct ps_wal *wal, uint64_t log_start_lsn)
 
 ps_err ps_wal_recycle(struct ps_wal *wal, uint64_t log_start_lsn)
 {
-    uint32_t segment_size = wal->opts.segment_size;
-    uint64_t before;
     ps_err err;
 
     ps_mutex_lock(&wal->tail_mtx);
-    before = atomic_load(&wal->log_start_lsn);
     assert(log_start_lsn <= wal->block_pos);
-    if (log_start_lsn > before)
+    if (log_start_lsn > atomic_load(&wal->log_start_lsn))
         atomic_store(&wal->log_start_lsn, log_start_lsn);
     ps_cond_broadcast(&wal->room_cond);
     ps_mutex_unlock(&wal->tail_mtx);
 
     err = ps_poison_check(wal->opts.poison);
-    if (err || log_start_lsn < segment_size)
+    if (err)
         return err;
     ps_mutex_lock(&wal->seg_mtx);
     err = recycle_below(wal, atomic_load(&wal->log_start_lsn));
     ps_mutex_unlock(&wal->seg_mtx);
-    return err;
+    return judge_segments(wal, err);
 }

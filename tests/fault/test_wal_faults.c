@@ -1,6 +1,8 @@
 /* The log when the disk fails or is full: what is poisoned, what is not, and what callers hear. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -145,6 +147,47 @@ static void segment_whose_sync_fails_poisons_the_one_who_needs_it(void **state)
     assert_non_null(strstr(ps_poison_reason(&fix.poison), "wal/0000000000000001"));
 }
 
+static void *fail_a_flush(void *ctx)
+{
+    (void)ctx;
+    sim_disk_arm(disk, SIM_WRITE_DURABLE, 0, SIM_EIO);
+    sim_disk_arm(disk, SIM_WRITE, 0, SIM_EIO);
+    (void)!ps_wal_writer_step(fix.wal);
+    return NULL;
+}
+
+static pthread_t flusher;
+
+/* A writer at max_wal asks for a checkpoint; what it gets is a thread whose flush fails. */
+static void start_failing_flush(void *ctx)
+{
+    bool *asked = ctx;
+
+    if (!*asked && pthread_create(&flusher, NULL, fail_a_flush, NULL) == 0)
+        *asked = true;
+}
+
+static void writer_waiting_for_log_leaves_when_a_flush_fails(void **state)
+{
+    struct ps_wal_slot slot = {0};
+    bool asked = false;
+    uint64_t no = 0;
+    ps_err err;
+
+    (void)state;
+    wal_fixture_close(&fix);
+    fix.opts.max_wal = 4 * TEST_SEGMENT;
+    fix.opts.want_checkpoint = start_failing_flush;
+    fix.opts.ctx = &asked;
+    wal_fixture_open(&fix);
+    while (ps_wal_tail_lsn(fix.wal) + 36000 < fix.opts.max_wal)
+        append_group(fix.wal, 1, no++, 1, 1000);
+    err = ps_wal_reserve(fix.wal, 20000, NULL, &slot);
+    assert_true(asked);
+    pthread_join(flusher, NULL);
+    assert_int_equal(err, PS_ERR_POISONED);
+}
+
 static void recycling_that_fails_poisons(void **state)
 {
     struct ps_record rec = {.rm = PS_RM_LOG, .type = PS_LOG_CHECKPOINT};
@@ -171,6 +214,7 @@ int main(void)
         TEST(failed_sync_poisons_and_acknowledges_nothing),
         TEST(full_disk_refuses_reservations_and_poisons_nothing),
         TEST(segment_whose_sync_fails_poisons_the_one_who_needs_it),
+        TEST(writer_waiting_for_log_leaves_when_a_flush_fails),
         TEST(recycling_that_fails_poisons),
     };
 
