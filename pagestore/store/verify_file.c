@@ -57,60 +57,97 @@ static ps_err find_shape(struct ps_window *w, const char *path, uint64_t file_by
     return ps_fail(PS_ERR_UNSUPPORTED, "%s does not begin with native pages of any size", path);
 }
 
-struct page_finding {
+/* Zero pages are a fault, but for those at the file's end: room that was taken in advance. */
+struct file_scan {
     struct ps_verifier *v;
-    struct ps_place place;
+    struct ps_window *w;
+    const char *name;
+    struct ps_page_ident who; /* the page that is looked at */
+    uint64_t zeros_first;     /* a run of zero pages that ends just before it */
+    uint64_t zeros_count;
 };
+
+static struct ps_place page_place(const struct file_scan *s, uint64_t page_no)
+{
+    return (struct ps_place){
+        .file = s->name, .page = (int64_t)page_no, .offset = page_no * s->who.page_size};
+}
 
 static void report_structure(void *ctx, const char *word, int lp, const char *text)
 {
-    const struct page_finding *at = ctx;
+    const struct file_scan *s = ctx;
+    const struct ps_place place = page_place(s, s->who.page_no);
 
     (void)lp; /* the text names it */
-    ps_verify_report(at->v, PS_FAULT, &at->place, word, "%s", text);
+    ps_verify_report(s->v, PS_FAULT, &place, word, "%s", text);
 }
 
-static void check_page(struct ps_verifier *v, struct ps_window *w, const char *name,
-                       const struct ps_page_ident *who)
+/* The run of zero pages did not reach the file's end. */
+static void report_zeros(struct file_scan *s)
 {
-    struct page_finding at = {
-        .v = v,
-        .place = {.file = name,
-                  .page = who->page_no,
-                  .offset = (uint64_t)who->page_no * who->page_size},
-    };
+    for (; s->zeros_count > 0; s->zeros_count--, s->zeros_first++) {
+        const struct ps_place place = page_place(s, s->zeros_first);
+
+        ps_verify_report(s->v, PS_FAULT, &place, "zero", "every byte is zero");
+    }
+}
+
+static void check_page(struct file_scan *s)
+{
+    const struct ps_place place = page_place(s, s->who.page_no);
     const uint8_t *page;
-
-    v->result.pages++;
-    if (ps_window_read(w, at.place.offset, who->page_size, &page) != PS_OK)
-        ps_verify_report(v, PS_FAULT, &at.place, "io", "%s", ps_message());
-    else if (ps_format_native.verify(page, who) != PS_OK)
-        ps_verify_report(v, PS_FAULT, &at.place, ps_verify_word(&ps_format_native, page, who), "%s",
-                         ps_message());
-    else
-        ps_format_native.check(page, who, report_structure, &at);
-    ps_verify_progress(v, name, who->page_size);
-}
-
-static ps_err check_file(struct ps_verifier *v, struct ps_window *w, const char *name,
-                         struct ps_page_ident *who)
-{
-    struct ps_place place = {.file = name, .page = -1};
-    struct ps_io_stat st;
     ps_err err;
 
-    err = w->file->io->ops->stat(w->file, &st);
+    s->v->result.pages++;
+    ps_verify_progress(s->v, s->name, s->who.page_size);
+    err = ps_window_read(s->w, place.offset, s->who.page_size, &page);
+    if (!err && ps_page_is_zero(page, s->who.page_size)) {
+        if (s->zeros_count++ == 0)
+            s->zeros_first = s->who.page_no;
+        return;
+    }
+    report_zeros(s);
+    if (err)
+        ps_verify_report(s->v, PS_FAULT, &place, "io", "%s", ps_message());
+    else if (ps_format_native.verify(page, &s->who) != PS_OK)
+        ps_verify_report(s->v, PS_FAULT, &place, ps_verify_word(&ps_format_native, page, &s->who),
+                         "%s", ps_message());
+    else
+        ps_format_native.check(page, &s->who, report_structure, s);
+}
+
+static void check_end(struct file_scan *s, uint64_t file_bytes)
+{
+    const uint64_t rest = file_bytes % s->who.page_size;
+    struct ps_place place = page_place(s, s->zeros_first);
+
+    if (s->zeros_count > 0)
+        ps_verify_report(s->v, PS_SUSPECT, &place, "leftover",
+                         "it and all %" PRIu64 " pages to the file's end are zero", s->zeros_count);
+    place.page = -1;
+    place.offset = file_bytes - rest;
+    if (rest > 0)
+        ps_verify_report(s->v, PS_FAULT, &place, "trailing",
+                         "%" PRIu64 " bytes at the end are no whole page", rest);
+}
+
+static ps_err check_file(struct file_scan *s)
+{
+    struct ps_io_stat st;
+    uint64_t page_no;
+    ps_err err;
+
+    err = s->w->file->io->ops->stat(s->w->file, &st);
     if (!err)
-        err = find_shape(w, name, st.size, who);
+        err = find_shape(s->w, s->name, st.size, &s->who);
     if (err)
         return err;
-    v->bytes_total = st.size;
-    for (who->page_no = 0; who->page_no < st.size / who->page_size; who->page_no++)
-        check_page(v, w, name, who);
-    place.offset = st.size - st.size % who->page_size;
-    if (place.offset != st.size)
-        ps_verify_report(v, PS_FAULT, &place, "trailing",
-                         "%" PRIu64 " bytes at the end are no whole page", st.size - place.offset);
+    s->v->bytes_total = st.size;
+    for (page_no = 0; page_no < st.size / s->who.page_size; page_no++) {
+        s->who.page_no = (uint32_t)page_no;
+        check_page(s);
+    }
+    check_end(s, st.size);
     return PS_OK;
 }
 
@@ -137,17 +174,16 @@ ps_err ps_verify_file(const char *path, uint32_t page_size, const struct ps_veri
                       struct ps_verify_result *ret)
 {
     struct ps_verifier v = {.opts = opts};
-    struct ps_page_ident who = {.page_size = page_size};
     struct ps_window w = {0};
-    const char *name;
+    struct file_scan s = {.v = &v, .w = &w, .who = {.page_size = page_size}};
     ps_err err;
 
-    err = open_folder(path, opts->io_given, &name, &v.io);
+    err = open_folder(path, opts->io_given, &s.name, &v.io);
     if (err)
         return err;
-    err = ps_window_open(&w, v.io, name, PS_PAGE_SIZE_MAX);
+    err = ps_window_open(&w, v.io, s.name, PS_PAGE_SIZE_MAX);
     if (!err)
-        err = check_file(&v, &w, name, &who);
+        err = check_file(&s);
     ps_window_close(&w);
     if (!opts->io_given)
         ps_io_destroy(v.io);
