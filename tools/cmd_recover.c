@@ -1,42 +1,63 @@
 /*
  * pagectl recover STORE
  */
-#include <inttypes.h>
-
 #include "pagectl.h"
-
-struct recovery {
-    struct pc_progress bar;
-    uint64_t log_bytes; /* of the longest phase */
-    bool ran;
-};
 
 static void show_progress(void *ctx, const char *phase, uint64_t done, uint64_t total)
 {
-    struct recovery *r = ctx;
-
-    r->ran = true;
-    if (total > r->log_bytes)
-        r->log_bytes = total;
-    pc_progress_show(&r->bar, phase, done, total);
+    pc_progress_show(ctx, phase, done, total);
 }
 
 static void show_message(void *ctx, enum ps_message_level level, const char *text)
 {
-    struct recovery *r = ctx;
+    pc_progress_end(ctx);
+    if (level == PS_MSG_INFO)
+        puts(text);
+    else
+        fprintf(stderr, "pagectl: %s\n", text);
+}
 
-    pc_progress_end(&r->bar);
-    fprintf(level == PS_MSG_INFO ? stdout : stderr, "pagectl: %s\n", text);
+/* PS_OK: it was closed cleanly. PS_ERR_READONLY: it needs recovery. */
+static ps_err try_read_only(const struct pc_target *target)
+{
+    struct ps_store_options opts;
+    struct ps_store *store;
+    ps_err err;
+
+    ps_store_options_default(&opts);
+    opts.read_only = true;
+    err = ps_store_open(target->store, &opts, &store);
+    return err ? err : ps_store_close(store);
+}
+
+static int recover(const struct pc_target *target)
+{
+    struct pc_progress bar;
+    struct ps_store_options opts;
+    struct ps_store *store;
+    ps_err err;
+
+    ps_store_options_default(&opts);
+    opts.message = show_message;
+    opts.progress = show_progress;
+    opts.ctx = &bar;
+    pc_progress_start(&bar);
+    err = ps_store_open(target->store, &opts, &store);
+    if (err == PS_OK)
+        err = ps_store_close(store);
+    pc_progress_end(&bar);
+    if (err)
+        return pc_report(err);
+    printf("%s: recovered\n", target->store);
+    return pc_flush();
 }
 
 static int run(const struct pc_command *cmd, int argc, char **argv)
 {
-    struct recovery recovery = {0};
-    struct ps_store_options opts;
     struct pc_target target;
-    struct ps_store *store;
     const char *words[1];
     int status;
+    ps_err err;
 
     status = pc_parse(cmd, argc, argv, NULL, 0, words, 1, 1);
     if (status != PC_GO_ON)
@@ -44,23 +65,12 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     pc_target_find(words[0], &target);
     if (pc_mounted(&target))
         return pc_error_mounted(&target, "it was recovered then");
-
-    ps_store_options_default(&opts);
-    opts.message = show_message;
-    opts.progress = show_progress;
-    opts.ctx = &recovery;
-    pc_progress_start(&recovery.bar);
-    status = pc_report(ps_store_open(target.store, &opts, &store));
-    pc_progress_end(&recovery.bar);
-    if (status)
-        return status;
-    status = pc_close(store, PC_OK);
-    if (status)
-        return status;
-    if (recovery.ran)
-        printf("%s: recovered from %" PRIu64 " bytes of log\n", target.store, recovery.log_bytes);
-    else
-        printf("%s: was closed cleanly, nothing to recover\n", target.store);
+    err = try_read_only(&target);
+    if (err == PS_ERR_READONLY)
+        return recover(&target);
+    if (err)
+        return pc_report(err);
+    printf("%s: was closed cleanly, nothing to recover\n", target.store);
     return pc_flush();
 }
 
