@@ -61,15 +61,33 @@ void ps_hexdump(const unsigned char *page, uint32_t from, uint32_t to, FILE *out
     fprintf(out, "%08x\n", to);
 }
 
-/* The bytes of an item, or as many as lie on the page: line pointers are not trusted. */
+/* Bytes that another item has shown already are not shown again: else a page whose line pointers
+ * all claim the whole of it would become gigabytes of text. */
 static void dump_item(const unsigned char *page, uint32_t page_size, uint32_t slot,
-                      const struct ps_lp *lp, FILE *out)
+                      const struct ps_lp *lp, struct ps_taken *shown, FILE *out)
 {
-    uint32_t from = lp->off < page_size ? lp->off : page_size;
-    uint32_t len = lp->len < page_size - from ? lp->len : page_size - from;
+    fprintf(out, "\nitem %u", slot);
+    if (lp->off >= page_size || lp->len > page_size - lp->off) {
+        fputs(" (not on the page)\n", out);
+    } else if (!ps_take(shown, lp->off, lp->len)) {
+        fputs(" (shares bytes with one above)\n", out);
+    } else {
+        fputc('\n', out);
+        ps_hexdump(page, lp->off, lp->off + lp->len, out);
+    }
+}
 
-    fprintf(out, "item %u\n", slot);
-    ps_hexdump(page, from, from + len, out);
+static void describe_items(const struct ps_slotted_layout *l, const unsigned char *page,
+                           uint32_t page_size, uint32_t slots, FILE *out)
+{
+    struct ps_taken shown = {0};
+
+    for (uint32_t slot = 1; slot <= slots; slot++) {
+        struct ps_lp lp = l->lp(page, slot);
+
+        if (ps_lp_has_storage(&lp))
+            dump_item(page, page_size, slot, &lp, &shown, out);
+    }
 }
 
 static void dump_unless_zero(const char *title, const unsigned char *page, uint32_t from,
@@ -94,14 +112,6 @@ static void describe_line_pointers(const struct ps_slotted_layout *l, const unsi
             columns->print(page, page_size, &lp, out);
         fputc('\n', out);
     }
-    for (uint32_t slot = 1; slot <= slots; slot++) {
-        struct ps_lp lp = l->lp(page, slot);
-
-        if (ps_lp_has_storage(&lp)) {
-            fputc('\n', out);
-            dump_item(page, page_size, slot, &lp, out);
-        }
-    }
 }
 
 void ps_describe_slotted(const struct ps_slotted_layout *l, const unsigned char *page,
@@ -115,6 +125,7 @@ void ps_describe_slotted(const struct ps_slotted_layout *l, const unsigned char 
         slots = ps_slots_before(l, b.lower, page_size);
     if (slots > 0)
         describe_line_pointers(l, page, page_size, slots, columns, out);
+    describe_items(l, page, page_size, slots, out);
     if (!ps_bounds_check(l, &b, page_size, &ignored)) {
         dump_unless_zero("bytes after the line pointers", page, l->lp_start + slots * l->lp_len,
                          page_size, out);

@@ -63,6 +63,15 @@ static inline uint32_t ps_item_space(uint32_t len)
     return len == 0 ? PS_ITEM_ALIGN : (len + PS_ITEM_ALIGN - 1) / PS_ITEM_ALIGN * PS_ITEM_ALIGN;
 }
 
+/* One bit for each 8 bytes of the largest page: which of them an item has taken. */
+struct ps_taken {
+    uint64_t bits[PS_PAGE_SIZE_MAX / PS_ITEM_ALIGN / 64];
+};
+
+/* Takes the bytes of an item that lies on the page (an empty one's first, too), up to the first
+ * that another item has already: then false. */
+bool ps_take(struct ps_taken *taken, uint32_t off, uint32_t len);
+
 /* Line pointers that can be read: those before lower, as far as lower lies on the page. */
 static inline uint32_t ps_slots_before(const struct ps_slotted_layout *l, uint32_t lower,
                                        uint32_t page_size)

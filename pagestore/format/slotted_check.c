@@ -3,11 +3,6 @@
 
 #include <assert.h>
 
-/* One bit for each 8 bytes of the largest page: which of them an item has taken. */
-struct taken {
-    uint64_t bits[PS_PAGE_SIZE_MAX / PS_ITEM_ALIGN / 64];
-};
-
 bool ps_bounds_check(const struct ps_slotted_layout *l, const struct ps_bounds *b,
                      uint32_t page_size, struct ps_damage *d)
 {
@@ -26,25 +21,26 @@ bool ps_bounds_check(const struct ps_slotted_layout *l, const struct ps_bounds *
     return true;
 }
 
-/* Takes the bytes of an item; false if another item already has some of them. */
-static bool take(struct taken *taken, uint32_t off, uint32_t len)
+/* Each step takes something or is the last: many items on the same bytes cost no more than one. */
+bool ps_take(struct ps_taken *taken, uint32_t off, uint32_t len)
 {
     uint32_t first = off / PS_ITEM_ALIGN;
     uint32_t last = (off + (len > 0 ? len - 1 : 0)) / PS_ITEM_ALIGN;
-    bool was_free = true;
+
+    assert(off < PS_PAGE_SIZE_MAX && len <= PS_PAGE_SIZE_MAX - off);
 
     for (uint32_t i = first; i <= last; i++) {
         uint64_t bit = UINT64_C(1) << (i % 64);
 
         if (taken->bits[i / 64] & bit)
-            was_free = false;
+            return false;
         taken->bits[i / 64] |= bit;
     }
-    return was_free;
+    return true;
 }
 
 static void check_storage(const struct ps_bounds *b, uint32_t slot, const struct ps_lp *lp,
-                          struct taken *taken, struct ps_damage *d)
+                          struct ps_taken *taken, struct ps_damage *d)
 {
     if (lp->off < b->upper || lp->off >= b->special || lp->len > b->special - lp->off) {
         ps_damage_add(
@@ -56,7 +52,7 @@ static void check_storage(const struct ps_bounds *b, uint32_t slot, const struct
     if (lp->off % PS_ITEM_ALIGN != 0)
         ps_damage_add(d, "lp-align", slot, "line pointer %u: offset %u is not a multiple of %u",
                       slot, lp->off, PS_ITEM_ALIGN);
-    if (!take(taken, lp->off, lp->len))
+    if (!ps_take(taken, lp->off, lp->len))
         ps_damage_add(d, "lp-overlap", slot,
                       "line pointer %u: offset %u, length %u overlaps an item before it", slot,
                       lp->off, lp->len);
@@ -82,7 +78,7 @@ static void check_redirect(const struct ps_slotted_layout *l, const void *page, 
 static void check_line_pointers(const struct ps_slotted_layout *l, const void *page,
                                 const struct ps_bounds *b, uint32_t slots, struct ps_damage *d)
 {
-    struct taken taken = {0};
+    struct ps_taken taken = {0};
 
     for (uint32_t slot = 1; slot <= slots; slot++) {
         struct ps_lp lp = l->lp(page, slot);

@@ -11,6 +11,9 @@
         }                                                                                 \
     } while (0)
 
+/* A line pointer of 4 bytes can name a tuple whose null bitmap is 2,048 digits. */
+#define TEXT_PER_BYTE_MAX 600u
+
 struct subject {
     const struct ps_format *fmt;
     unsigned char *page;
@@ -78,7 +81,7 @@ void exercise_page(const struct ps_format *fmt, unsigned char *page, uint32_t pa
     MUST(s.before && out);
     memcpy(s.before, page, page_size);
     fmt->describe(page, &who, out);
-    MUST(fclose(out) == 0 && text_len > 0);
+    MUST(fclose(out) == 0 && text_len > 0 && text_len <= page_size * TEXT_PER_BYTE_MAX);
     free(text);
     fmt->checksum(page, &who, &stored, &computed, &none);
     MUST((fmt->verify(page, &who) == PS_OK) <= (none || stored == computed));

@@ -129,23 +129,42 @@ static void random_bytes_are_survived_by_both_formats(void **state)
     }
 }
 
-/* Line pointers up to the last byte of the largest page, each of them wrong. */
+/* A page of nothing but line pointers, all with the same value. */
+static unsigned char *page_of_line_pointers(uint32_t page_size, uint32_t off, uint32_t len_flags)
+{
+    struct ps_page_ident who = {.page_size = page_size};
+    uint32_t bounds[4] = {page_size, page_size, page_size, 1};
+    uint32_t lp[2] = {off, len_flags};
+    unsigned char *page = malloc(page_size);
+
+    assert_non_null(page);
+    ps_format_native.init(page, &who, PS_PAGE_SLOTTED);
+    memcpy(page + 32, bounds, sizeof(bounds));
+    for (uint32_t at = 48; at < page_size; at += sizeof(lp))
+        memcpy(page + at, lp, sizeof(lp));
+    return page;
+}
+
 static void largest_page_of_bad_line_pointers_is_survived(void **state)
 {
     const uint32_t size = PS_PAGE_SIZE_MAX;
-    struct ps_page_ident who = {.page_size = size};
-    struct ps_bounds_bytes {
-        uint32_t lower, upper, special, flags;
-    } bounds = {size, size, size, 1};
-    unsigned char *page = malloc(size);
+    static const uint32_t values[][2] = {
+        {0x7f7f7f7f, 0x7f7f7f7f},              /* far beyond the page */
+        {0, PS_PAGE_SIZE_MAX | 1u << 30},      /* each claims the whole page */
+        {PS_PAGE_SIZE_MAX - 1, 1u | 1u << 30}, /* its last byte */
+        {PS_PAGE_SIZE_MAX, 1u << 30},          /* an empty item at its end */
+        {UINT32_MAX, UINT32_MAX},              /* dead, and as far as can be */
+    };
 
     (void)state;
-    ps_format_native.init(page, &who, PS_PAGE_SLOTTED);
-    memset(page + 48, 0x7f, size - 48);
-    memcpy(page + 32, &bounds, sizeof(bounds));
-    assert_int_equal(ps_format_native.check(page, &who, NULL, NULL), (size - 48) / 8);
-    exercise_page(&ps_format_native, page, size);
-    free(page);
+    for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        struct ps_page_ident who = {.page_size = size};
+        unsigned char *page = page_of_line_pointers(size, values[i][0], values[i][1]);
+
+        assert_int_equal(ps_format_native.check(page, &who, NULL, NULL), (size - 48) / 8);
+        exercise_page(&ps_format_native, page, size);
+        free(page);
+    }
 }
 
 int main(void)

@@ -67,7 +67,7 @@ static void assert_item(const struct ps_format *fmt, const void *page, uint32_t 
 
 /* ---- a model ---- */
 
-#define MODEL_SLOTS 600u
+#define MODEL_SLOTS 3000u
 
 struct model {
     unsigned char *item[MODEL_SLOTS + 1]; /* by slot; NULL is free */
@@ -221,7 +221,7 @@ static void random_operations_agree_with_a_model_and_leave_the_page_sound(void *
 
     random_run(format_of(state), &seed, SMALL);
     random_run(format_of(state), &seed, 8192);
-    random_run(format_of(state), &seed, 32768);
+    random_run(format_of(state), &seed, format_of(state)->page_size_max);
 }
 
 /* ---- single rules ---- */

@@ -39,7 +39,8 @@ uint32_t ps_slotted_room(const struct ps_format *fmt, const void *page, uint32_t
 /* Longest item that an empty page of this size takes. */
 uint32_t ps_slotted_item_max(const struct ps_format *fmt, uint32_t page_size);
 
-/* Takes the lowest free slot; compacts if that makes room. data lies outside the page. */
+/* Takes the lowest free slot, or the next one where the page's hint says that none is free;
+ * compacts if that makes room. data lies outside the page. */
 PS_MUST_USE ps_err ps_slotted_insert(const struct ps_format *fmt, void *page, uint32_t page_size,
                                      const void *data, uint32_t len, uint32_t *ret_slot);
 /* Frees the slot; free slots at the end of the line pointers are given back at once. */
