@@ -56,21 +56,27 @@ parse_arguments() {
             shift
             ;;
         -*) fail "no option $1; see --help" ;;
-        *) [ -z "$file" ] || fail "one FILE at a time" && file=$1 ;;
+        *)
+            [ -z "$file" ] || fail "one FILE at a time"
+            file=$1
+            ;;
         esac
         shift
     done
-    [ -n "$file" ] || { usage >&2 && exit 2; }
+    if [ -z "$file" ]; then
+        usage >&2
+        exit 2
+    fi
     [ -r "$file" ] || fail "cannot read $file"
     [ -z "$items_csv" ] || [ -r "$items_csv" ] || fail "cannot read $items_csv"
     [[ $first_block =~ ^[0-9]+$ ]] || fail "--first-block $first_block is not a number"
 }
 
 find_server() {
-    [ -n "$bindir" ] || bindir=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+    [ -n "$bindir" ] || bindir=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
     for program in initdb postgres pg_ctl pg_checksums psql; do
         [ -x "$bindir/$program" ] ||
-            fail "no $program in '${bindir:-/usr/lib/postgresql/*/bin}': install postgresql and postgresql-contrib"
+            fail "no $program in $bindir: install postgresql and postgresql-contrib"
     done
 }
 
@@ -90,6 +96,7 @@ find_user() {
 }
 
 work=
+# shellcheck disable=SC2317 # called by the trap
 cleanup() {
     [ -n "$work" ] || return
     if [ -f "$work/data/postmaster.pid" ]; then
@@ -157,7 +164,7 @@ SELECT format('block %s: %s', blkno, fault) FROM (
   FROM headers JOIN page USING (blkno)
   WHERE page <> decode(repeat('00', 8192), 'hex')) f
 WHERE fault IS NOT NULL;
-SELECT NULL FROM items WHERE lp < 0;
+SELECT NULL FROM items WHERE lp < 0; -- no row: it only has to run over all of them
 EOF
 }
 
