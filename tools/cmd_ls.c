@@ -94,7 +94,7 @@ static void take_stat(struct row *row, const char *name, const char *value)
         snprintf(row->format, sizeof(row->format), "%.15s", value);
     else if (strcmp(name, "type") == 0)
         snprintf(row->type, sizeof(row->type), "%.15s", value);
-    else if (strcmp(name, "id") == 0)
+    else if (strcmp(name, "table_id") == 0)
         row->id = strtoull(value, NULL, 10);
     else if (strcmp(name, "pages_allocated") == 0)
         row->pages = strtoull(value, NULL, 10);
