@@ -52,7 +52,7 @@ static bool path_is_plain(const char *path)
 static int open_below(struct ps_posix_io *io, const char *path, int flags, mode_t mode)
 {
     struct open_how how = {
-        .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+        .flags = (unsigned)(flags | O_CLOEXEC),
         .mode = flags & O_CREAT ? mode : 0,
         .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
     };

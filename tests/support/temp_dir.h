@@ -1,0 +1,13 @@
+/*
+ * temp_dir.h - a folder for one test, below ${TMPDIR:-/tmp}, removed with all that is in it.
+ */
+#ifndef TEMP_DIR_H
+#define TEMP_DIR_H
+
+#define TEMP_DIR_LEN 256
+
+/* Makes the folder; path receives its name. Aborts when it cannot. */
+void temp_dir_make(char path[TEMP_DIR_LEN]);
+void temp_dir_remove(const char *path);
+
+#endif

@@ -1,0 +1,563 @@
+/*
+ * test_io.c - real files: each test once with Direct I/O and once through the page cache.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "io/io.h"
+#include "io/io_posix.h"
+#include "temp_dir.h"
+
+#define BLOCK PS_IO_ALIGN
+#define BLOCKS_MAX 1600
+
+struct fixture {
+    char root[TEMP_DIR_LEN];
+    struct ps_io *io;
+    unsigned char *buf; /* BLOCKS_MAX blocks */
+    enum ps_io_kind kind;
+};
+
+static int setup_kind(void **state, enum ps_io_kind kind)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    *state = f;
+    f->kind = kind;
+    temp_dir_make(f->root);
+    f->buf = ps_buf_alloc((size_t)BLOCKS_MAX * BLOCK);
+    /* A file system without Direct I/O leaves io NULL: open_io skips the test. */
+    if (ps_io_posix(f->root, kind, NULL, NULL, &f->io) != PS_OK)
+        return kind == PS_IO_KIND_DIRECT ? 0 : -1;
+    return 0;
+}
+
+static int setup_direct(void **state)
+{
+    return setup_kind(state, PS_IO_KIND_DIRECT);
+}
+
+static int setup_buffered(void **state)
+{
+    return setup_kind(state, PS_IO_KIND_BUFFERED);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    ps_io_destroy(f->io);
+    temp_dir_remove(f->root);
+    ps_buf_free(f->buf);
+    free(f);
+    return 0;
+}
+
+static struct ps_io *io_or_skip(struct fixture *f)
+{
+    if (!f->io)
+        skip();
+    return f->io;
+}
+
+static struct ps_io_file *open_file(struct fixture *f, const char *path, unsigned flags)
+{
+    struct ps_io_file *file = NULL;
+    struct ps_io *io = io_or_skip(f);
+
+    assert_int_equal(io->ops->open(io, path, flags, &file), PS_OK);
+    assert_string_equal(file->path, path);
+    return file;
+}
+
+static void path_below(const struct fixture *f, const char *name, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s", f->root, name);
+}
+
+static void written_blocks_are_read_back(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    size_t got = 99;
+
+    memset(f->buf, 'x', 2 * BLOCK);
+    assert_int_equal(ps_io_write(file, f->buf, 2 * BLOCK, BLOCK), PS_OK);
+    assert_int_equal(ps_io_sync(file), PS_OK);
+    memset(f->buf, 1, 4 * BLOCK);
+    assert_int_equal(ps_io_read(file, f->buf, 4 * BLOCK, 0, &got), PS_OK);
+    assert_int_equal(got, 3 * BLOCK);
+    assert_int_equal(f->buf[0], 0);
+    assert_int_equal(f->buf[BLOCK], 'x');
+    assert_int_equal(f->buf[3 * BLOCK - 1], 'x');
+    assert_int_equal(ps_io_read(file, f->buf, BLOCK, 8 * BLOCK, &got), PS_OK);
+    assert_int_equal(got, 0);
+    assert_int_equal(ps_io_read(file, f->buf, 4 * BLOCK, 0, NULL), PS_ERR_IO);
+    assert_string_equal(ps_message(), "a ends at byte 12288, 16384 were to be read");
+    ps_io_close(file);
+}
+
+static void file_that_ends_between_blocks_is_read_to_its_end(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    size_t got;
+
+    assert_int_equal(file->io->ops->truncate(file, BLOCK + 100), PS_OK);
+    assert_int_equal(ps_io_read(file, f->buf, 4 * BLOCK, 0, &got), PS_OK);
+    assert_int_equal(got, BLOCK + 100);
+    ps_io_close(file);
+}
+
+static void durable_write_is_read_back(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    struct iovec iov = {.iov_base = f->buf, .iov_len = BLOCK};
+    struct ps_io_req req = {
+        .file = file, .op = PS_IO_WRITE_DURABLE, .off = 3 * BLOCK, .iov = &iov, .iov_count = 1};
+
+    memset(f->buf, 'd', BLOCK);
+    assert_int_equal(ps_io_run(f->io, &req, 1), PS_OK);
+    assert_int_equal(req.done, BLOCK);
+    memset(f->buf, 0, BLOCK);
+    assert_int_equal(ps_io_read(file, f->buf, BLOCK, 3 * BLOCK, NULL), PS_OK);
+    assert_int_equal(f->buf[77], 'd');
+    ps_io_close(file);
+}
+
+static void more_buffers_than_the_kernel_takes_go_in_one_request(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    struct iovec *iov = calloc(BLOCKS_MAX, sizeof(*iov));
+    struct ps_io_req req = {
+        .file = file, .op = PS_IO_WRITE, .off = BLOCK, .iov = iov, .iov_count = BLOCKS_MAX};
+
+    for (size_t i = 0; i < BLOCKS_MAX; i++) {
+        size_t place = (i * 7) % BLOCKS_MAX; /* buffers scattered in memory */
+
+        iov[i] = (struct iovec){.iov_base = f->buf + place * BLOCK, .iov_len = BLOCK};
+        memset(iov[i].iov_base, (int)(i % 251), BLOCK);
+    }
+    assert_int_equal(ps_io_run(f->io, &req, 1), PS_OK);
+    assert_int_equal(req.done, (size_t)BLOCKS_MAX * BLOCK);
+    memset(f->buf, 0xff, (size_t)BLOCKS_MAX * BLOCK);
+    req.op = PS_IO_READ;
+    assert_int_equal(ps_io_run(f->io, &req, 1), PS_OK);
+    assert_int_equal(req.done, (size_t)BLOCKS_MAX * BLOCK);
+    for (size_t i = 0; i < BLOCKS_MAX; i++) {
+        const unsigned char *b = iov[i].iov_base;
+
+        assert_int_equal(b[0], i % 251);
+        assert_int_equal(b[BLOCK - 1], i % 251);
+    }
+    free(iov);
+    ps_io_close(file);
+}
+
+static void batch_reports_each_error_and_the_first_message(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    struct ps_io_file *rdonly = open_file(f, "a", PS_IO_RDONLY);
+    struct iovec iov = {.iov_base = f->buf, .iov_len = BLOCK};
+    struct ps_io_req reqs[8];
+
+    for (size_t i = 0; i < 8; i++)
+        reqs[i] = (struct ps_io_req){.file = i == 3 || i == 6 ? rdonly : file,
+                                     .op = PS_IO_WRITE_DURABLE, /* dear enough for helpers */
+                                     .off = i * BLOCK,
+                                     .iov = &iov,
+                                     .iov_count = 1};
+    assert_int_equal(ps_io_run(f->io, reqs, 8), PS_ERR_IO);
+    assert_string_equal(ps_message(), "cannot write 4096 bytes at 12288 of a: Bad file descriptor");
+    for (size_t i = 0; i < 8; i++) {
+        bool bad = i == 3 || i == 6;
+
+        assert_int_equal(reqs[i].err, bad ? PS_ERR_IO : PS_OK);
+        assert_int_equal(reqs[i].sys_errno, bad ? EBADF : 0);
+        assert_int_equal(reqs[i].done, bad ? 0 : BLOCK);
+    }
+    ps_io_close(file);
+    ps_io_close(rdonly);
+}
+
+static void write_that_is_cut_short_is_continued_until_it_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    struct iovec iov = {.iov_base = f->buf, .iov_len = 4 * BLOCK};
+    struct ps_io_req req = {.file = file, .op = PS_IO_WRITE, .iov = &iov, .iov_count = 1};
+    struct rlimit before;
+    struct rlimit limit;
+    ps_err err;
+
+    getrlimit(RLIMIT_FSIZE, &before);
+    limit = before;
+    limit.rlim_cur = 2 * BLOCK; /* the kernel writes two blocks, then says EFBIG */
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    err = ps_io_run(f->io, &req, 1);
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_DFL);
+
+    assert_int_equal(err, PS_ERR_RANGE);
+    assert_int_equal(req.done, 2 * BLOCK);
+    assert_int_equal(req.sys_errno, EFBIG);
+    assert_string_equal(ps_message(), "cannot write 16384 bytes at 0 of a: File too large");
+    ps_io_close(file);
+}
+
+static void offsets_no_file_can_have_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+
+    assert_int_equal(ps_io_write(file, f->buf, BLOCK, UINT64_MAX - BLOCK + 1), PS_ERR_RANGE);
+    assert_int_equal(ps_io_write(file, f->buf, BLOCK, INT64_MAX - BLOCK + 1), PS_ERR_RANGE);
+    assert_int_equal(file->io->ops->truncate(file, UINT64_MAX), PS_ERR_RANGE);
+    assert_int_equal(file->io->ops->allocate(file, INT64_MAX, BLOCK), PS_ERR_RANGE);
+    assert_int_equal(file->io->ops->punch(file, UINT64_MAX, BLOCK), PS_ERR_RANGE);
+    ps_io_close(file);
+}
+
+static void buffered_file_takes_any_alignment(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "lock", PS_IO_CREATE | PS_IO_BUFFERED);
+    char text[8] = "";
+
+    assert_int_equal(ps_io_write(file, "pid 42\n", 7, 3), PS_OK);
+    assert_int_equal(ps_io_read(file, text, 6, 3, NULL), PS_OK);
+    assert_string_equal(text, "pid 42");
+    ps_io_close(file);
+}
+
+static void stat_tells_size_space_and_owner(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    uint64_t now_us = ps_io_wall_us(f->io);
+    struct ps_io_stat st;
+
+    memset(f->buf, 1, BLOCK);
+    assert_int_equal(file->io->ops->truncate(file, 1 << 20), PS_OK);
+    assert_int_equal(ps_io_write(file, f->buf, BLOCK, 0), PS_OK);
+    assert_int_equal(ps_io_sync(file), PS_OK);
+    assert_int_equal(file->io->ops->stat(file, &st), PS_OK);
+    assert_int_equal(st.size, 1 << 20);
+    assert_in_range(st.spent, BLOCK, 1 << 18);
+    assert_in_range(st.mtime_us, now_us - 10000000, now_us + 10000000);
+    assert_true(S_ISREG(st.mode));
+    assert_int_equal(st.uid, geteuid());
+    ps_io_close(file);
+}
+
+static void allocate_grows_and_punch_gives_back(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    struct ps_io_stat st;
+
+    assert_int_equal(file->io->ops->allocate(file, 0, 64 * BLOCK), PS_OK);
+    assert_int_equal(file->io->ops->stat(file, &st), PS_OK);
+    assert_int_equal(st.size, 64 * BLOCK);
+    assert_true(st.spent >= 64 * BLOCK);
+    memset(f->buf, 'x', 64 * BLOCK);
+    assert_int_equal(ps_io_write(file, f->buf, 64 * BLOCK, 0), PS_OK);
+    assert_int_equal(ps_io_sync(file), PS_OK);
+    assert_int_equal(file->io->ops->punch(file, BLOCK, 60 * BLOCK), PS_OK);
+    assert_int_equal(file->io->ops->stat(file, &st), PS_OK);
+    assert_int_equal(st.size, 64 * BLOCK);
+    assert_true(st.spent < 64 * BLOCK);
+    assert_int_equal(ps_io_read(file, f->buf, 64 * BLOCK, 0, NULL), PS_OK);
+    assert_int_equal(f->buf[BLOCK - 1], 'x');
+    assert_int_equal(f->buf[BLOCK], 0);
+    assert_int_equal(f->buf[61 * BLOCK - 1], 0);
+    assert_int_equal(f->buf[61 * BLOCK], 'x');
+    ps_io_close(file);
+}
+
+static void zeros_by_hand_overwrite_and_grow(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    const size_t len = 100 * BLOCK; /* more than one piece */
+    struct ps_io_stat st;
+
+    memset(f->buf, 'x', 2 * BLOCK);
+    assert_int_equal(ps_io_write(file, f->buf, 2 * BLOCK, 0), PS_OK);
+    assert_int_equal(ps_posix_write_zeros(file, BLOCK, len), PS_OK);
+    assert_int_equal(file->io->ops->stat(file, &st), PS_OK);
+    assert_int_equal(st.size, len + BLOCK);
+    assert_int_equal(ps_io_read(file, f->buf, len + BLOCK, 0, NULL), PS_OK);
+    assert_int_equal(f->buf[BLOCK - 1], 'x');
+    for (size_t i = BLOCK; i < len + BLOCK; i++)
+        assert_int_equal(f->buf[i], 0);
+    ps_io_close(file);
+}
+
+static void open_flags_do_what_they_say(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io *io = io_or_skip(f);
+    struct ps_io_file *file = NULL;
+
+    assert_int_equal(io->ops->open(io, "a", 0, &file), PS_ERR_NOENT);
+    assert_string_equal(ps_message(), "cannot open a: No such file or directory");
+    ps_io_close(open_file(f, "a", PS_IO_CREATE | PS_IO_EXCL));
+    assert_int_equal(io->ops->open(io, "a", PS_IO_CREATE | PS_IO_EXCL, &file), PS_ERR_EXIST);
+    assert_string_equal(ps_message(), "cannot create a: File exists");
+    ps_io_close(open_file(f, "a", PS_IO_CREATE));
+    assert_int_equal(io->ops->open(io, "no/a", PS_IO_CREATE, &file), PS_ERR_NOENT);
+    assert_null(file);
+}
+
+static void links_and_other_things_are_not_opened(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io *io = io_or_skip(f);
+    struct ps_io_file *file = NULL;
+    char path[PATH_MAX];
+
+    path_below(f, "link", path);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    path_below(f, "dirlink", path);
+    assert_int_equal(symlink("/etc", path), 0);
+    path_below(f, "fifo", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(io->ops->mkdir(io, "dir"), PS_OK);
+
+    assert_int_equal(io->ops->open(io, "link", 0, &file), PS_ERR_IO);
+    assert_string_equal(ps_message(), "cannot open link: a symbolic link, which is not followed");
+    assert_int_equal(io->ops->open(io, "dirlink/passwd", PS_IO_RDONLY, &file), PS_ERR_IO);
+    assert_int_equal(io->ops->open(io, "fifo", 0, &file), PS_ERR_IO);
+    assert_string_equal(ps_message(), "cannot open fifo: not a regular file");
+    assert_int_equal(io->ops->open(io, "dir", PS_IO_RDONLY, &file), PS_ERR_IO);
+    assert_int_equal(io->ops->unlink(io, "dirlink/passwd"), PS_ERR_IO);
+    assert_null(file);
+}
+
+static void paths_out_of_the_root_are_refused(void **state)
+{
+    static const char *const paths[] = {"..", "../a", "d/../a", "d/..", "/etc/passwd", ""};
+    struct fixture *f = *state;
+    struct ps_io *io = io_or_skip(f);
+    struct ps_io_file *file = NULL;
+
+    assert_int_equal(io->ops->mkdir(io, "d"), PS_OK);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        assert_int_equal(io->ops->open(io, paths[i], PS_IO_CREATE, &file), PS_ERR_IO);
+    ps_io_close(open_file(f, "d/..a", PS_IO_CREATE)); /* an odd name, not a way out */
+    assert_null(file);
+}
+
+struct seen_names {
+    size_t count;
+    char all[256];
+};
+
+static ps_err note_name(void *ctx, const char *name)
+{
+    struct seen_names *seen = ctx;
+    size_t len = strlen(seen->all);
+
+    seen->count++;
+    snprintf(seen->all + len, sizeof(seen->all) - len, "%s ", name);
+    return PS_OK;
+}
+
+static ps_err refuse_name(void *ctx, const char *name)
+{
+    (*(int *)ctx)++;
+    return ps_fail(PS_ERR_INVAL, "not %s", name);
+}
+
+static void folders_are_made_listed_and_synced(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io *io = io_or_skip(f);
+    struct seen_names seen = {0};
+    int calls = 0;
+
+    assert_int_equal(io->ops->mkdir(io, "d"), PS_OK);
+    assert_int_equal(io->ops->mkdir(io, "d"), PS_ERR_EXIST);
+    assert_int_equal(io->ops->mkdir(io, "no/e"), PS_ERR_NOENT);
+    ps_io_close(open_file(f, "d/a", PS_IO_CREATE));
+    ps_io_close(open_file(f, "d/b", PS_IO_CREATE));
+    assert_int_equal(io->ops->sync_dir(io, "d"), PS_OK);
+    assert_int_equal(io->ops->sync_dir(io, "."), PS_OK);
+    assert_int_equal(io->ops->sync_dir(io, "no"), PS_ERR_NOENT);
+    assert_int_equal(io->ops->list(io, "d", note_name, &seen), PS_OK);
+    assert_int_equal(seen.count, 2);
+    assert_non_null(strstr(seen.all, "a "));
+    assert_non_null(strstr(seen.all, "b "));
+    assert_int_equal(io->ops->list(io, "d", refuse_name, &calls), PS_ERR_INVAL);
+    assert_int_equal(calls, 1);
+    assert_int_equal(io->ops->list(io, "no", note_name, &seen), PS_ERR_NOENT);
+}
+
+static void files_are_renamed_and_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io *io = io_or_skip(f);
+    struct ps_io_file *file = NULL;
+
+    assert_int_equal(io->ops->mkdir(io, "d"), PS_OK);
+    ps_io_close(open_file(f, "d/a", PS_IO_CREATE));
+    assert_int_equal(io->ops->rename(io, "d/a", "b"), PS_OK);
+    assert_int_equal(io->ops->open(io, "d/a", 0, &file), PS_ERR_NOENT);
+    ps_io_close(open_file(f, "b", 0));
+    assert_int_equal(io->ops->rename(io, "no", "c"), PS_ERR_NOENT);
+    assert_string_equal(ps_message(), "cannot rename no to c: No such file or directory");
+    assert_int_equal(io->ops->rename(io, "b", "no/c"), PS_ERR_NOENT);
+    assert_int_equal(io->ops->rename(io, "no/b", "c"), PS_ERR_NOENT);
+    assert_int_equal(io->ops->unlink(io, "b"), PS_OK);
+    assert_int_equal(io->ops->unlink(io, "b"), PS_ERR_NOENT);
+    assert_string_equal(ps_message(), "cannot remove b: No such file or directory");
+}
+
+static void lock_excludes_a_second_opening_until_close(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *a = open_file(f, "lock", PS_IO_CREATE | PS_IO_BUFFERED);
+    struct ps_io_file *b = open_file(f, "lock", PS_IO_BUFFERED);
+
+    assert_int_equal(a->io->ops->lock(a), PS_OK);
+    assert_int_equal(a->io->ops->lock(b), PS_ERR_IN_USE);
+    assert_string_equal(ps_message(), "lock is locked by another process");
+    ps_io_close(a);
+    assert_int_equal(b->io->ops->lock(b), PS_OK);
+    ps_io_close(b);
+}
+
+static void space_and_clocks_are_plausible(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io *io = io_or_skip(f);
+    struct ps_io_space space;
+    uint64_t now_us = ps_io_now_us(io);
+
+    assert_int_equal(io->ops->space(io, &space), PS_OK);
+    assert_true(space.bytes_total > 0);
+    assert_true(space.bytes_avail <= space.bytes_free && space.bytes_free <= space.bytes_total);
+    assert_true(ps_io_now_us(io) >= now_us);
+    assert_true(ps_io_wall_us(io) > 1577836800000000u); /* after 2020 */
+    assert_string_equal(io->ops->name, f->kind == PS_IO_KIND_DIRECT ? "direct" : "buffered");
+}
+
+static void direct_files_bypass_the_page_cache(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    struct ps_io_file *small = open_file(f, "b", PS_IO_CREATE | PS_IO_BUFFERED);
+    bool direct = f->kind == PS_IO_KIND_DIRECT;
+
+    assert_int_equal((fcntl(((struct ps_posix_file *)file)->fd, F_GETFL) & O_DIRECT) != 0, direct);
+    assert_int_equal(fcntl(((struct ps_posix_file *)small)->fd, F_GETFL) & O_DIRECT, 0);
+    ps_io_close(file);
+    ps_io_close(small);
+}
+
+static void count_warning(void *ctx, const char *text)
+{
+    (*(int *)ctx)++;
+    assert_string_equal(
+        text, "version: the file system does not do Direct I/O; using the kernel's page cache");
+}
+
+/* procfs: regular files that refuse O_DIRECT, on a file system where nothing can be created. */
+static void auto_falls_back_with_one_warning(void **state)
+{
+    struct ps_io *io = NULL;
+    struct ps_io_file *file = NULL;
+    void *buf = ps_buf_alloc(BLOCK);
+    int warnings = 0;
+    size_t got;
+
+    (void)state;
+    assert_int_equal(ps_io_posix("/proc", PS_IO_KIND_AUTO, count_warning, &warnings, &io), PS_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(io->ops->open(io, "version", PS_IO_RDONLY, &file), PS_OK);
+        assert_int_equal(ps_io_read(file, buf, BLOCK, 0, &got), PS_OK);
+        assert_memory_equal(buf, "Linux", 5);
+        ps_io_close(file);
+    }
+    assert_int_equal(warnings, 1);
+    ps_io_destroy(io);
+
+    assert_int_equal(ps_io_posix("/proc", PS_IO_KIND_DIRECT, NULL, NULL, &io), PS_OK);
+    assert_int_equal(io->ops->open(io, "version", PS_IO_RDONLY, &file), PS_ERR_UNSUPPORTED);
+    assert_string_equal(ps_message(), "version: the file system does not do Direct I/O");
+    ps_io_destroy(io);
+    ps_buf_free(buf);
+}
+
+static void missing_root_is_named(void **state)
+{
+    struct ps_io *io = NULL;
+
+    (void)state;
+    assert_int_equal(ps_io_posix("/no/such/folder", PS_IO_KIND_AUTO, NULL, NULL, &io),
+                     PS_ERR_NOENT);
+    assert_string_equal(ps_message(),
+                        "cannot open folder /no/such/folder: No such file or directory");
+    assert_int_equal(ps_io_posix("/proc/version", PS_IO_KIND_AUTO, NULL, NULL, &io), PS_ERR_NOENT);
+    assert_null(io);
+}
+
+/* Each twice, told apart by a suffix. */
+#define T(test)                                                                     \
+    {.name = #test "/direct",                                                       \
+     .test_func = test,                                                             \
+     .setup_func = setup_direct,                                                    \
+     .teardown_func = teardown},                                                    \
+    {                                                                               \
+        .name = #test "/buffered", .test_func = test, .setup_func = setup_buffered, \
+        .teardown_func = teardown                                                   \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(written_blocks_are_read_back),
+        T(file_that_ends_between_blocks_is_read_to_its_end),
+        T(durable_write_is_read_back),
+        T(more_buffers_than_the_kernel_takes_go_in_one_request),
+        T(batch_reports_each_error_and_the_first_message),
+        T(write_that_is_cut_short_is_continued_until_it_fails),
+        T(offsets_no_file_can_have_are_refused),
+        T(buffered_file_takes_any_alignment),
+        T(stat_tells_size_space_and_owner),
+        T(allocate_grows_and_punch_gives_back),
+        T(zeros_by_hand_overwrite_and_grow),
+        T(open_flags_do_what_they_say),
+        T(links_and_other_things_are_not_opened),
+        T(paths_out_of_the_root_are_refused),
+        T(folders_are_made_listed_and_synced),
+        T(files_are_renamed_and_removed),
+        T(lock_excludes_a_second_opening_until_close),
+        T(space_and_clocks_are_plausible),
+        T(direct_files_bypass_the_page_cache),
+        cmocka_unit_test(auto_falls_back_with_one_warning),
+        cmocka_unit_test(missing_root_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

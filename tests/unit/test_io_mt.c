@@ -1,0 +1,172 @@
+/*
+ * test_io_mt.c - batches run side by side, from several threads at once, on real files and on
+ * the simulated disk.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "io/io.h"
+#include "sim_disk.h"
+#include "temp_dir.h"
+
+#define BLOCK PS_IO_ALIGN
+#define THREADS 4
+#define ROUNDS 20
+#define BATCH 24
+
+static size_t thread_count(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    size_t count = 0;
+
+    while (readdir(tasks))
+        count++;
+    closedir(tasks);
+    return count - 2; /* "." and ".." */
+}
+
+struct shared {
+    struct ps_io *io;
+    _Atomic unsigned next_id;
+    _Atomic unsigned failures;
+};
+
+/* A batch of writes, a batch of syncs and one of reads on a file of the thread's own. */
+static bool round_trip(struct shared *s, struct ps_io_file *file, unsigned char *bufs, int mark)
+{
+    struct iovec iov[BATCH];
+    struct ps_io_req reqs[BATCH];
+
+    for (int op = 0; op < 3; op++) {
+        static const enum ps_io_op ops[] = {PS_IO_WRITE, PS_IO_SYNC, PS_IO_READ};
+
+        for (size_t i = 0; i < BATCH; i++) {
+            iov[i] = (struct iovec){.iov_base = bufs + i * BLOCK, .iov_len = BLOCK};
+            memset(iov[i].iov_base, op == 0 ? mark + (int)i : 0, BLOCK);
+            reqs[i] = (struct ps_io_req){.file = file,
+                                         .op = ops[op],
+                                         .off = i * BLOCK,
+                                         .iov = op == 1 ? NULL : &iov[i],
+                                         .iov_count = op != 1};
+        }
+        if (ps_io_run(s->io, reqs, op == 1 ? 4 : BATCH) != PS_OK)
+            return false;
+    }
+    for (size_t i = 0; i < BATCH; i++) {
+        if (bufs[i * BLOCK] != (unsigned char)(mark + (int)i) || reqs[i].done != BLOCK)
+            return false;
+    }
+    return true;
+}
+
+static void *work_on_own_file(void *arg)
+{
+    struct shared *s = arg;
+    struct ps_io_file *file = NULL;
+    unsigned char *bufs = ps_buf_alloc((size_t)BATCH * BLOCK);
+    char path[16];
+
+    snprintf(path, sizeof(path), "%u", atomic_fetch_add(&s->next_id, 1));
+    if (s->io->ops->open(s->io, path, PS_IO_CREATE, &file) != PS_OK) {
+        atomic_fetch_add(&s->failures, 1);
+    } else {
+        for (int i = 0; i < ROUNDS; i++) {
+            if (!round_trip(s, file, bufs, i))
+                atomic_fetch_add(&s->failures, 1);
+        }
+        ps_io_close(file);
+    }
+    ps_buf_free(bufs);
+    return NULL;
+}
+
+static void run_all(struct ps_io *io)
+{
+    struct shared s = {.io = io};
+    pthread_t threads[THREADS];
+
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work_on_own_file, &s), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(atomic_load(&s.failures), 0);
+}
+
+static void threads_run_batches_of_real_files_at_once(void **state)
+{
+    static const enum ps_io_kind kinds[] = {PS_IO_KIND_AUTO, PS_IO_KIND_BUFFERED};
+    char root[TEMP_DIR_LEN];
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct ps_io *io = NULL;
+
+        temp_dir_make(root);
+        assert_int_equal(ps_io_posix(root, kinds[i], NULL, NULL, &io), PS_OK);
+        run_all(io);
+        ps_io_destroy(io);
+        temp_dir_remove(root);
+    }
+}
+
+static void threads_run_batches_of_the_simulated_disk_at_once(void **state)
+{
+    struct sim_disk *disk = sim_disk_new(3);
+
+    (void)state;
+    run_all(sim_disk_io(disk));
+    sim_disk_crash(disk, SIM_CRASH_SAMPLE, 3);
+    sim_disk_free(disk);
+}
+
+static void syncs_of_a_batch_get_helpers_that_end_with_the_io(void **state)
+{
+    char root[TEMP_DIR_LEN];
+    struct ps_io *io = NULL;
+    struct ps_io_req reqs[8];
+    size_t before = thread_count();
+
+    (void)state;
+    temp_dir_make(root);
+    assert_int_equal(ps_io_posix(root, PS_IO_KIND_BUFFERED, NULL, NULL, &io), PS_OK);
+    for (size_t i = 0; i < 8; i++) {
+        char path[8];
+
+        snprintf(path, sizeof(path), "%zu", i);
+        reqs[i] = (struct ps_io_req){.op = PS_IO_SYNC};
+        assert_int_equal(io->ops->open(io, path, PS_IO_CREATE, &reqs[i].file), PS_OK);
+    }
+    assert_int_equal(ps_io_run(io, reqs, 1), PS_OK);
+    assert_int_equal(thread_count(), before); /* one request runs where it was asked for */
+    assert_int_equal(ps_io_run(io, reqs, 8), PS_OK);
+    assert_int_equal(thread_count(), before + 7);
+    assert_int_equal(ps_io_run(io, reqs, 8), PS_OK);
+    assert_int_equal(thread_count(), before + 7);
+    for (size_t i = 0; i < 8; i++)
+        ps_io_close(reqs[i].file);
+    ps_io_destroy(io);
+    assert_int_equal(thread_count(), before);
+    temp_dir_remove(root);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_run_batches_of_real_files_at_once),
+        cmocka_unit_test(threads_run_batches_of_the_simulated_disk_at_once),
+        cmocka_unit_test(syncs_of_a_batch_get_helpers_that_end_with_the_io),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
