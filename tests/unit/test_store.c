@@ -1,0 +1,558 @@
+/*
+ * The store through its public headers, on a simulated disk: tables, pages, bytes, items,
+ * transactions, what a crash leaves.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pagestore/table.h"
+#include "pagestore/txn.h"
+#include "sim_disk.h"
+
+#define ok(call) ok_at((call), #call, __LINE__)
+
+static void ok_at(ps_err err, const char *what, int line)
+{
+    if (err)
+        fail_msg("line %d: %s: %s: %s", line, what, ps_err_text(err), ps_message());
+}
+
+struct fixture {
+    struct sim_disk *disk;
+    struct ps_store *store;
+    uint32_t page_size;
+    char last_message[256];
+};
+
+static void on_message(void *ctx, enum ps_message_level level, const char *text)
+{
+    struct fixture *f = ctx;
+
+    (void)level;
+    snprintf(f->last_message, sizeof(f->last_message), "%s", text);
+}
+
+static void options(struct fixture *f, struct ps_store_options *opts)
+{
+    ps_store_options_default(opts);
+    opts->io_given = sim_disk_io(f->disk);
+    opts->no_threads = true;
+    opts->pool_bytes = f->page_size > 8192 ? 64u << 20 : 4u << 20;
+    opts->message = on_message;
+    opts->ctx = f;
+}
+
+static void reopen(struct fixture *f)
+{
+    struct ps_store_options opts;
+
+    options(f, &opts);
+    ok(ps_store_open("sim", &opts, &f->store));
+}
+
+static void close_store(struct fixture *f)
+{
+    ok(ps_store_close(f->store));
+    f->store = NULL;
+}
+
+static void crash(struct fixture *f, enum sim_crash_mode mode)
+{
+    ps_store_abandon(f->store);
+    f->store = NULL;
+    sim_disk_crash(f->disk, mode, 7);
+    reopen(f);
+}
+
+static int setup_sized(void **state, uint32_t page_size)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct ps_init_options init = {.page_size = page_size};
+
+    f->page_size = page_size;
+    f->disk = sim_disk_new(1);
+    init.io_given = sim_disk_io(f->disk);
+    ok(ps_store_init("sim", &init));
+    reopen(f);
+    *state = f;
+    return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_sized(state, 8192);
+}
+
+static int setup_1m(void **state)
+{
+    return setup_sized(state, 1u << 20);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    if (f->store)
+        ps_store_abandon(f->store);
+    sim_disk_free(f->disk);
+    free(f);
+    return 0;
+}
+
+static struct ps_table *make(struct fixture *f, const char *name, enum ps_format_id format)
+{
+    struct ps_table *t = NULL;
+
+    ok(ps_table_create(f->store, name, format, PS_PAGE_RAW, &t));
+    return t;
+}
+
+static struct ps_table *find(struct fixture *f, const char *name)
+{
+    struct ps_table *t = NULL;
+
+    ok(ps_table_lookup(f->store, name, &t));
+    return t;
+}
+
+static void fill(uint8_t *buf, size_t len, unsigned seed)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        buf[i] = (uint8_t)((i * 2654435761u + seed * 40503u) >> 7);
+}
+
+static void expect_payload(struct ps_table *t, uint64_t off, const uint8_t *want, size_t len)
+{
+    uint8_t *got = malloc(len);
+    size_t n = 0;
+
+    ok(ps_read(t, PS_SPACE_PAYLOAD, off, got, len, NULL, &n));
+    assert_int_equal(n, len);
+    assert_memory_equal(got, want, len);
+    free(got);
+}
+
+static void new_store_has_only_its_catalog(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t;
+    struct ps_table_info info;
+
+    assert_int_equal(ps_table_count(f->store), 1);
+    t = find(f, PS_CATALOG_NAME);
+    ok(ps_table_info(t, &info));
+    assert_int_equal(info.id, PS_CATALOG_ID);
+    assert_int_equal(info.type, PS_PAGE_SLOTTED);
+    assert_int_equal(info.pages_end, 1);
+    ps_table_unref(t);
+}
+
+static void tables_survive_close_and_open(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t;
+
+    ps_table_unref(make(f, "users", PS_FORMAT_NATIVE));
+    ps_table_unref(make(f, "rel", PS_FORMAT_POSTGRES));
+    assert_int_equal(ps_table_create(f->store, "users", PS_FORMAT_NATIVE, PS_PAGE_RAW, NULL),
+                     PS_ERR_EXIST);
+    ok(ps_table_rename(f->store, "users", "people"));
+    close_store(f);
+    reopen(f);
+    assert_int_equal(ps_table_count(f->store), 3);
+    t = find(f, "people");
+    assert_int_equal(ps_table_id(t), 2);
+    ps_table_unref(t);
+    assert_int_equal(ps_table_lookup(f->store, "users", &t), PS_ERR_NOENT);
+}
+
+static void names_that_are_no_table_names_are_refused(void **state)
+{
+    static const char *const bad[] = {"", ".x", "a/b"};
+    struct fixture *f = *state;
+    char longest[PS_TABLE_NAME_MAX + 2];
+    size_t i;
+
+    for (i = 0; i < 3; i++)
+        assert_int_equal(ps_table_create(f->store, bad[i], 0, 0, NULL), PS_ERR_INVAL);
+    memset(longest, 'x', sizeof(longest));
+    longest[PS_TABLE_NAME_MAX + 1] = '\0';
+    assert_int_equal(ps_table_create(f->store, longest, 0, 0, NULL), PS_ERR_RANGE);
+    longest[PS_TABLE_NAME_MAX] = '\0';
+    ok(ps_table_create(f->store, longest, 0, 0, NULL));
+}
+
+static void payload_reads_back_what_was_written_across_pages(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t *data = malloc(300000);
+    uint64_t len = 0;
+
+    fill(data, 300000, 1);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 12345, data, 300000, 0, NULL));
+    expect_payload(t, 12345, data, 300000);
+    ok(ps_space_len(t, PS_SPACE_PAYLOAD, &len));
+    assert_int_equal(len, 312345);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 12345 + 7, data, 100000, 0, NULL));
+    memmove(data + 7, data, 100000);
+    expect_payload(t, 12345, data, 300000);
+    ps_table_unref(t);
+    close_store(f);
+    reopen(f);
+    t = find(f, "t");
+    expect_payload(t, 12345, data, 300000);
+    memset(data, 0, 12345);
+    expect_payload(t, 0, data, 12345);
+    ps_table_unref(t);
+    free(data);
+}
+
+static void synced_changes_survive_a_crash_and_are_in_the_page_files(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t data[50000];
+
+    fill(data, sizeof(data), 2);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), 0, NULL));
+    ok(ps_store_sync(f->store, NULL));
+    ps_table_unref(t);
+    crash(f, SIM_CRASH_DROP);
+    t = find(f, "t");
+    expect_payload(t, 0, data, sizeof(data));
+    ps_table_unref(t);
+}
+
+static void unsynced_write_is_there_whole_or_not_at_all_after_a_crash(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t data[50000];
+    uint64_t len = 1;
+
+    fill(data, sizeof(data), 3);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), 0, NULL));
+    ps_table_unref(t);
+    crash(f, SIM_CRASH_DROP);
+    t = find(f, "t");
+    ok(ps_space_len(t, PS_SPACE_PAYLOAD, &len));
+    assert_int_equal(len, 0);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), PS_WRITE_DURABLE, NULL));
+    ps_table_unref(t);
+    crash(f, SIM_CRASH_DROP);
+    t = find(f, "t");
+    expect_payload(t, 0, data, sizeof(data));
+    ps_table_unref(t);
+}
+
+static void store_stamps_what_is_its_own_and_keeps_every_other_byte(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t page[8192], got[8192];
+    struct ps_page_ident who = {.page_size = 8192, .page_no = 3, .table_id = ps_table_id(t)};
+    size_t n;
+
+    fill(page, sizeof(page), 4);
+    ok(ps_write(t, PS_SPACE_IMAGE, 3 * 8192, page, sizeof(page), 0, NULL));
+    ok(ps_read(t, PS_SPACE_IMAGE, 3 * 8192, got, sizeof(got), NULL, &n));
+    assert_int_equal(n, 8192);
+    ok(ps_format_native.verify(got, &who));
+    assert_memory_equal(got + 6, page + 6, 2); /* flags */
+    assert_memory_equal(got + 32, page + 32, 8192 - 32);
+    ps_table_unref(t);
+}
+
+static void freed_page_is_gone_and_its_number_can_be_taken_again(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    struct ps_page_info info[4];
+    struct ps_read r;
+    uint8_t byte = 0xaa;
+    uint32_t n;
+
+    ok(ps_page_create(t, 5, NULL));
+    ok(ps_page_create(t, 2, NULL));
+    assert_int_equal(ps_page_create(t, 5, NULL), PS_ERR_EXIST);
+    ok(ps_write(t, PS_SPACE_IMAGE, 5 * 8192 + 100, &byte, 1, PS_WRITE_PAGE, NULL));
+    ok(ps_page_list(t, 0, info, 4, &n));
+    assert_int_equal(n, 2);
+    assert_int_equal(info[0].page_no, 2);
+    assert_int_equal(info[1].page_no, 5);
+    assert_true(info[1].used && !info[0].used);
+    ok(ps_page_free(t, 5, NULL));
+    assert_int_equal(ps_read_begin(t, PS_SPACE_IMAGE, 5 * 8192, 8192, PS_READ_PAGE, NULL, &r),
+                     PS_ERR_NOENT);
+    assert_int_equal(ps_page_free(t, 5, NULL), PS_ERR_NOENT);
+    ok(ps_page_create(t, 5, NULL));
+    ok(ps_read_begin(t, PS_SPACE_IMAGE, 5 * 8192, 8192, PS_READ_PAGE, NULL, &r));
+    assert_int_equal(((uint8_t *)r.iov[0].iov_base)[100], 0);
+    ps_read_end(&r);
+    ps_table_unref(t);
+}
+
+static void truncate_frees_pages_and_zeroes_the_tail(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t data[40000], zeros[40000] = {0};
+    uint64_t len;
+
+    fill(data, sizeof(data), 5);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), 0, NULL));
+    ok(ps_truncate(t, PS_SPACE_PAYLOAD, 10000, NULL));
+    ok(ps_space_len(t, PS_SPACE_IMAGE, &len));
+    assert_int_equal(len, 2 * 8192);
+    ok(ps_truncate(t, PS_SPACE_PAYLOAD, 40000, NULL));
+    expect_payload(t, 0, data, 10000);
+    expect_payload(t, 10000, zeros, 30000);
+    ok(ps_truncate(t, PS_SPACE_PAYLOAD, 100ull << 30, NULL));
+    ok(ps_store_sync(f->store, NULL));
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 50ull << 30, data, sizeof(data), 0, NULL));
+    ok(ps_seek(t, PS_SPACE_PAYLOAD, 20000, true, &len));
+    assert_true(len >= (50ull << 30) - 8192 && len <= 50ull << 30);
+    ps_table_unref(t);
+    close_store(f);
+    reopen(f);
+    t = find(f, "t");
+    expect_payload(t, 50ull << 30, data, sizeof(data));
+    ps_table_unref(t);
+}
+
+static void punched_range_reads_as_zeros(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t *data = malloc(200000);
+
+    fill(data, 200000, 6);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, 200000, 0, NULL));
+    ok(ps_punch(t, PS_SPACE_PAYLOAD, 10000, 150000, NULL));
+    memset(data + 10000, 0, 150000);
+    expect_payload(t, 0, data, 200000);
+    ok(ps_punch(t, PS_SPACE_PAYLOAD, 199000, 5000, NULL));
+    memset(data + 199000, 0, 1000);
+    expect_payload(t, 0, data, 200000);
+    ps_table_unref(t);
+    crash(f, SIM_CRASH_KEEP);
+    t = find(f, "t");
+    free(data);
+    ps_table_unref(t);
+}
+
+static void items_are_appended_read_and_deleted(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    struct ps_table_info info;
+    char line[64], got[64];
+    uint32_t page = 0, slot = 0, len = 0, i;
+
+    for (i = 0; i < 2000; i++) {
+        int n = snprintf(line, sizeof(line), "item number %u", i);
+
+        ok(ps_item_insert(t, line, (uint32_t)n, &page, &slot, NULL));
+    }
+    ok(ps_item_get(t, page, slot, got, sizeof(got), &len, NULL));
+    assert_int_equal(len, strlen("item number 1999"));
+    assert_memory_equal(got, "item number 1999", len);
+    ok(ps_item_delete(t, page, slot, NULL));
+    assert_int_equal(ps_item_get(t, page, slot, got, sizeof(got), &len, NULL), PS_ERR_NOENT);
+    ok(ps_table_info(t, &info));
+    assert_int_equal(info.type, PS_PAGE_SLOTTED);
+    assert_int_equal(ps_write(t, PS_SPACE_PAYLOAD, 0, line, 1, 0, NULL), PS_ERR_WRONG_TYPE);
+    ps_table_unref(t);
+    ok(ps_store_sync(f->store, NULL));
+    crash(f, SIM_CRASH_DROP);
+    t = find(f, "t");
+    ok(ps_item_get(t, 0, 1, got, sizeof(got), &len, NULL));
+    assert_memory_equal(got, "item number 0", len);
+    ps_table_unref(t);
+}
+
+static void aborted_transaction_leaves_no_trace(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t data[20000];
+    struct ps_txn *x;
+
+    fill(data, sizeof(data), 8);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), 0, NULL));
+    ok(ps_txn_begin(f->store, &x));
+    ok(ps_txn_write(x, t, 0, 100, "scribble", 8, NULL));
+    ok(ps_txn_write(x, t, 1, 200, "scribble", 8, NULL));
+    ok(ps_txn_write(x, t, 0, 104, "again", 5, NULL));
+    assert_int_equal(ps_write(t, PS_SPACE_PAYLOAD, 0, "x", 1, 0, NULL), PS_ERR_CONFLICT);
+    ok(ps_txn_abort(x));
+    expect_payload(t, 0, data, sizeof(data));
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, 1, 0, NULL));
+    ps_table_unref(t);
+}
+
+static void
+crash_undoes_the_transaction_that_did_not_commit_and_keeps_the_one_that_did(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t data[30000];
+    struct ps_txn *won, *lost;
+
+    fill(data, sizeof(data), 9);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), 0, NULL));
+    ok(ps_store_checkpoint(f->store, NULL));
+    ok(ps_txn_begin(f->store, &won));
+    ok(ps_txn_begin(f->store, &lost));
+    ok(ps_txn_write(won, t, 0, 32, "committed", 9, NULL));
+    ok(ps_txn_write(lost, t, 1, 32, "lost", 4, NULL));
+    ok(ps_txn_write(lost, t, 2, 500, "lost", 4, NULL));
+    ok(ps_store_checkpoint(f->store, NULL));
+    ok(ps_txn_write(lost, t, 1, 700, "more", 4, NULL));
+    ok(ps_txn_commit(won));
+    ok(ps_store_sync(f->store, NULL));
+    memcpy(data, "committed", 9);
+    ps_table_unref(t);
+    crash(f, SIM_CRASH_DROP);
+    t = find(f, "t");
+    expect_payload(t, 0, data, sizeof(data));
+    ps_table_unref(t);
+}
+
+static void dropped_table_stays_dropped_and_its_files_go(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+
+    ok(ps_page_create(t, 0, NULL));
+    ps_table_unref(t);
+    assert_int_equal(ps_table_drop(f->store, "t", false), PS_ERR_NOTEMPTY);
+    ok(ps_table_drop(f->store, "t", true));
+    assert_false(sim_disk_exists(f->disk, "tables/2.pages"));
+    crash(f, SIM_CRASH_DROP);
+    assert_int_equal(ps_table_count(f->store), 1);
+    assert_false(sim_disk_exists(f->disk, "tables/2.map"));
+    t = make(f, "t", PS_FORMAT_NATIVE);
+    assert_int_equal(ps_table_id(t), 3);
+    ps_table_unref(t);
+}
+
+static void flipped_bit_is_an_error_and_a_write_of_the_whole_page_heals_it(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t page[8192], byte;
+    size_t n;
+
+    fill(page, sizeof(page), 10);
+    ok(ps_write(t, PS_SPACE_IMAGE, 0, page, sizeof(page), 0, NULL));
+    ps_table_unref(t);
+    close_store(f);
+    sim_disk_flip(f->disk, "tables/2.pages", 5000, 3);
+    reopen(f);
+    t = find(f, "t");
+    assert_int_equal(ps_read(t, PS_SPACE_IMAGE, 0, page, 1, NULL, &n), PS_ERR_CORRUPT);
+    assert_non_null(strstr(f->last_message, "tables/2.pages page 0"));
+    byte = 1;
+    assert_int_equal(ps_write(t, PS_SPACE_IMAGE, 9, &byte, 1, 0, NULL), PS_ERR_CORRUPT);
+    ok(ps_write(t, PS_SPACE_IMAGE, 0, page, sizeof(page), 0, NULL));
+    ok(ps_read(t, PS_SPACE_IMAGE, 0, page, 1, NULL, &n));
+    ps_table_unref(t);
+}
+
+static void page_of_an_earlier_time_is_a_lost_write(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_POSTGRES);
+    unsigned char *old;
+    size_t len, n;
+    uint8_t byte = 7;
+
+    ok(ps_write(t, PS_SPACE_IMAGE, 100, &byte, 1, 0, NULL));
+    ok(ps_store_checkpoint(f->store, NULL));
+    old = sim_disk_dump(f->disk, "tables/2.pages", &len);
+    ok(ps_write(t, PS_SPACE_IMAGE, 200, &byte, 1, 0, NULL));
+    ps_table_unref(t);
+    close_store(f);
+    sim_disk_patch(f->disk, "tables/2.pages", 0, old, 8192);
+    free(old);
+    reopen(f);
+    t = find(f, "t");
+    assert_int_equal(ps_read(t, PS_SPACE_IMAGE, 0, &byte, 1, NULL, &n), PS_ERR_CORRUPT);
+    assert_non_null(strstr(f->last_message, "lost write"));
+    ps_table_unref(t);
+}
+
+static void pages_of_a_mebibyte_take_writes_of_a_mebibyte(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t *data = malloc(1u << 20);
+
+    assert_int_equal(ps_write_max(f->store), 1u << 20);
+    fill(data, 1u << 20, 11);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 1000, data, 1u << 20, 0, NULL));
+    expect_payload(t, 1000, data, 1u << 20);
+    ps_table_unref(t);
+    free(data);
+}
+
+static void failed_sync_poisons_the_store_and_recovery_brings_it_back(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t data[10000];
+
+    fill(data, sizeof(data), 12);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), PS_WRITE_DURABLE, NULL));
+    sim_disk_arm(f->disk, SIM_SYNC, 0, SIM_FSYNC_FAIL);
+    assert_int_not_equal(ps_store_sync(f->store, NULL), PS_OK);
+    assert_non_null(ps_store_poison_reason(f->store));
+    assert_int_equal(ps_store_sync(f->store, NULL), PS_ERR_POISONED);
+    assert_int_equal(ps_write(t, PS_SPACE_PAYLOAD, 0, data, 1, 0, NULL), PS_ERR_POISONED);
+    ps_table_unref(t);
+    assert_int_not_equal(ps_store_close(f->store), PS_OK);
+    f->store = NULL;
+    sim_disk_crash(f->disk, SIM_CRASH_DROP, 1);
+    reopen(f);
+    t = find(f, "t");
+    expect_payload(t, 0, data, sizeof(data));
+    ps_table_unref(t);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(new_store_has_only_its_catalog),
+        T(tables_survive_close_and_open),
+        T(names_that_are_no_table_names_are_refused),
+        T(payload_reads_back_what_was_written_across_pages),
+        T(synced_changes_survive_a_crash_and_are_in_the_page_files),
+        T(unsynced_write_is_there_whole_or_not_at_all_after_a_crash),
+        T(store_stamps_what_is_its_own_and_keeps_every_other_byte),
+        T(freed_page_is_gone_and_its_number_can_be_taken_again),
+        T(truncate_frees_pages_and_zeroes_the_tail),
+        T(punched_range_reads_as_zeros),
+        T(items_are_appended_read_and_deleted),
+        T(aborted_transaction_leaves_no_trace),
+        T(crash_undoes_the_transaction_that_did_not_commit_and_keeps_the_one_that_did),
+        T(dropped_table_stays_dropped_and_its_files_go),
+        T(flipped_bit_is_an_error_and_a_write_of_the_whole_page_heals_it),
+        T(page_of_an_earlier_time_is_a_lost_write),
+        cmocka_unit_test_setup_teardown(pages_of_a_mebibyte_take_writes_of_a_mebibyte, setup_1m,
+                                        teardown),
+        T(failed_sync_poisons_the_store_and_recovery_brings_it_back),
+    };
+
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
