@@ -1,0 +1,743 @@
+/*
+ * test_pool.c - pins, victims, write-back and reservations of one thread.
+ */
+#include "pool_fixture.h"
+
+#define FRAMES 16u
+
+static int setup(void **state)
+{
+    *state = fx_create(FRAMES);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fx_destroy(*state);
+    return 0;
+}
+
+/* --- pins --------------------------------------------------------------------------------------
+ */
+
+static void pin_miss_reads_page_once(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *page = fx_pin(fx, 1, 7);
+
+    assert_int_equal(fx_get(page->data, 8), 1000007);
+    assert_int_equal(page->tag.page, 7);
+    assert_int_equal(page->tag.table, 1);
+    assert_ptr_equal(fx_pin(fx, 1, 7), page);
+    assert_int_equal(fx->loads[1][7], 1);
+    assert_int_equal(fx_stats(fx).hits, 1);
+    assert_int_equal(fx_stats(fx).misses, 1);
+    assert_int_equal(fx_stats(fx).pages_loaded, 1);
+    assert_int_equal(fx_info(fx, 1, 7).pins, 2);
+    ps_pool_unpin(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+}
+
+static void pages_of_one_number_in_two_tables_are_two_pages(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *a = fx_pin(fx, 0, 7);
+    struct ps_page *b = fx_pin(fx, 2, 7);
+
+    assert_ptr_not_equal(a, b);
+    assert_int_equal(fx_get(a->data, 8), 7);
+    assert_int_equal(fx_get(b->data, 8), 2000007);
+    ps_pool_unpin(fx->pool, a);
+    ps_pool_unpin(fx->pool, b);
+}
+
+static void tags_are_ordered_by_provider_table_fork_page(void **state)
+{
+    static const struct ps_tag sorted[] = {{0, 0, 1, 9}, {0, 1, 1, 3}, {0, 0, 2, 1},
+                                           {0, 0, 2, 2}, {1, 0, 0, 0}, {1, 1, 0, 0}};
+    size_t i, k;
+
+    (void)state;
+    for (i = 0; i < 6; i++) {
+        for (k = 0; k < 6; k++)
+            assert_int_equal(ps_tag_cmp(&sorted[i], &sorted[k]), (i > k) - (i < k));
+    }
+}
+
+static void resident_pin_of_a_missing_page_is_noent_and_reads_nothing(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(0, 3);
+    struct ps_page *page = NULL;
+
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_RESIDENT, NULL, &page), PS_ERR_NOENT);
+    assert_null(page);
+    assert_int_equal(fx->load_calls, 0);
+    fx_touch(fx, 0, 3);
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_RESIDENT, NULL, &page), PS_OK);
+    ps_pool_unpin(fx->pool, page);
+}
+
+static void failed_load_leaves_nothing_pinned_and_the_next_pin_reads_again(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(0, 3);
+    struct ps_page *page = NULL;
+
+    fx->load_err = PS_ERR_CORRUPT;
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_LOAD, NULL, &page), PS_ERR_CORRUPT);
+    assert_string_equal(ps_message(), "load fails as told");
+    assert_null(page);
+    assert_int_equal(fx_stats(fx).pinned, 0);
+    assert_int_equal(fx_stats(fx).valid, 0);
+    assert_int_equal(fx_stats(fx).load_errors, 1);
+    fx->load_err = PS_OK;
+    fx_touch(fx, 0, 3);
+    assert_int_equal(fx->loads[0][3], 2);
+}
+
+static void pin_many_reads_all_that_is_missing_in_one_batch(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_tag tags[8];
+    struct ps_page *pages[8];
+    ps_err errs[8];
+    uint32_t i;
+
+    fx_touch(fx, 0, 2);
+    fx_touch(fx, 0, 5);
+    fx->load_calls = 0;
+    for (i = 0; i < 8; i++)
+        tags[i] = fx_tag(0, i);
+    assert_int_equal(ps_pool_pin_many(fx->pool, tags, 8, pages, errs), PS_OK);
+    assert_int_equal(fx->load_calls, 1);
+    for (i = 0; i < 8; i++) {
+        assert_int_equal(errs[i], PS_OK);
+        assert_int_equal(fx_get(pages[i]->data, 8), i);
+        assert_int_equal(fx->loads[0][i], 1);
+        ps_pool_unpin(fx->pool, pages[i]);
+    }
+}
+
+static void pin_many_keeps_what_it_has_and_names_what_it_has_not(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tags[3] = {fx_tag(0, 1), fx_tag(0, 2), fx_tag(0, 3)};
+    struct ps_page *pages[3];
+    ps_err errs[3];
+
+    fx_touch(fx, 0, 2);
+    fx->load_err = PS_ERR_IO;
+    assert_int_equal(ps_pool_pin_many(fx->pool, tags, 3, pages, errs), PS_ERR_IO);
+    assert_null(pages[0]);
+    assert_int_equal(errs[0], PS_ERR_IO);
+    assert_int_equal(errs[1], PS_OK);
+    assert_null(pages[2]);
+    assert_int_equal(errs[2], PS_ERR_IO);
+    ps_pool_unpin(fx->pool, pages[1]);
+    assert_int_equal(fx_stats(fx).pinned, 0);
+}
+
+/* --- new pages -----------------------------------------------------------------------------------
+ */
+
+static void new_page_is_zeroed_latched_and_never_read(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(0, 9);
+    struct ps_page *page;
+    uint32_t i;
+
+    for (i = 0; i < FRAMES; i++)
+        fx_touch(fx, 1, i); /* frames that are not zero any more */
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_NEW, &ps_format_native, &page), PS_OK);
+    assert_int_equal(fx->loads[0][9], 0);
+    assert_ptr_equal(page->fmt, &ps_format_native);
+    assert_int_equal(page->lsn, 0);
+    for (i = 0; i < FX_PAGE_SIZE; i++)
+        assert_int_equal(page->data[i], 0);
+    fx_change_latched(fx, page, 99);
+    ps_page_unlatch(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+    assert_true(fx_info(fx, 0, 9).dirty);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    assert_int_equal(fx_disk_value(fx, 0, 9), 99);
+}
+
+static void new_page_that_is_not_written_is_taken_back(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(0, 9);
+    struct ps_page *page;
+
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_NEW, NULL, &page), PS_OK);
+    ps_page_unlatch(fx->pool, page);
+    assert_true(ps_page_detached(page));
+    ps_pool_unpin(fx->pool, page);
+    assert_int_equal(fx_stats(fx).valid, 0);
+    page = fx_pin(fx, 0, 9);
+    assert_int_equal(fx_get(page->data, 8), 9); /* as on disk, not zeros */
+    ps_pool_unpin(fx->pool, page);
+}
+
+static void new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(0, 9);
+    struct ps_page *page;
+
+    fx_touch(fx, 0, 9);
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_NEW, NULL, &page), PS_OK);
+    assert_int_equal(fx_get(page->data, 8), 9);
+    assert_false(ps_rwlock_tryrdlock(&ps_frame_cold(fx->pool, ps_frame_of(page))->latch));
+    ps_page_unlatch(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+    assert_true(fx_info(fx, 0, 9).valid);
+}
+
+/* --- victims -------------------------------------------------------------------------------------
+ */
+
+static void evict_skips_pinned_frames(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *kept[FRAMES - 1];
+    uint32_t i;
+
+    for (i = 0; i < FRAMES - 1; i++)
+        kept[i] = fx_pin(fx, 0, i);
+    for (i = 100; i < 150; i++)
+        fx_touch(fx, 0, i);
+    for (i = 0; i < FRAMES - 1; i++) {
+        assert_int_equal(kept[i]->tag.page, i);
+        assert_int_equal(fx_get(kept[i]->data, 8), i);
+        assert_int_equal(fx->loads[0][i], 1);
+        ps_pool_unpin(fx->pool, kept[i]);
+    }
+    assert_int_equal(fx_stats(fx).evictions, 49);
+    assert_int_equal(fx_stats(fx).dirty_evictions, 0);
+}
+
+static void evicted_dirty_page_comes_back_with_its_change(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *page;
+    uint32_t i;
+
+    fx_change(fx, 0, 5, 12345);
+    for (i = 100; i < 100 + 2 * FRAMES; i++)
+        fx_touch(fx, 0, i);
+    assert_false(fx_info(fx, 0, 5).valid);
+    assert_int_equal(fx_stats(fx).dirty_evictions, 1);
+    page = fx_pin(fx, 0, 5);
+    assert_int_equal(fx_get(page->data, 8), 12345);
+    assert_int_equal(page->lsn, fx_get(page->data, 0));
+    ps_pool_unpin(fx->pool, page);
+}
+
+static void reads_go_on_while_dirty_pages_cannot_be_written(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i;
+
+    for (i = 0; i < FRAMES - 2; i++)
+        fx_change(fx, 0, i, 5000 + i);
+    fx->store_err = PS_ERR_NOSPC;
+    for (i = 100; i < 200; i++)
+        fx_touch(fx, 0, i); /* asserts success: two clean frames take turns */
+    assert_int_equal(fx_stats(fx).dirty, FRAMES - 2);
+    fx->store_err = PS_OK;
+    assert_int_equal(fx_flush(fx), PS_OK);
+    for (i = 0; i < FRAMES - 2; i++)
+        assert_int_equal(fx_disk_value(fx, 0, i), 5000 + i);
+}
+
+static void pin_fails_with_the_write_error_when_no_clean_frame_is_left(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(1, 1);
+    struct ps_page *page = NULL;
+    uint32_t i;
+
+    for (i = 0; i < FRAMES; i++)
+        fx_change(fx, 0, i, 5000 + i);
+    fx->store_err = PS_ERR_NOSPC;
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_LOAD, NULL, &page), PS_ERR_NOSPC);
+    assert_null(page);
+    assert_int_equal(fx_stats(fx).dirty, FRAMES);
+    assert_int_equal(fx_stats(fx).pinned, 0);
+    fx->store_err = PS_OK;
+    fx_touch(fx, 1, 1);
+}
+
+static void drop_clean_empties_the_pool_but_for_dirty_and_pinned_frames(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *pinned = fx_pin(fx, 0, 1);
+    uint32_t i;
+
+    for (i = 2; i < 8; i++)
+        fx_touch(fx, 0, i);
+    fx_change(fx, 0, 9, 1);
+    assert_int_equal(ps_pool_drop_clean(fx->pool), 6);
+    assert_int_equal(fx_stats(fx).valid, 2);
+    assert_true(fx_info(fx, 0, 1).valid);
+    assert_true(fx_info(fx, 0, 9).valid);
+    ps_pool_unpin(fx->pool, pinned);
+}
+
+/* --- write-back ----------------------------------------------------------------------------------
+ */
+
+static void page_is_written_only_after_log_is_durable_to_its_lsn(void **state)
+{
+    struct fx *fx = *state;
+    uint64_t lsn = fx_change(fx, 0, 1, 42);
+
+    assert_true(fx->wal.durable < lsn);
+    assert_int_equal(fx_flush(fx), PS_OK); /* fx_store asserts it for every page */
+    assert_true(fx->wal.durable >= lsn);
+    assert_int_equal(fx->stores[0][1], 1);
+    assert_int_equal(fx_disk_value(fx, 0, 1), 42);
+}
+
+static void page_is_not_written_when_the_log_cannot_be_flushed(void **state)
+{
+    struct fx *fx = *state;
+
+    fx_change(fx, 0, 1, 42);
+    fx->wal.flush_err = PS_ERR_IO;
+    assert_int_equal(fx_flush(fx), PS_ERR_IO);
+    assert_int_equal(fx->store_calls, 0);
+    assert_true(fx_info(fx, 0, 1).dirty);
+    fx->wal.flush_err = PS_OK;
+    assert_int_equal(fx_flush(fx), PS_OK);
+}
+
+static void flush_writes_in_order_in_batches_with_one_log_flush_each(void **state)
+{
+    struct fx *fx = fx_create(256);
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i < 200; i++)
+        fx_change(fx, i % 3, (i * 37) % 200, i);
+    assert_int_equal(fx_flush(fx), PS_OK); /* fx_store asserts the order */
+    assert_int_equal(fx->store_calls, 4);
+    assert_int_equal(fx->store_pages_max, PS_POOL_BATCH_MAX);
+    assert_true(fx->wal.flushes <= 4);
+    assert_int_equal(fx_stats(fx).dirty, 0);
+    assert_int_equal(fx_stats(fx).pages_written, 200);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    assert_int_equal(fx->store_calls, 4); /* nothing was dirty any more */
+    fx_destroy(fx);
+}
+
+static void flush_takes_only_what_matches(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag map_tag = {.table = 1, .fork = PS_FORK_MAP, .page = 4};
+    struct ps_flush what = {
+        .rec_lsn_below = UINT64_MAX, .one_table = true, .table = 1, .data_only = true};
+    struct ps_page *page;
+    uint64_t between;
+
+    fx_change(fx, 0, 1, 10);
+    fx_change(fx, 1, 1, 11);
+    assert_int_equal(ps_pool_pin(fx->pool, &map_tag, PS_PIN_NEW, NULL, &page), PS_OK);
+    fx_change_latched(fx, page, 12);
+    ps_page_unlatch(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+    between = fx->wal.tail;
+    fx_change(fx, 1, 2, 13);
+
+    assert_int_equal(ps_pool_flush(fx->pool, &what, NULL), PS_OK);
+    assert_int_equal(fx->stores[1][1], 1);
+    assert_int_equal(fx->stores[1][2], 1);
+    assert_int_equal(fx_stats(fx).dirty, 2);
+
+    fx_change(fx, 1, 2, 14);
+    what = (struct ps_flush){.rec_lsn_below = between};
+    assert_int_equal(ps_pool_flush(fx->pool, &what, NULL), PS_OK);
+    assert_int_equal(fx->stores[0][1], 1);
+    assert_int_equal(fx->stores[1][2], 1);
+    assert_int_equal(fx_stats(fx).dirty, 1);
+}
+
+static void count_pace(void *ctx, uint32_t done, uint32_t total)
+{
+    uint32_t *seen = ctx;
+
+    assert_true(done <= total);
+    seen[0]++;
+    seen[1] = done;
+    seen[2] = total;
+}
+
+static void flush_paces_between_batches(void **state)
+{
+    struct fx *fx = fx_create(256);
+    uint32_t seen[3] = {0};
+    const struct ps_flush what = {.rec_lsn_below = UINT64_MAX, .pace = count_pace, .ctx = seen};
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i < 150; i++)
+        fx_change(fx, 0, i, i);
+    assert_int_equal(ps_pool_flush(fx->pool, &what, NULL), PS_OK);
+    assert_int_equal(seen[0], 3);
+    assert_int_equal(seen[1], 150);
+    assert_int_equal(seen[2], 150);
+    fx_destroy(fx);
+}
+
+static void failed_write_keeps_frame_dirty_with_oldest_rec_lsn(void **state)
+{
+    struct fx *fx = *state;
+    uint64_t first = fx->wal.tail;
+
+    fx_change(fx, 0, 1, 42);
+    fx_change(fx, 0, 1, 43);
+    fx->store_err = PS_ERR_IO;
+    assert_int_equal(fx_flush(fx), PS_ERR_IO);
+    assert_true(fx_info(fx, 0, 1).dirty);
+    assert_false(fx_info(fx, 0, 1).writing);
+    assert_int_equal(fx_info(fx, 0, 1).rec_lsn, first);
+    assert_int_equal(fx_stats(fx).write_errors, 1);
+    fx->store_err = PS_OK;
+    assert_int_equal(fx_flush(fx), PS_OK);
+    assert_int_equal(fx_disk_value(fx, 0, 1), 43);
+    assert_false(fx_info(fx, 0, 1).dirty);
+}
+
+static void one_page_that_fails_does_not_keep_the_others_from_being_written(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i;
+
+    for (i = 0; i < 6; i++)
+        fx_change(fx, 0, i, 70 + i);
+    fx->store_err = PS_ERR_IO;
+    fx->store_err_page = 2;
+    assert_int_equal(fx_flush(fx), PS_ERR_IO);
+    assert_int_equal(fx_stats(fx).dirty, 1);
+    for (i = 0; i < 6; i++)
+        assert_int_equal(fx_disk_value(fx, 0, i), i == 2 ? 2 : 70 + i);
+}
+
+static void nothing_is_stored_once_the_store_is_poisoned(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(1, 1);
+    struct ps_page *page;
+    uint32_t i;
+
+    for (i = 0; i < FRAMES; i++)
+        fx_change(fx, 0, i, i);
+    (void)ps_poison_raise(&fx->poison, ps_fail(PS_ERR_IO, "sync failed"));
+    assert_int_equal(fx_flush(fx), PS_ERR_POISONED);
+    assert_int_equal(ps_pool_clean_step(fx->pool, 8), 0);
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_LOAD, NULL, &page), PS_ERR_POISONED);
+    assert_int_equal(fx->store_calls, 0);
+    assert_int_equal(fx_stats(fx).dirty, FRAMES);
+}
+
+static void interrupted_flush_says_so_and_loses_nothing(void **state)
+{
+    struct fx *fx = fx_create(256);
+    const struct ps_flush all = {.rec_lsn_below = UINT64_MAX};
+    struct ps_cancel cancel;
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i < 200; i++)
+        fx_change(fx, 0, i, 900 + i);
+    ps_cancel_init(&cancel);
+    ps_cancel_raise(&cancel);
+    assert_int_equal(ps_pool_flush(fx->pool, &all, &cancel), PS_ERR_INTERRUPTED);
+    assert_true(fx_stats(fx).dirty > 0);
+    assert_int_equal(fx_stats(fx).dirty + fx_stats(fx).pages_written, 200);
+    ps_cancel_deinit(&cancel);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    for (i = 0; i < 200; i++)
+        assert_int_equal(fx_disk_value(fx, 0, i), 900 + i);
+    fx_destroy(fx);
+}
+
+static void cleaner_makes_clean_what_the_hand_comes_to(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i;
+
+    for (i = 0; i < FRAMES; i++)
+        fx_change(fx, 0, i, 50 + i);
+    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0); /* all were used just now */
+    fx_touch(fx, 0, FRAMES); /* the sweep takes the usage away, and frame 0 */
+    assert_int_equal(fx_stats(fx).dirty_evictions, 1);
+    assert_int_equal(ps_pool_clean_step(fx->pool, 4), 4);
+    for (i = 1; i < 5; i++)
+        assert_int_equal(fx_disk_value(fx, 0, i), 50 + i);
+    assert_int_equal(fx_stats(fx).cleaner_pages, 4);
+    fx_touch(fx, 0, FRAMES + 1);
+    assert_int_equal(fx_stats(fx).dirty_evictions, 1); /* the victim was clean */
+}
+
+/* --- seals ---------------------------------------------------------------------------------------
+ */
+
+static void first_reader_after_a_change_seals_the_page(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *page = fx_pin(fx, 0, 1);
+
+    ps_page_latch_shared_sealed(fx->pool, page);
+    assert_int_equal(fx->seals, 0); /* it came sealed from disk */
+    ps_page_unlatch(fx->pool, page);
+    fx_change(fx, 0, 1, 4711);
+    assert_false(fx_info(fx, 0, 1).sealed);
+    ps_page_latch_shared_sealed(fx->pool, page);
+    assert_int_equal(fx_get(page->data, 16), fx_sum(page->data));
+    ps_page_unlatch(fx->pool, page);
+    ps_page_latch_shared_sealed(fx->pool, page);
+    ps_page_unlatch(fx->pool, page);
+    assert_int_equal(fx->seals, 1);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    assert_int_equal(fx->seals, 1); /* the copy needed none */
+    ps_pool_unpin(fx->pool, page);
+}
+
+/* --- drop ----------------------------------------------------------------------------------------
+ */
+
+static void dropped_pinned_frame_is_detached(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *old = fx_pin(fx, 0, 3);
+    struct ps_page *fresh;
+
+    ps_pool_drop(fx->pool, 0, 0, PS_FORK_DATA, 0, UINT32_MAX);
+    assert_true(ps_page_detached(old));
+    assert_int_equal(fx_get(old->data, 8), 3); /* the holder keeps the bytes */
+    fresh = fx_pin(fx, 0, 3);
+    assert_ptr_not_equal(fresh, old);
+    assert_int_equal(fx->loads[0][3], 2);
+    assert_false(ps_page_detached(fresh));
+    ps_pool_unpin(fx->pool, old);
+    ps_pool_unpin(fx->pool, fresh);
+    assert_int_equal(fx_stats(fx).valid, 1);
+}
+
+static void drop_throws_changes_away_and_only_those_in_range(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i;
+
+    for (i = 1; i <= 5; i++)
+        fx_change(fx, 0, i, 60 + i);
+    fx_change(fx, 1, 3, 63);
+    ps_pool_drop(fx->pool, 0, 0, PS_FORK_DATA, 2, 4);
+    assert_int_equal(fx_stats(fx).dirty, 3);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    for (i = 1; i <= 5; i++)
+        assert_int_equal(fx_disk_value(fx, 0, i), i >= 2 && i <= 4 ? i : 60 + i);
+    assert_int_equal(fx_disk_value(fx, 1, 3), 63);
+}
+
+static void change_of_a_detached_page_makes_nothing_dirty(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *page = fx_pin(fx, 0, 3);
+
+    ps_pool_drop(fx->pool, 0, 0, PS_FORK_DATA, 3, 3);
+    ps_page_latch_exclusive(fx->pool, page);
+    fx_change_latched(fx, page, 1);
+    ps_page_unlatch(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+    assert_int_equal(fx_stats(fx).dirty, 0);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    assert_int_equal(fx->store_calls, 0);
+}
+
+/* --- reservations --------------------------------------------------------------------------------
+ */
+
+static void reservation_of_more_than_the_pool_is_out_of_range(void **state)
+{
+    struct fx *fx = *state;
+
+    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES + 1, NULL), PS_ERR_RANGE);
+    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, NULL), PS_OK);
+    assert_int_equal(fx_stats(fx).reserved, FRAMES);
+    ps_pool_release(fx->pool, FRAMES);
+}
+
+static void all_frames_long_pinned_is_an_error_not_a_hang(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *pages[FRAMES];
+    struct ps_page *more = NULL;
+    struct ps_tag tag;
+    uint32_t i;
+
+    fx_touch(fx, 0, FRAMES - 1);
+    for (i = 0; i < FRAMES; i++) {
+        tag = fx_tag(0, i);
+        assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &pages[i]), PS_OK);
+    }
+    tag = fx_tag(0, 200);
+    assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &more), PS_ERR_PINNED);
+    assert_null(more);
+    assert_int_equal(ps_pool_reserve(fx->pool, 1, NULL), PS_ERR_PINNED);
+    assert_int_equal(fx_stats(fx).pins_refused, 2);
+    assert_int_equal(fx_stats(fx).long_pins, FRAMES);
+    for (i = 0; i < FRAMES; i++)
+        ps_pool_unpin_long(fx->pool, pages[i]);
+    assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &more), PS_OK);
+    ps_pool_unpin_long(fx->pool, more);
+}
+
+static void last_frame_is_long_pinned_only_for_a_resident_page(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *pages[FRAMES];
+    struct ps_tag tag;
+    uint32_t i;
+
+    for (i = 0; i < FRAMES - 1; i++) {
+        tag = fx_tag(0, i);
+        assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &pages[i]), PS_OK);
+    }
+    tag = fx_tag(0, 100);
+    assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &pages[i]), PS_ERR_PINNED);
+    assert_int_equal(fx->loads[0][100], 0);
+    for (i = 0; i < FRAMES - 1; i++)
+        ps_pool_unpin_long(fx->pool, pages[i]);
+}
+
+static void two_long_pins_of_one_page_take_one_frame(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(0, 1);
+    struct ps_page *a, *b;
+
+    assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &a), PS_OK);
+    assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &b), PS_OK);
+    assert_ptr_equal(a, b);
+    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES - 1, NULL), PS_OK);
+    ps_pool_release(fx->pool, FRAMES - 1);
+    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, NULL), PS_ERR_PINNED);
+    ps_pool_unpin_long(fx->pool, a);
+    ps_pool_unpin_long(fx->pool, b);
+    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, NULL), PS_OK);
+    ps_pool_release(fx->pool, FRAMES);
+}
+
+static void raised_token_ends_a_wait_for_frames_at_once(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_cancel cancel;
+
+    ps_cancel_init(&cancel);
+    ps_cancel_raise(&cancel);
+    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, &cancel), PS_OK); /* no wait was needed */
+    assert_int_equal(ps_pool_reserve(fx->pool, 1, &cancel), PS_ERR_INTERRUPTED);
+    ps_pool_release(fx->pool, FRAMES);
+    assert_int_equal(fx_stats(fx).reserve_waits, 1);
+    ps_cancel_deinit(&cancel);
+}
+
+/* --- the rest ------------------------------------------------------------------------------------
+ */
+
+static void pool_is_refused_for_senseless_sizes(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_pool_options opts = {.frames = 7,
+                                   .page_size = 8192,
+                                   .policy = &ps_evict_clock,
+                                   .poison = &fx->poison,
+                                   .io = &fx->io};
+    struct ps_pool *pool = NULL;
+
+    assert_int_equal(ps_pool_create(&opts, &pool), PS_ERR_INVAL);
+    opts = (struct ps_pool_options){.frames = 8, .page_size = 12288, .policy = &ps_evict_clock};
+    assert_int_equal(ps_pool_create(&opts, &pool), PS_ERR_INVAL);
+    assert_null(pool);
+}
+
+static void frame_info_tells_what_stands_in_a_frame(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *page = fx_pin(fx, 2, 11);
+    struct ps_frame_info info;
+    uint64_t lsn = fx_change(fx, 2, 11, 1);
+
+    ps_pool_frame_info(fx->pool, ps_pool_frame_no(fx->pool, page), &info);
+    assert_true(info.valid && info.dirty);
+    assert_false(info.writing || info.loading || info.sealed);
+    assert_int_equal(info.tag.table, 2);
+    assert_int_equal(info.tag.page, 11);
+    assert_int_equal(info.pins, 1);
+    assert_int_equal(info.lsn, lsn);
+    assert_int_equal(info.rec_lsn, lsn - 8);
+    ps_pool_unpin(fx->pool, page);
+    ps_pool_frame_info(fx->pool, FRAMES - 1, &info);
+    assert_false(info.valid);
+}
+
+static void usage_rises_with_hits_up_to_its_maximum(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i;
+
+    for (i = 1; i < 10; i++) {
+        fx_touch(fx, 0, 1);
+        assert_int_equal(fx_info(fx, 0, 1).usage, i < PS_USAGE_MAX ? i : PS_USAGE_MAX);
+    }
+}
+
+int main(void)
+{
+#define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        POOL_TEST(pin_miss_reads_page_once),
+        POOL_TEST(pages_of_one_number_in_two_tables_are_two_pages),
+        POOL_TEST(tags_are_ordered_by_provider_table_fork_page),
+        POOL_TEST(resident_pin_of_a_missing_page_is_noent_and_reads_nothing),
+        POOL_TEST(failed_load_leaves_nothing_pinned_and_the_next_pin_reads_again),
+        POOL_TEST(pin_many_reads_all_that_is_missing_in_one_batch),
+        POOL_TEST(pin_many_keeps_what_it_has_and_names_what_it_has_not),
+        POOL_TEST(new_page_is_zeroed_latched_and_never_read),
+        POOL_TEST(new_page_that_is_not_written_is_taken_back),
+        POOL_TEST(new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it),
+        POOL_TEST(evict_skips_pinned_frames),
+        POOL_TEST(evicted_dirty_page_comes_back_with_its_change),
+        POOL_TEST(reads_go_on_while_dirty_pages_cannot_be_written),
+        POOL_TEST(pin_fails_with_the_write_error_when_no_clean_frame_is_left),
+        POOL_TEST(drop_clean_empties_the_pool_but_for_dirty_and_pinned_frames),
+        POOL_TEST(page_is_written_only_after_log_is_durable_to_its_lsn),
+        POOL_TEST(page_is_not_written_when_the_log_cannot_be_flushed),
+        POOL_TEST(flush_writes_in_order_in_batches_with_one_log_flush_each),
+        POOL_TEST(flush_takes_only_what_matches),
+        POOL_TEST(flush_paces_between_batches),
+        POOL_TEST(failed_write_keeps_frame_dirty_with_oldest_rec_lsn),
+        POOL_TEST(one_page_that_fails_does_not_keep_the_others_from_being_written),
+        POOL_TEST(nothing_is_stored_once_the_store_is_poisoned),
+        POOL_TEST(interrupted_flush_says_so_and_loses_nothing),
+        POOL_TEST(cleaner_makes_clean_what_the_hand_comes_to),
+        POOL_TEST(first_reader_after_a_change_seals_the_page),
+        POOL_TEST(dropped_pinned_frame_is_detached),
+        POOL_TEST(drop_throws_changes_away_and_only_those_in_range),
+        POOL_TEST(change_of_a_detached_page_makes_nothing_dirty),
+        POOL_TEST(reservation_of_more_than_the_pool_is_out_of_range),
+        POOL_TEST(all_frames_long_pinned_is_an_error_not_a_hang),
+        POOL_TEST(last_frame_is_long_pinned_only_for_a_resident_page),
+        POOL_TEST(two_long_pins_of_one_page_take_one_frame),
+        POOL_TEST(raised_token_ends_a_wait_for_frames_at_once),
+        POOL_TEST(pool_is_refused_for_senseless_sizes),
+        POOL_TEST(frame_info_tells_what_stands_in_a_frame),
+        POOL_TEST(usage_rises_with_hits_up_to_its_maximum),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
