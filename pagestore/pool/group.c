@@ -61,7 +61,9 @@ static void free_tables(struct ps_group *g)
     free(g->recs);
 }
 
-/* Log first, then frames: whoever waits for log holds no frames that others wait for. */
+/* Log first, then frames: whoever waits for log holds no frames that others wait for. A transaction
+ * is not held back by max_wal, because it may be what keeps the log from being freed: its own
+ * limit is elsewhere (ps_txn_write). */
 static ps_err begin(struct ps_group *g, uint64_t bytes_max, struct ps_cancel *cancel)
 {
     const uint64_t log_bytes = log_max(g, bytes_max);
@@ -69,8 +71,8 @@ static ps_err begin(struct ps_group *g, uint64_t bytes_max, struct ps_cancel *ca
     ps_err err = alloc_tables(g);
 
     if (!err)
-        err = g->is_clr ? ps_wal_reserve_urgent(wal, log_bytes, cancel, &g->slot)
-                        : ps_wal_reserve(wal, log_bytes, cancel, &g->slot);
+        err = g->txn ? ps_wal_reserve_urgent(wal, log_bytes, cancel, &g->slot)
+                     : ps_wal_reserve(wal, log_bytes, cancel, &g->slot);
     if (err)
         goto out_free;
     err = ps_pool_reserve(g->env->pool, g->frames, cancel);

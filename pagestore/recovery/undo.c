@@ -69,13 +69,11 @@ static ps_err undo_record(struct ps_group_env *env, struct ps_txns *txns, struct
     if (!undo_tag(rec, &tag))
         return PS_OK;
     ps_map_init(&map, env->pool, tag.provider, tag.table, ps_pool_page_size(env->pool));
-    err = ps_group_begin(&g, env, &e->log,
-                         1 + PS_LOAD_FRAMES + ps_map_touch_frames(&map, tag.page, 1),
-                         ps_pool_page_size(env->pool), NULL);
+    err = ps_group_begin_undo(&g, env, &e->log, rec->txn_prev,
+                              1 + PS_LOAD_FRAMES + ps_map_touch_frames(&map, tag.page, 1),
+                              ps_pool_page_size(env->pool));
     if (err)
         return err;
-    g.is_clr = true;
-    g.undo_next = rec->txn_prev;
     if (ops->table_lock)
         ops->table_lock(ops->ctx, tag.table);
     err = undo_bytes(&g, txns, rec, &tag);
@@ -98,7 +96,7 @@ static ps_err append_abort(struct ps_group_env *env, struct ps_txns *txns, struc
         .time_us = ps_io_wall_us(env->io),
     };
     struct ps_wal_slot slot = {0};
-    ps_err err = ps_wal_reserve(env->wal, ps_record_len(&rec), NULL, &slot);
+    ps_err err = ps_wal_reserve_urgent(env->wal, ps_record_len(&rec), NULL, &slot);
 
     if (err)
         return err;
