@@ -114,8 +114,8 @@ uint32_t ps_map_touch_frames(const struct ps_map *map, uint32_t first, uint32_t 
  *
  * set: [first, first + count) all become `state`, one of FREE, VIRGIN and USED. Whoever makes pages
  * USED does so by touch in the same group: set makes the change of state and of counts, touch
- * the LSN. Pages that are USED or ZERO already may be among those set to USED.
- * touch: [first, first + count), USED already or by a set of the same group, change now: their
+ * the LSN. Pages that are USED or ZERO already may be among those set to USED, and stay as they
+ * are. touch: [first, first + count), USED already or by a set of the same group, change now: their
  * entries take the group's LSN at commit, and its time. zero_bits (may be NULL): bit i set, LSB
  * first: page first + i is all zero now, and its state ZERO.
  *

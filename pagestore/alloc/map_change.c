@@ -9,7 +9,6 @@
 #include "alloc/map_internal.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 /* --- prepare -------------------------------------------------------------------------------------
  */
@@ -282,8 +281,7 @@ static void write_node(struct ps_map *map, struct ps_group *g, const struct ps_m
     struct ps_map_leaf_entry *leaf = (struct ps_map_leaf_entry *)(hdr + 1);
     uint32_t i;
 
-    ps_format_native.init(data, &who, PS_PAGE_MAP);
-    memset(data + sizeof(hdr->native), 0, map->page_size - sizeof(hdr->native));
+    ps_format_native.init(data, &who, PS_PAGE_MAP); /* zeros behind its header */
     hdr->gen = ps_put64(gen);
     hdr->level = ps_put32(node->level);
     for (i = 0; i < children; i++)
@@ -309,7 +307,7 @@ static struct delta set_leaf(const struct set *s, const struct ps_map_node_id *n
     for (i = first; i < end; i++, entry++) {
         old = ps_map_word_state(ps_get64(entry->word));
         if (s->state == PS_USED && ps_map_is_used(old))
-            continue; /* what it was is for touch to say */
+            continue; /* keeps its LSN, until touched */
         add_pages(&d, old, -1);
         add_pages(&d, s->state, 1);
         entry->lsn = ps_put64(0);

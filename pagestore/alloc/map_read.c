@@ -124,7 +124,7 @@ struct search {
     bool forward;
     uint64_t page; /* everything before it, in search direction, has been ruled out */
     uint64_t word; /* of the page found */
-    uint64_t lsn;
+    uint64_t lsn;  /* likewise; stays 0 in a uniform subtree */
 };
 
 enum step {
@@ -190,7 +190,6 @@ static enum step step_inner(struct search *s, struct ps_map_node_id *node, const
         *node = child;
         *gen = ps_get64(entries[slot].gen);
         s->word = ps_get64(entries[slot].word);
-        s->lsn = 0;
         return *gen == 0 ? STEP_FOUND : STEP_DOWN;
     }
     return STEP_PAST;

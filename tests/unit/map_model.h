@@ -39,6 +39,7 @@ struct slot {
     struct ps_page page; /* first: a ps_page is its slot; data NULL: not resident */
     uint8_t *disk;       /* NULL: never written */
     uint8_t *before;     /* of the group under way */
+    uint8_t *declared;   /* likewise: 1 for each byte that may change */
     unsigned pins;
     int latch; /* readers, or -1 */
     bool dirty;
@@ -326,6 +327,7 @@ static inline void model_begin(struct ps_pool *pool, struct ps_group *g, struct 
     *env = (struct ps_group_env){.pool = pool};
     *g = (struct ps_group){.env = env, .time_us = time_us, .frames = frames_max};
     g->pages = model_alloc(frames_max * sizeof(*g->pages));
+    g->fixups = model_alloc(PS_MAP_RUN_MAX * sizeof(*g->fixups));
     pool->bytes_max = bytes_max;
 }
 
@@ -360,20 +362,18 @@ ps_err ps_group_page(struct ps_group *g, const struct ps_tag *tag, enum ps_pin_m
     must(slot->latch == 0);
     slot->latch = -1;
     slot->before = model_copy(slot->page.data, g->env->pool->page_size);
+    slot->declared = model_alloc(g->env->pool->page_size);
     g->pages[g->page_count++] = (struct ps_group_page){.page = &slot->page};
     *ret = &slot->page;
     return PS_OK;
 }
 
-/* Overlapping or touching ranges become one; a part that is not implied makes all explicit. */
-static inline void model_add_range(struct ps_group_page *gp, uint32_t off, uint32_t len,
-                                   bool implied)
+/* Overlapping or touching ranges become one. */
+static inline void model_add_range(struct ps_group_page *gp, uint32_t off, uint32_t len)
 {
-    struct ps_group_range range = {.off = off, .len = len, .implied = implied};
+    struct ps_group_range range = {.off = off, .len = len};
     uint32_t i, end;
 
-    if (!gp->ranges)
-        gp->ranges = model_alloc(4 * sizeof(*gp->ranges));
     for (i = 0; i < gp->range_count;) {
         const struct ps_group_range old = gp->ranges[i];
 
@@ -384,43 +384,40 @@ static inline void model_add_range(struct ps_group_page *gp, uint32_t off, uint3
         end = old.off + old.len > range.off + range.len ? old.off + old.len : range.off + range.len;
         range.off = old.off < range.off ? old.off : range.off;
         range.len = end - range.off;
-        range.implied = range.implied && old.implied;
         gp->ranges[i] = gp->ranges[--gp->range_count];
         i = 0;
     }
-    must(gp->range_count < 4);
+    must(gp->range_count < PS_GROUP_RANGES_MAX);
     gp->ranges[gp->range_count++] = range;
 }
 
-static inline uint8_t *model_write(struct ps_group *g, struct ps_page *page, uint32_t off,
-                                   uint32_t len, bool implied)
+static inline struct ps_group_page *model_declare(struct ps_group *g, struct ps_page *page,
+                                                  uint32_t off, uint32_t len)
 {
     struct ps_group_page *gp = model_group_page(g, page->tag.page);
 
     must(gp && len > 0 && off <= g->env->pool->page_size && len <= g->env->pool->page_size - off);
-    model_add_range(gp, off, len, implied);
-    return page->data + off;
+    memset(((struct slot *)page)->declared + off, 1, len);
+    gp->written = true;
+    return gp;
 }
 
 uint8_t *ps_group_write(struct ps_group *g, struct ps_page *page, uint32_t off, uint32_t len)
 {
-    return model_write(g, page, off, len, false);
+    model_add_range(model_declare(g, page, off, len), off, len);
+    return page->data + off;
 }
 
 uint8_t *ps_group_write_implied(struct ps_group *g, struct ps_page *page, uint32_t off,
                                 uint32_t len)
 {
-    return model_write(g, page, off, len, true);
+    (void)model_declare(g, page, off, len);
+    return page->data + off;
 }
 
 void ps_group_put_lsn(struct ps_group *g, struct ps_page *page, uint32_t off)
 {
-    must(model_group_page(g, page->tag.page));
-    if (g->fixup_count == g->fixup_cap) {
-        g->fixup_cap = g->fixup_cap ? g->fixup_cap * 2 : 16;
-        g->fixups = realloc(g->fixups, g->fixup_cap * sizeof(*g->fixups));
-        must(g->fixups);
-    }
+    must(model_group_page(g, page->tag.page)->written && g->fixup_count < PS_MAP_RUN_MAX);
     g->fixups[g->fixup_count].page = page;
     g->fixups[g->fixup_count++].off = off;
 }
@@ -429,14 +426,10 @@ void ps_group_put_lsn(struct ps_group *g, struct ps_page *page, uint32_t off)
 static inline void model_check_declared(const struct ps_group_page *gp, uint32_t page_size)
 {
     const struct slot *slot = (const struct slot *)gp->page;
-    uint8_t *declared = model_alloc(page_size);
     uint32_t i;
 
-    for (i = 0; i < gp->range_count; i++)
-        memset(declared + gp->ranges[i].off, 1, gp->ranges[i].len);
     for (i = 0; i < page_size; i++)
-        must(declared[i] || slot->before[i] == gp->page->data[i]);
-    free(declared);
+        must(slot->declared[i] || slot->before[i] == gp->page->data[i]);
 }
 
 static inline void model_log_ref(struct ps_pool *pool, struct log_rec *rec,
@@ -460,17 +453,15 @@ static inline void model_log_page(struct ps_pool *pool, struct log_rec *rec,
     uint32_t i;
 
     for (i = 0; i < gp->range_count; i++)
-        bytes += gp->ranges[i].implied ? 0 : gp->ranges[i].len;
+        bytes += gp->ranges[i].len;
     must(bytes <= pool->bytes_max);
     pool->bytes_max -= bytes;
     if (gp->page->lsn <= pool->redo_lsn) {
         model_log_ref(pool, rec, gp->page, true, 0, pool->page_size);
         return;
     }
-    for (i = 0; i < gp->range_count; i++) {
-        if (!gp->ranges[i].implied)
-            model_log_ref(pool, rec, gp->page, false, gp->ranges[i].off, gp->ranges[i].len);
-    }
+    for (i = 0; i < gp->range_count; i++)
+        model_log_ref(pool, rec, gp->page, false, gp->ranges[i].off, gp->ranges[i].len);
 }
 
 static inline void model_end(struct ps_group *g)
@@ -483,8 +474,9 @@ static inline void model_end(struct ps_group *g)
         slot->latch = 0;
         slot->pins--;
         free(slot->before);
+        free(slot->declared);
         slot->before = NULL;
-        free(g->pages[i].ranges);
+        slot->declared = NULL;
     }
     free(g->pages);
     free(g->fixups);
@@ -500,7 +492,7 @@ static inline struct log_rec *model_commit(struct ps_group *g)
 
     for (i = 0; i < g->page_count; i++) {
         model_check_declared(&g->pages[i], pool->page_size);
-        if (g->pages[i].range_count > 0)
+        if (g->pages[i].written)
             model_log_page(pool, &rec, &g->pages[i]);
     }
     for (k = 0; k < 8; k++)
@@ -510,7 +502,7 @@ static inline struct log_rec *model_commit(struct ps_group *g)
     for (i = 0; i < g->page_count; i++) {
         struct slot *slot = (struct slot *)g->pages[i].page;
 
-        if (g->pages[i].range_count == 0)
+        if (!g->pages[i].written)
             continue;
         slot->dirty = true;
         slot->page.lsn = rec.lsn;

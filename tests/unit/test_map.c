@@ -344,7 +344,7 @@ static void random_change(struct bed *b)
 
     switch (chance(8)) {
     case 0:
-        do_set(b, first, random_count(first, PAGES), state);
+        do_set(b, first, chance(3) ? random_count(first, PAGES) : PAGES - first, state);
         break;
     case 1:
         do_set(b, first, random_count(first, 5000), state);
@@ -731,6 +731,66 @@ static void random_changes_agree_with_flat_model(void **state)
     }
 }
 
+/* Of a group that frees what follows a page, where the page is the last of its node. */
+static void cut_at_the_seams_of_nodes(void **state)
+{
+    unsigned level;
+    struct bed b;
+
+    (void)state;
+    seed_chance();
+    bed_init(&b, 4096);
+    for (level = b.map.levels - 1; level-- > 0;) {
+        do_write(&b, b.map.cover[level] - 1, 1);
+        do_set(&b, b.map.cover[level], 5000, PS_VIRGIN);
+        do_cut(&b, b.map.cover[level] - 1);
+        check_all(&b);
+    }
+    bed_deinit(&b);
+}
+
+static void set_to_used_leaves_used_pages_as_they_are(void **state)
+{
+    const struct ps_map_range range = {20, 3};
+    struct ps_group_env env;
+    struct ps_group g;
+    struct log_rec *rec;
+    struct bed b;
+
+    (void)state;
+    bed_init(&b, 8192);
+    do_write_bits(&b, 20, 1, (const uint8_t[]){1});
+    do_write_bits(&b, 22, 1, NULL);
+    begin_set(&b, &g, &env, &range, 1);
+    ps_map_apply_set(&b.map, &g, 20, 3, PS_USED);
+    ps_map_apply_touch(&b.map, &g, 21, 1, NULL);
+    rec = model_commit(&g);
+    flat_touch(&b.flat, 21, 1, NULL, rec);
+    check_all(&b);
+    bed_deinit(&b);
+}
+
+static void node_that_begins_a_life_is_not_read_before(void **state)
+{
+    struct slot *leaf;
+    struct bed b;
+
+    (void)state;
+    seed_chance();
+    bed_init(&b, 8192);
+    do_write(&b, 700, 3);
+    do_set(&b, 0, PAGES, PS_FREE);
+    model_flush_all(b.pool);
+    leaf = model_slot(b.pool, ps_map_node_page(&b.map, 0, 1));
+    model_evict(leaf);
+    leaf->disk[100] ^= 1; /* void bytes; their checksum is wrong now */
+    check_get(&b, 700);
+    do_write(&b, 701, 1);
+    check_get(&b, 700);
+    check_all(&b);
+    bed_deinit(&b);
+}
+
 static void allocating_all_pages_costs_a_handful_of_map_pages(void **state)
 {
     struct bed b;
@@ -1024,6 +1084,19 @@ static const char *hurt_reserved(struct bed *b, uint32_t *at)
     return "reserved bytes of the header are not zero";
 }
 
+static const char *hurt_root_reserved(struct bed *b, uint32_t *at)
+{
+    ((struct ps_map_hdr *)disk_of(b, 3, 0, at))->reserved = ps_put32(1);
+    return "reserved bytes of the header are not zero";
+}
+
+static const char *hurt_generation_count(struct bed *b, uint32_t *at)
+{
+    ((struct ps_map_hdr *)disk_of(b, 0, 1000, at))->gen = ps_put64(99);
+    inner_at(disk_of(b, 1, 1000, at), 1)->gen = ps_put64(99);
+    return "is neither uniform nor live (generation 99 of";
+}
+
 static const char *hurt_tail(struct bed *b, uint32_t *at)
 {
     disk_of(b, 1, 1000, at)[8191] = 1;
@@ -1039,10 +1112,24 @@ static const char *hurt_type(struct bed *b, uint32_t *at)
 static void walk_finds_each_kind_of_damage_once(void **state)
 {
     static const hurt_fn hurts[] = {
-        hurt_count,         hurt_uniform_count,  hurt_totals,        hurt_generation,
-        hurt_by_zeros,      hurt_inner_by_zeros, hurt_root_by_zeros, hurt_state,
-        hurt_uniform_state, hurt_live_word,      hurt_lsn,           hurt_no_lsn,
-        hurt_free_lsn,      hurt_level,          hurt_reserved,      hurt_tail,
+        hurt_count,
+        hurt_uniform_count,
+        hurt_totals,
+        hurt_generation,
+        hurt_by_zeros,
+        hurt_inner_by_zeros,
+        hurt_root_by_zeros,
+        hurt_state,
+        hurt_uniform_state,
+        hurt_live_word,
+        hurt_lsn,
+        hurt_no_lsn,
+        hurt_free_lsn,
+        hurt_level,
+        hurt_reserved,
+        hurt_root_reserved,
+        hurt_generation_count,
+        hurt_tail,
         hurt_type,
     };
     const char *text;
@@ -1136,6 +1223,9 @@ int main(void)
         cmocka_unit_test(nodes_have_their_documented_bytes),
         cmocka_unit_test(page_numbers_end_below_the_highest),
         cmocka_unit_test(random_changes_agree_with_flat_model),
+        cmocka_unit_test(cut_at_the_seams_of_nodes),
+        cmocka_unit_test(set_to_used_leaves_used_pages_as_they_are),
+        cmocka_unit_test(node_that_begins_a_life_is_not_read_before),
         cmocka_unit_test(allocating_all_pages_costs_a_handful_of_map_pages),
         cmocka_unit_test(search_of_a_sparse_table_costs_its_height),
         cmocka_unit_test(touch_alone_logs_no_bytes_after_the_image),
