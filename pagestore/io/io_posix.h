@@ -23,7 +23,7 @@ struct ps_posix_workers {
     struct ps_posix_batch **tail;
     pthread_t threads[PS_POSIX_WORKERS_MAX];
     unsigned thread_count;
-    unsigned idle_count;
+    unsigned busy_count; /* of them, those running a request */
     bool stop;
 };
 

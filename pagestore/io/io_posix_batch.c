@@ -95,13 +95,13 @@ static void *worker(void *arg)
 
     ps_mutex_lock(&w->mtx);
     while (!w->stop) {
-        if (w->head) {
-            batch_step(w, w->head);
+        if (!w->head) {
+            ps_cond_wait(&w->work, &w->mtx);
             continue;
         }
-        w->idle_count++;
-        ps_cond_wait(&w->work, &w->mtx);
-        w->idle_count--;
+        w->busy_count++;
+        batch_step(w, w->head);
+        w->busy_count--;
     }
     ps_mutex_unlock(&w->mtx);
     return NULL;
@@ -131,7 +131,8 @@ static void run_helped(struct ps_posix_workers *w, struct ps_io_req *reqs, size_
     ps_mutex_lock(&w->mtx);
     *w->tail = &batch;
     w->tail = &batch.following;
-    for (unsigned i = w->idle_count; i < helpers && w->thread_count < PS_POSIX_WORKERS_MAX; i++)
+    for (unsigned i = w->thread_count - w->busy_count;
+         i < helpers && w->thread_count < PS_POSIX_WORKERS_MAX; i++)
         worker_start(w);
     for (unsigned i = 0; i < helpers; i++)
         ps_cond_signal(&w->work);

@@ -36,7 +36,7 @@ static int setup(void **state)
     ps_poison_init(&f->poison, NULL, NULL);
     f->bufs = ps_buf_alloc((size_t)PAGES_MAX * PAGE);
     *state = f;
-    return ps_pagefile_open(&f->file, f->io, "2.pages", PAGE, PS_IO_CREATE, &f->poison);
+    return (int)ps_pagefile_open(&f->file, f->io, "2.pages", PAGE, PS_IO_CREATE, &f->poison);
 }
 
 static int teardown(void **state)
