@@ -145,8 +145,9 @@ struct ps_wal_reader_options {
     uint32_t incarnation; /* the control file's, with incarnation_lsn */
     uint64_t incarnation_lsn;
     uint64_t durable_lsn;   /* the control file's: an end before it is a hole */
-    uint64_t clean_end_lsn; /* the control file's end_lsn of a store closed cleanly: an end right
-                               there needs no search behind it. 0: unknown */
+    uint64_t known_end_lsn; /* an end here or behind it needs no search for a hole behind it: the
+                               control file's end_lsn of a store closed cleanly, or the durable LSN
+                               of a log that is open. 0: unknown */
 };
 
 /* Where and why the log ended. */

@@ -242,7 +242,7 @@ static ps_err judge_end(struct ps_wal_reader *r)
         return ps_fail(PS_ERR_CORRUPT,
                        "%s; the control file says that the log was durable up to LSN %" PRIu64, why,
                        r->opts.durable_lsn);
-    if (r->opts.clean_end_lsn == 0 || r->opts.clean_end_lsn != r->last_lsn)
+    if (r->opts.known_end_lsn == 0 || r->last_lsn < r->opts.known_end_lsn)
         err = find_proof(r, &proof, &found);
     if (err)
         return err;

@@ -430,6 +430,36 @@ static uint64_t three_blocks(uint32_t last)
     return second;
 }
 
+/* Blocks that say so lie behind a damaged one: refused, but not by who knows better. */
+static void end_at_the_known_end_is_not_searched_behind(void **state)
+{
+    struct ps_wal_reader_options opts = {
+        .io = dir.io, .segment_size = TEST_SEGMENT, .store_tag = TEST_TAG};
+    uint64_t first, second;
+    struct ps_wal_reader *reader;
+    struct ps_io_file *file;
+    struct ps_wal_end end;
+    struct ps_record rec;
+    void *zeros = ps_buf_alloc(PS_IO_ALIGN);
+
+    (void)state;
+    second = three_blocks(5);
+    assert_int_equal(dir.io->ops->open(dir.io, "wal/0000000000000000", 0, &file), PS_OK);
+    assert_int_equal(ps_io_write(file, zeros, PS_IO_ALIGN, second), PS_OK);
+    ps_io_close(file);
+    ps_buf_free(zeros);
+    assert_int_equal(read_log(&fix, 0, 0, NULL, NULL, &end), PS_ERR_CORRUPT);
+    first = end.last_lsn;
+
+    opts.known_end_lsn = first;
+    assert_int_equal(ps_wal_reader_open(&opts, &reader), PS_OK);
+    assert_int_equal(ps_wal_reader_next(reader, &rec, &end), PS_OK);
+    assert_int_equal(ps_wal_reader_next(reader, &rec, &end), PS_ERR_NOENT);
+    assert_int_equal(end.last_lsn, first);
+    assert_int_equal(ps_wal_reader_next(reader, &rec, &end), PS_ERR_NOENT); /* and so for ever */
+    ps_wal_reader_close(reader);
+}
+
 static void block_of_a_lower_incarnation_than_the_one_before_is_stale(void **state)
 {
     struct ps_wal_end end;
@@ -716,6 +746,7 @@ int main(void)
         TEST(recycle_renames_old_segments_and_removes_the_surplus),
         TEST(stale_bytes_of_recycled_segments_do_not_count),
         TEST(reopened_log_goes_on_behind_its_end),
+        TEST(end_at_the_known_end_is_not_searched_behind),
         TEST(block_of_a_lower_incarnation_than_the_one_before_is_stale),
         TEST(block_behind_incarnation_lsn_of_a_lower_incarnation_is_stale),
         TEST(open_clears_away_what_does_not_belong),
