@@ -64,26 +64,41 @@ static void report_structure(void *ctx, const char *word, int lp, const char *te
     ps_verify_report(c->s->v, c->severity, &place, word, "%s", text);
 }
 
+/* Line pointers and the like. The pages of raw tables are their users' own: in the native format
+ * nothing behind the header has a meaning, in PostgreSQL's what is wrong is worth a word. */
+static void check_structure(struct scan *s, uint32_t page_no, const uint8_t *page)
+{
+    const struct ps_page_ident who = {s->v->page_size, page_no, s->table->entry.table};
+    const bool raw = s->table->entry.type == PS_PAGE_RAW;
+    struct structure_ctx ctx = {s, page_no, PS_FAULT};
+
+    if (raw && s->fmt->id == PS_FORMAT_NATIVE)
+        return;
+    if (raw)
+        ctx.severity = PS_SUSPECT;
+    else if (has_image(s, page_no))
+        ctx.severity = PS_NEEDS_RECOVERY;
+    s->fmt->check(page, &who, report_structure, &ctx);
+}
+
 /* The page is the one that was sealed; is it the newest, and is it in order? */
 static void check_sound_page(struct scan *s, uint32_t page_no, const uint8_t *page,
                              const struct ps_map_entry *entry)
 {
-    const struct ps_page_ident who = {s->v->page_size, page_no, s->table->entry.table};
     const struct ps_place place = page_place(s, page_no);
     const bool image = has_image(s, page_no);
-    struct structure_ctx ctx = {s, page_no, image ? PS_NEEDS_RECOVERY : PS_FAULT};
     const uint64_t lsn = s->fmt->lsn(page);
-    const bool zero = ps_page_is_zero(page, who.page_size);
+    const bool zero = ps_page_is_zero(page, s->v->page_size);
 
     if (lsn > s->v->end_lsn)
-        ps_verify_report(s->v, ctx.severity, &place, "lsn",
+        ps_verify_report(s->v, image ? PS_NEEDS_RECOVERY : PS_FAULT, &place, "lsn",
                          "its LSN %" PRIu64 " lies beyond the log's end %" PRIu64, lsn,
                          s->v->end_lsn);
     else if (entry && !image && (entry->state == PS_ZERO ? !zero : lsn != entry->lsn))
         ps_verify_report(s->v, PS_FAULT, &place, "lost-write",
                          "the page on disk is of LSN %" PRIu64 ", its last change was %" PRIu64,
                          lsn, entry->lsn);
-    s->fmt->check(page, &who, report_structure, &ctx);
+    check_structure(s, page_no, page);
 }
 
 static void check_page(struct scan *s, uint32_t page_no, const struct ps_map_entry *entry)
