@@ -1,0 +1,28 @@
+/*
+ * attr.h - what stat shows of an object, and for how long the kernel may believe it.
+ *
+ * Flow       ops -> [attr] -> inode (sizes of open views), view, store
+ * Units      times of stat in nanoseconds, timeouts in seconds.
+ * Locking    thread safe; what is asked for twice may differ.
+ * Errors     errno values; ESTALE: the object is gone.
+ * Promise    no page is read and no view is made: a listing costs what the allocation map costs.
+ */
+#ifndef PFS_ATTR_H
+#define PFS_ATTR_H
+
+#include "fs/pfs.h"
+
+/* table is NULL where the object lies in none. */
+int pfs_attr(struct pfs *fs, const struct pfs_object *o, struct ps_table *table, struct stat *ret);
+
+/* Of one page among many: info and page are what listings have at hand. */
+void pfs_attr_page(struct pfs *fs, const struct pfs_object *o, const struct ps_table_info *info,
+                   const struct ps_page_info *page, struct stat *ret);
+
+double pfs_attr_timeout(const struct pfs_object *o);
+
+/* Everything but the attributes, which are the caller's to fill. */
+void pfs_entry_init(struct pfs *fs, const struct pfs_object *o, bool is_alias,
+                    struct fuse_entry_param *ret);
+
+#endif

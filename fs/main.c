@@ -1,0 +1,298 @@
+/*
+ * main.c - pagefs: opens a store, mounts it, serves until it is unmounted, closes the store.
+ */
+#include "fs/pfs.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/daemon.h"
+#include "fs/log.h"
+#include "fs/mountpoint.h"
+#include "fs/notify.h"
+#include "fs/ops.h"
+
+struct program {
+    struct pfs fs;
+    struct pfs_options opts;
+    int report_fd; /* of the parent that waits, -1 in the foreground */
+    bool shows_progress;
+};
+
+/* --- what the store tells -------------------------------------------------------------------- */
+
+static void on_message(void *ctx, enum ps_message_level level, const char *text)
+{
+    (void)ctx;
+    pfs_log(level, "%s", text);
+}
+
+static void on_event(void *ctx, const struct ps_event *event)
+{
+    struct program *p = ctx;
+
+    switch (event->kind) {
+    case PS_EVENT_PAGES_FREED:
+        pfs_inodes_pages_freed(p->fs.inodes, event->table, event->first, event->count);
+        break;
+    case PS_EVENT_TABLE_DROPPED:
+        pfs_inodes_table_dropped(p->fs.inodes, event->table);
+        break;
+    case PS_EVENT_PAGES_CREATED:
+    case PS_EVENT_PAGES_CHANGED:
+    case PS_EVENT_TABLE_CREATED:
+    case PS_EVENT_TABLE_RENAMED:
+    case PS_EVENT_POISONED:
+        break;
+    }
+    pfs_notify_add(p->fs.notify, event);
+}
+
+static void on_progress(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+    struct program *p = ctx;
+
+    if (!p->shows_progress || total == 0)
+        return;
+    fprintf(stderr, "\rrecovery: %-8s %3u %%", phase, (unsigned)(done * 100 / total));
+    if (done == total)
+        fputs("\r\033[K", stderr);
+}
+
+/* --- starting -------------------------------------------------------------------------------- */
+
+static bool open_store(struct program *p)
+{
+    struct ps_store_options *o = &p->opts.store;
+    ps_err err;
+
+    o->message = on_message;
+    o->event = on_event;
+    o->progress = on_progress;
+    o->ctx = p;
+    err = pfs_inodes_create(&p->fs.inodes);
+    if (!err)
+        err = pfs_notify_create(&p->fs, &p->fs.notify);
+    if (!err)
+        err = ps_store_open(p->opts.source, o, &p->fs.store);
+    if (err)
+        pfs_say("%s: %s", p->opts.source, ps_message());
+    return !err;
+}
+
+/* The source becomes absolute, as the daemon leaves the current folder. */
+static bool take_source(struct program *p)
+{
+    char *path = realpath(p->opts.source, NULL);
+    struct stat st;
+
+    if (!path || stat(path, &st) != 0) {
+        pfs_say("%s: %s", p->opts.source, strerror(errno));
+        free(path);
+        return false;
+    }
+    free(p->opts.source);
+    p->opts.source = path;
+    p->fs.uid = st.st_uid;
+    p->fs.gid = st.st_gid;
+    p->fs.mode = st.st_mode;
+    clock_gettime(CLOCK_REALTIME, &p->fs.mounted_at);
+    return true;
+}
+
+static bool add_mount_options(struct fuse_args *args, const char *source)
+{
+    char *name = NULL, *fsname = NULL;
+    bool ok;
+
+    if (asprintf(&name, "fsname=%s", source) < 0)
+        name = NULL;
+    ok = name && fuse_opt_add_opt_escaped(&fsname, name) == 0 &&
+         fuse_opt_add_arg(args, "-o") == 0 && fuse_opt_add_arg(args, fsname) == 0 &&
+         fuse_opt_add_arg(args, "-osubtype=pagefs,default_permissions") == 0;
+    if (!ok)
+        pfs_say("out of memory");
+    free(name);
+    free(fsname);
+    return ok;
+}
+
+static bool make_session(struct program *p, struct fuse_args *args)
+{
+    if (!add_mount_options(args, p->opts.source))
+        return false;
+    p->fs.session = fuse_session_new(args, &pfs_ops, sizeof(pfs_ops), &p->fs);
+    return p->fs.session != NULL; /* else libfuse has said which option it does not know */
+}
+
+static bool mount_session(struct program *p)
+{
+    if (fuse_set_signal_handlers(p->fs.session) != 0) {
+        pfs_say("cannot set signal handlers");
+        return false;
+    }
+    signal(SIGXFSZ, SIG_IGN); /* EFBIG instead, which is an error like another */
+    if (pfs_notify_start(p->fs.notify) != PS_OK) {
+        pfs_say("%s", ps_message());
+        return false;
+    }
+    return fuse_session_mount(p->fs.session, p->opts.mountpoint) == 0;
+}
+
+/* The kernel's first request has come: whoever asks now is answered. */
+static void on_ready(struct pfs *fs)
+{
+    struct program *p = (struct program *)((char *)fs - offsetof(struct program, fs));
+
+    p->shows_progress = false;
+    if (p->report_fd >= 0)
+        pfs_daemon_ready(p->report_fd);
+    p->report_fd = -1;
+}
+
+/* --- serving and stopping -------------------------------------------------------------------- */
+
+static bool serve(struct program *p)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    int result;
+
+    if (!config) {
+        pfs_say("out of memory");
+        return false;
+    }
+    fuse_loop_cfg_set_clone_fd(config, 0);
+    fuse_loop_cfg_set_max_threads(config, p->opts.threads);
+    result = fuse_session_loop_mt(p->fs.session, config);
+    fuse_loop_cfg_destroy(config);
+    if (result < 0)
+        pfs_log(PS_MSG_ERROR, "serving ended: %s", strerror(-result));
+    return result >= 0; /* a signal's number is a clean end too */
+}
+
+/* A signal ends the workers while requests may still be queued, and the notifier may be waiting
+ * for a lock that the sender of one of them holds: they are answered until it is done. */
+static void stop_notifier(struct program *p)
+{
+    struct pollfd fds[2] = {{.fd = fuse_session_fd(p->fs.session), .events = POLLIN},
+                            {.events = POLLIN}};
+    struct fuse_buf buf = {0};
+
+    if (!p->fs.notify)
+        return;
+    fds[1].fd = pfs_notify_stop(p->fs.notify);
+    while (fds[1].revents == 0 && poll(fds, 2, -1) >= 0) {
+        if (fds[0].revents & (POLLERR | POLLHUP))
+            fds[0].fd = -1; /* unmounted: nothing more will come */
+        if (fds[0].fd < 0 || !(fds[0].revents & POLLIN))
+            continue;
+        fuse_session_reset(p->fs.session);
+        if (fuse_session_receive_buf(p->fs.session, &buf) > 0)
+            fuse_session_process_buf(p->fs.session, &buf);
+    }
+    free(buf.mem);
+}
+
+/* Files that were open when the mount ended. */
+static void close_handles(struct pfs *fs)
+{
+    struct pfs_handle *h;
+
+    if (!fs->inodes)
+        return;
+    while ((h = pfs_inodes_take(fs->inodes)) != NULL) {
+        if (pfs_flush_pending(fs, h, NULL) != 0)
+            pfs_log(PS_MSG_ERROR, "the end of what was appended to %s is lost: %s",
+                    pfs_node_of(&h->object)->name, ps_message());
+        pfs_handle_destroy(h);
+    }
+}
+
+/* An unclean end, as after poison, is left to recovery: who waits for us sees the store's state. */
+static bool close_store(struct program *p)
+{
+    ps_err err = p->fs.store ? ps_store_close(p->fs.store) : PS_OK;
+
+    p->fs.store = NULL;
+    if (err)
+        pfs_log(PS_MSG_ERROR, "%s was left for recovery: %s", p->opts.source, ps_message());
+    return !err;
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static bool run(struct program *p, struct fuse_args *args)
+{
+    bool ok;
+
+    if (!take_source(p) || !pfs_mountpoint_prepare(p->opts.mountpoint) || !make_session(p, args))
+        return false;
+    ok = open_store(p) && mount_session(p);
+    if (ok)
+        ok = serve(p);
+    stop_notifier(p);
+    fuse_session_unmount(p->fs.session);
+    close_handles(&p->fs);
+    return close_store(p) && ok;
+}
+
+static void init(struct program *p)
+{
+    p->report_fd = -1;
+    p->shows_progress = isatty(STDERR_FILENO);
+    p->fs.opts = &p->opts;
+    p->fs.fsync_log_only = p->opts.fsync_log_only;
+    p->fs.ready = on_ready;
+    pthread_rwlock_init(&p->fs.freeing, NULL);
+}
+
+static void deinit(struct program *p)
+{
+    pfs_notify_destroy(p->fs.notify);
+    if (p->fs.session)
+        fuse_session_destroy(p->fs.session);
+    pfs_inodes_destroy(p->fs.inodes);
+    pthread_rwlock_destroy(&p->fs.freeing);
+}
+
+static int mount_and_serve(struct program *p, struct fuse_args *args)
+{
+    bool ok;
+
+    init(p);
+    if (!p->opts.foreground) {
+        p->report_fd = pfs_daemon_start();
+        if (p->report_fd < 0)
+            return EXIT_FAILURE;
+    }
+    ok = run(p, args);
+    deinit(p);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+    struct program p = {0};
+    int status = EXIT_SUCCESS;
+
+    pfs_log_take_fuse();
+    if (!pfs_options_parse(&p.opts, &args))
+        status = PFS_EXIT_USAGE;
+    else if (p.opts.help)
+        pfs_options_help();
+    else if (p.opts.version)
+        printf("pagefs %s (FUSE library %s)\n", PAGEFS_VERSION, fuse_pkgversion());
+    else
+        status = mount_and_serve(&p, &args);
+    pfs_options_deinit(&p.opts);
+    fuse_opt_free_args(&args);
+    return status;
+}

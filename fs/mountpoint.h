@@ -1,0 +1,12 @@
+/*
+ * mountpoint.h - the folder to mount on, and what a daemon that died may have left there.
+ */
+#ifndef PFS_MOUNTPOINT_H
+#define PFS_MOUNTPOINT_H
+
+#include <stdbool.h>
+
+/* Takes away a dead mount at path; then path must be a folder. False: said why on stderr. */
+bool pfs_mountpoint_prepare(const char *path);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * options.h - the command line.
+ */
+#ifndef PFS_OPTIONS_H
+#define PFS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pagestore/pagestore.h"
+
+struct fuse_args;
+
+#define PFS_EXIT_USAGE 2
+
+struct pfs_options {
+    char *source; /* absolute */
+    char *mountpoint;
+    bool foreground, debug, help, version;
+    bool fsync_log_only;
+    bool kernel_cache;
+    unsigned threads;
+    /* Options as the library takes them; strings in it belong to this struct. */
+    struct ps_store_options store;
+    char *policy, *io;
+};
+
+/* Takes our own options out of args and leaves FUSE's in. False: said why, in one line on stderr;
+ * exit with PFS_EXIT_USAGE. deinit in either case. */
+bool pfs_options_parse(struct pfs_options *o, struct fuse_args *args);
+void pfs_options_deinit(struct pfs_options *o);
+
+void pfs_options_help(void);
+
+#endif

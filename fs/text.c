@@ -1,0 +1,77 @@
+#include "fs/text.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CAP_FIRST 256u
+
+void pfs_text_deinit(struct pfs_text *t)
+{
+    free(t->data);
+    *t = (struct pfs_text){0};
+}
+
+void pfs_text_clear(struct pfs_text *t)
+{
+    t->len = 0;
+    t->failed = false;
+}
+
+char *pfs_text_room(struct pfs_text *t, size_t len)
+{
+    size_t cap = t->cap > 0 ? t->cap : CAP_FIRST;
+    char *data;
+
+    while (cap - t->len < len)
+        cap *= 2;
+    if (cap > t->cap) {
+        data = realloc(t->data, cap);
+        if (!data) {
+            t->failed = true;
+            return NULL;
+        }
+        t->data = data;
+        t->cap = cap;
+    }
+    return t->data + t->len;
+}
+
+void pfs_text_add(struct pfs_text *t, const void *data, size_t len)
+{
+    char *to;
+
+    if (len == 0)
+        return;
+    to = pfs_text_room(t, len);
+    if (!to)
+        return;
+    memcpy(to, data, len);
+    t->len += len;
+}
+
+void pfs_text_printf(struct pfs_text *t, const char *fmt, ...)
+{
+    va_list args;
+    char *to;
+    int len;
+
+    va_start(args, fmt);
+    len = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    assert(len >= 0);
+    to = pfs_text_room(t, (size_t)len + 1);
+    if (!to)
+        return;
+    va_start(args, fmt);
+    vsnprintf(to, (size_t)len + 1, fmt, args);
+    va_end(args);
+    t->len += (size_t)len;
+}
+
+ps_err pfs_text_err(const struct pfs_text *t)
+{
+    return t->failed ? ps_fail(PS_ERR_NOMEM, "no memory for a text of %zu bytes", t->len) : PS_OK;
+}

@@ -1,0 +1,105 @@
+/*
+ * view_control.c - files that are there to be written to: config and checkpoint.
+ */
+#include "fs/pfs.h"
+#include "fs/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- config ------------------------------------------------------------------------------- */
+
+static void add_setting(void *ctx, const char *name, const char *value, bool changeable)
+{
+    (void)changeable;
+    pfs_text_printf(ctx, "%s %s\n", name, value);
+}
+
+static ps_err step_config(struct pfs_cursor *c, struct pfs_text *out)
+{
+    struct pfs *fs = c->subject.fs;
+
+    ps_store_settings(fs->store, add_setting, out);
+    pfs_text_printf(out, "fsync %s\n", fs->fsync_log_only ? "wal" : "checkpoint");
+    pfs_text_printf(out, "kernel_cache %u\n", fs->opts->kernel_cache ? 1u : 0u);
+    pfs_text_printf(out, "threads %u\n", fs->opts->threads);
+    c->done = true;
+    return PS_OK;
+}
+
+static ps_err set_one(struct pfs *fs, const char *name, const char *value)
+{
+    if (strcmp(name, "kernel_cache") == 0 || strcmp(name, "threads") == 0)
+        return ps_fail(PS_ERR_READONLY, "%s is fixed while mounted", name);
+    if (strcmp(name, "fsync") != 0)
+        return ps_store_set(fs->store, name, value);
+    if (strcmp(value, "wal") != 0 && strcmp(value, "checkpoint") != 0)
+        return ps_fail(PS_ERR_INVAL, "fsync is checkpoint or wal, not '%s'", value);
+    fs->fsync_log_only = strcmp(value, "wal") == 0;
+    return PS_OK;
+}
+
+/* `name value`, or `name=value` as it stands in mount options. */
+static ps_err set_line(struct pfs *fs, char *line)
+{
+    size_t name_len = strcspn(line, " \t=");
+    char *value = line + name_len + strspn(line + name_len, " \t=");
+    size_t value_len = strcspn(value, " \t\r");
+
+    if (name_len == 0 || value_len == 0 || value[value_len + strspn(value + value_len, " \t\r")])
+        return ps_fail(PS_ERR_INVAL, "'%s' is not `name value`", line);
+    line[name_len] = '\0';
+    value[value_len] = '\0';
+    return set_one(fs, line, value);
+}
+
+static ps_err write_config(const struct pfs_subject *s, struct pfs_text *pending, const char *buf,
+                           size_t len, unsigned flags, struct ps_cancel *cancel)
+{
+    char *text = strndup(buf, len);
+    char *rest = NULL;
+    ps_err err = PS_OK;
+
+    (void)pending, (void)flags, (void)cancel;
+    if (!text)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a setting");
+    for (char *line = strtok_r(text, "\n", &rest); line && !err; line = strtok_r(NULL, "\n", &rest))
+        err = set_line(s->fs, line);
+    free(text);
+    return err == PS_ERR_NOENT ? PS_ERR_INVAL : err;
+}
+
+const struct pfs_view pfs_view_config = {PFS_SIZE_RENDER, .step = step_config,
+                                         .write = write_config};
+
+/* --- checkpoint --------------------------------------------------------------------------- */
+
+static void add_checkpoint_fact(void *ctx, const struct ps_stat *stat)
+{
+    static const char prefix[] = "checkpoint";
+
+    if (strncmp(stat->name, prefix, sizeof(prefix) - 1) != 0)
+        return;
+    if (stat->text)
+        pfs_text_printf(ctx, "%-28s %20s\n", stat->name, stat->text);
+    else
+        pfs_text_printf(ctx, "%-28s %20llu\n", stat->name, (unsigned long long)stat->value);
+}
+
+static ps_err step_checkpoint(struct pfs_cursor *c, struct pfs_text *out)
+{
+    ps_store_stats(c->subject.fs->store, add_checkpoint_fact, out);
+    c->done = true;
+    return PS_OK;
+}
+
+static ps_err write_checkpoint(const struct pfs_subject *s, struct pfs_text *pending,
+                               const char *buf, size_t len, unsigned flags,
+                               struct ps_cancel *cancel)
+{
+    (void)pending, (void)buf, (void)len, (void)flags;
+    return ps_store_checkpoint(s->fs->store, cancel);
+}
+
+const struct pfs_view pfs_view_checkpoint = {PFS_SIZE_RENDER, .step = step_checkpoint,
+                                             .write = write_checkpoint};

@@ -1,0 +1,29 @@
+/*
+ * view_decoded.c - one page as text.
+ */
+#include "fs/pfs.h"
+#include "fs/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
+{
+    char *data = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&data, &len);
+    ps_err err;
+
+    if (!f)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a page as text");
+    err = ps_page_text(c->subject.table, c->subject.page, c->cancel, f);
+    if (fclose(f) != 0 && !err)
+        err = ps_fail(PS_ERR_NOMEM, "no memory for a page as text");
+    if (!err)
+        pfs_text_add(out, data, len);
+    free(data);
+    c->done = true;
+    return err;
+}
+
+const struct pfs_view pfs_view_decoded = {PFS_SIZE_OPEN, .step = step};

@@ -1,0 +1,94 @@
+/*
+ * view_stats.c - counters and facts, as `name value` lines and as JSON.
+ */
+#include "fs/json.h"
+#include "fs/pfs.h"
+#include "fs/view.h"
+
+#include <string.h>
+
+#define NAME_WIDTH 28
+#define VALUE_WIDTH 20 /* digits of the highest 64-bit number */
+
+static void add_line(void *ctx, const struct ps_stat *stat)
+{
+    if (stat->text)
+        pfs_text_printf(ctx, "%-*s %*s\n", NAME_WIDTH, stat->name, VALUE_WIDTH, stat->text);
+    else
+        pfs_text_printf(ctx, "%-*s %*llu\n", NAME_WIDTH, stat->name, VALUE_WIDTH,
+                        (unsigned long long)stat->value);
+}
+
+/* Padding goes before a value, where JSON allows blanks. */
+static void add_json_text(struct pfs_text *t, const char *text)
+{
+    struct pfs_text quoted = {0};
+
+    pfs_json_string(&quoted, text);
+    pfs_text_printf(t, "%*.*s", VALUE_WIDTH, (int)quoted.len, quoted.data ? quoted.data : "");
+    t->failed = t->failed || quoted.failed;
+    pfs_text_deinit(&quoted);
+}
+
+struct json {
+    struct pfs_text *out;
+    bool any;
+};
+
+static void add_json(void *ctx, const struct ps_stat *stat)
+{
+    struct json *j = ctx;
+
+    pfs_text_printf(j->out, j->any ? ",\n  " : "{\n  ");
+    j->any = true;
+    pfs_json_string(j->out, stat->name);
+    pfs_text_add(j->out, ": ", 2);
+    if (stat->text)
+        add_json_text(j->out, stat->text);
+    else
+        pfs_text_printf(j->out, "%*llu", VALUE_WIDTH, (unsigned long long)stat->value);
+}
+
+static void close_json(struct json *j)
+{
+    pfs_text_printf(j->out, j->any ? "\n}\n" : "{}\n");
+}
+
+static ps_err step_store(struct pfs_cursor *c, struct pfs_text *out)
+{
+    ps_store_stats(c->subject.fs->store, add_line, out);
+    c->done = true;
+    return PS_OK;
+}
+
+static ps_err step_store_json(struct pfs_cursor *c, struct pfs_text *out)
+{
+    struct json j = {.out = out};
+
+    ps_store_stats(c->subject.fs->store, add_json, &j);
+    close_json(&j);
+    c->done = true;
+    return PS_OK;
+}
+
+static ps_err step_table(struct pfs_cursor *c, struct pfs_text *out)
+{
+    ps_table_stats(c->subject.table, add_line, out);
+    c->done = true;
+    return PS_OK;
+}
+
+static ps_err step_table_json(struct pfs_cursor *c, struct pfs_text *out)
+{
+    struct json j = {.out = out};
+
+    ps_table_stats(c->subject.table, add_json, &j);
+    close_json(&j);
+    c->done = true;
+    return PS_OK;
+}
+
+const struct pfs_view pfs_view_store_stats = {PFS_SIZE_RENDER, .step = step_store};
+const struct pfs_view pfs_view_store_stats_json = {PFS_SIZE_RENDER, .step = step_store_json};
+const struct pfs_view pfs_view_table_stats = {PFS_SIZE_RENDER, .step = step_table};
+const struct pfs_view pfs_view_table_stats_json = {PFS_SIZE_RENDER, .step = step_table_json};
