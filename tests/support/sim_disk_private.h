@@ -1,5 +1,5 @@
 /*
- * sim_disk_private.h - the simulated disk's state, for sim_disk.c and sim_disk_crash.c.
+ * sim_disk_private.h - the simulated disk's state, shared by the sim_disk*.c files.
  */
 #ifndef SIM_DISK_PRIVATE_H
 #define SIM_DISK_PRIVATE_H
@@ -10,6 +10,7 @@
 
 #define SIM_PATH_LEN 128
 #define SIM_ARMED_MAX 32
+#define SIM_WALL_START_US 1577836800000000u /* 2020-01-01, so that times look like times */
 
 /* One operation on a file that no sync has covered. Never changed, shared between clones. */
 struct sim_change {
@@ -84,9 +85,30 @@ struct sim_disk {
     void *hook_ctx;
 };
 
+/* What becomes of an operation, once cut, faults and hook have been asked. */
+enum sim_verdict {
+    SIM_GO,
+    SIM_GO_THEN_FAIL, /* the power goes while it is under way: unsynced, and an error */
+    SIM_LOSE,
+    SIM_DROP_UNSYNCED,
+    SIM_FAIL_EIO,
+    SIM_FAIL_ENOSPC,
+    SIM_FAIL_POWER_OFF,
+};
+
+extern const struct ps_io_ops sim_ops;
+
 uint64_t sim_random(uint64_t *state); /* splitmix64 */
 _Noreturn void sim_misuse(const char *path, const char *what);
 
+/* Counts the operation and decides what becomes of it. Lets go of the mutex while a hook runs. */
+enum sim_verdict sim_op_begin(struct sim_disk *disk, struct sim_op op);
+bool sim_goes(enum sim_verdict v);
+int sim_verdict_errno(enum sim_verdict v); /* 0: the operation reports success */
+/* The result of an operation that is not a request of a batch. */
+ps_err sim_verdict_err(enum sim_verdict v, const char *what, const char *path);
+
+uint32_t sim_node_new(struct sim_disk *disk, bool folder);
 struct sim_node *sim_node_of(struct sim_disk *disk, uint32_t node);
 void sim_node_free(struct sim_disk *disk, uint32_t node);
 void sim_node_forget_changes(struct sim_node *node);
@@ -101,6 +123,12 @@ void sim_names_copy(struct sim_names *to, const struct sim_names *from);
 
 /* The folder that holds path: "." or what stands before the last slash. */
 void sim_folder_of(const char *path, char folder[SIM_PATH_LEN]);
+bool sim_folder_is_there(const struct sim_disk *disk, const char *folder);
+bool sim_parent_is_there(const struct sim_disk *disk, const char *path);
+
+/* Does a folder's operation, and remembers it until the folder is synced. */
+void sim_dir_change_add(struct sim_disk *disk, enum sim_op_kind kind, const char *path,
+                        const char *to, uint32_t node);
 void sim_dir_change_apply(struct sim_names *names, const struct sim_dir_change *change);
 /* Removes the marked ones; mark has a flag for each. */
 void sim_dir_changes_drop(struct sim_disk *disk, const bool *mark);

@@ -61,8 +61,8 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
+    temp_dir_remove(f->root); /* first: a failed test may leave files open, which destroy minds */
     ps_io_destroy(f->io);
-    temp_dir_remove(f->root);
     ps_buf_free(f->buf);
     free(f);
     return 0;

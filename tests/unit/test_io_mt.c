@@ -103,20 +103,30 @@ static void run_all(struct ps_io *io)
     assert_int_equal(atomic_load(&s.failures), 0);
 }
 
+static int setup_folder(void **state)
+{
+    *state = calloc(1, TEMP_DIR_LEN);
+    temp_dir_make(*state);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    temp_dir_remove(*state);
+    free(*state);
+    return 0;
+}
+
 static void threads_run_batches_of_real_files_at_once(void **state)
 {
     static const enum ps_io_kind kinds[] = {PS_IO_KIND_AUTO, PS_IO_KIND_BUFFERED};
-    char root[TEMP_DIR_LEN];
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct ps_io *io = NULL;
 
-        temp_dir_make(root);
-        assert_int_equal(ps_io_posix(root, kinds[i], NULL, NULL, &io), PS_OK);
+        assert_int_equal(ps_io_posix(*state, kinds[i], NULL, NULL, &io), PS_OK);
         run_all(io);
         ps_io_destroy(io);
-        temp_dir_remove(root);
     }
 }
 
@@ -132,13 +142,10 @@ static void threads_run_batches_of_the_simulated_disk_at_once(void **state)
 
 static void syncs_of_a_batch_get_helpers_that_the_next_one_keeps(void **state)
 {
-    char root[TEMP_DIR_LEN];
     struct ps_io *io = NULL;
     struct ps_io_req reqs[8];
 
-    (void)state;
-    temp_dir_make(root);
-    assert_int_equal(ps_io_posix(root, PS_IO_KIND_BUFFERED, NULL, NULL, &io), PS_OK);
+    assert_int_equal(ps_io_posix(*state, PS_IO_KIND_BUFFERED, NULL, NULL, &io), PS_OK);
     for (size_t i = 0; i < 8; i++) {
         char path[8];
 
@@ -155,15 +162,16 @@ static void syncs_of_a_batch_get_helpers_that_the_next_one_keeps(void **state)
     for (size_t i = 0; i < 8; i++)
         ps_io_close(reqs[i].file);
     ps_io_destroy(io);
-    temp_dir_remove(root);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_run_batches_of_real_files_at_once),
+        cmocka_unit_test_setup_teardown(threads_run_batches_of_real_files_at_once, setup_folder,
+                                        remove_folder),
         cmocka_unit_test(threads_run_batches_of_the_simulated_disk_at_once),
-        cmocka_unit_test(syncs_of_a_batch_get_helpers_that_the_next_one_keeps),
+        cmocka_unit_test_setup_teardown(syncs_of_a_batch_get_helpers_that_the_next_one_keeps,
+                                        setup_folder, remove_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
