@@ -48,9 +48,9 @@ enum ps_page_state {
 
 /* Ranges of at most so many pages are changed page by page, longer ones by whole subtrees where
  * they cover them. Only FREE and VIRGIN can be a subtree's state: whoever makes pages USED, or
- * touches them, does so in runs of at most this. It is well above what one request can write
- * (1 MiB of 4 KiB pages, begun and ended within a page). */
-#define PS_MAP_RUN_MAX 512u
+ * touches them, does so in runs of at most this. It is well above what one request can write (1 MiB
+ * into 4 KiB pages, be it items that fill each page by little more than half). */
+#define PS_MAP_RUN_MAX 1024u
 
 struct ps_map_entry {
     enum ps_page_state state;

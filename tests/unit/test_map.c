@@ -837,6 +837,24 @@ static void search_of_a_sparse_table_costs_its_height(void **state)
     bed_deinit(&b);
 }
 
+static void search_for_a_free_page_skips_full_leaves(void **state)
+{
+    uint32_t page = 0;
+    uint64_t pins;
+    struct bed b;
+
+    (void)state;
+    seed_chance();
+    bed_init(&b, 4096);
+    for (page = 0; page < 20000; page += 1000)
+        do_write(&b, page, 1000);
+    pins = b.pool->pins;
+    assert_int_equal(ps_map_next(&b.map, 5, 1u << PS_FREE, &page, NULL), PS_OK);
+    assert_int_equal(page, 20000);
+    assert_true(b.pool->pins - pins <= b.map.levels * b.map.levels);
+    bed_deinit(&b);
+}
+
 static void touch_alone_logs_no_bytes_after_the_image(void **state)
 {
     uint64_t logged;
@@ -1228,6 +1246,7 @@ int main(void)
         cmocka_unit_test(node_that_begins_a_life_is_not_read_before),
         cmocka_unit_test(allocating_all_pages_costs_a_handful_of_map_pages),
         cmocka_unit_test(search_of_a_sparse_table_costs_its_height),
+        cmocka_unit_test(search_for_a_free_page_skips_full_leaves),
         cmocka_unit_test(touch_alone_logs_no_bytes_after_the_image),
         cmocka_unit_test(redo_after_any_flushes_gives_the_same_bytes),
         cmocka_unit_test(redo_of_touch_leaves_newer_leaves_alone),
