@@ -209,7 +209,7 @@ static ps_err allocate_by_hand(struct ps_io_file *file, uint64_t off, uint64_t l
 {
     uint64_t end = off + len;
     uint64_t from;
-    struct ps_io_stat st;
+    struct ps_io_stat st = {0};
     ps_err err = ps_posix_stat(file, &st);
 
     if (err)
@@ -239,7 +239,7 @@ ps_err ps_posix_allocate(struct ps_io_file *file, uint64_t off, uint64_t len)
 static ps_err punch_by_hand(struct ps_io_file *file, uint64_t off, uint64_t len)
 {
     uint64_t end = off + len;
-    struct ps_io_stat st;
+    struct ps_io_stat st = {0};
     ps_err err = ps_posix_stat(file, &st);
 
     if (err || off >= st.size)

@@ -369,8 +369,8 @@ static ps_err load_one(struct ps_pool *pool, struct ps_frame *f)
 static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
                          const struct ps_format *fmt, struct ps_page **ret)
 {
-    enum ps_found found;
-    struct ps_frame *f;
+    enum ps_found found = PS_FOUND_VALID;
+    struct ps_frame *f = NULL;
     ps_err err;
 
     for (;;) {

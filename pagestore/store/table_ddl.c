@@ -52,7 +52,7 @@ static ps_err edit_page(struct catalog_edit *ed, uint32_t page_no, bool fresh,
 {
     struct ps_table *t = catalog_of(ed->s);
     const struct ps_page_ident who = ps_table_ident(t, page_no);
-    struct edit_page *p;
+    struct edit_page *p = NULL;
     ps_err err = PS_OK;
     uint32_t i;
 
@@ -86,7 +86,7 @@ static ps_err edit_insert_at(struct catalog_edit *ed, uint32_t page_no, bool fre
                              const void *item, uint32_t len)
 {
     uint32_t before = ed->count;
-    struct edit_page *p;
+    struct edit_page *p = NULL;
     ps_err err = edit_page(ed, page_no, fresh, &p);
 
     if (err)
@@ -120,7 +120,7 @@ static ps_err edit_insert(struct catalog_edit *ed, const struct ps_catalog_entry
 
 static ps_err edit_delete(struct catalog_edit *ed, const struct ps_table *t)
 {
-    struct edit_page *p;
+    struct edit_page *p = NULL;
     ps_err err = edit_page(ed, t->catalog_page, false, &p);
 
     if (err)
@@ -135,7 +135,7 @@ static ps_err edit_replace(struct catalog_edit *ed, const struct ps_table *t,
 {
     uint8_t item[PS_CATALOG_ITEM_MAX];
     uint32_t len = ps_catalog_encode(entry, item);
-    struct edit_page *p;
+    struct edit_page *p = NULL;
     ps_err err = edit_page(ed, t->catalog_page, false, &p);
 
     if (err)
