@@ -1,0 +1,171 @@
+/*
+ * peer_memfs.c - the least a FUSE daemon can do: one file, `data`, in memory.
+ *
+ *     peer_memfs MNT BYTES [-f]
+ *
+ * The yardstick for reads and writes through the mount: what the kernel, libfuse and one copy
+ * cost. It runs with the settings that pagefs runs with: direct_io on every open, 1 MiB requests,
+ * long timeouts, replies from huge pages.
+ */
+#define FUSE_USE_VERSION 312
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define DATA_INO 2u
+#define TIMEOUT_S 3600.0
+#define REQUEST_MAX (1u << 20)
+
+struct memfs {
+    char *bytes;
+    size_t len;
+};
+
+static struct memfs *memfs_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+static int fill_attr(const struct memfs *m, fuse_ino_t ino, struct stat *st)
+{
+    memset(st, 0, sizeof(*st));
+    st->st_ino = ino;
+    st->st_nlink = 1;
+    if (ino == FUSE_ROOT_ID) {
+        st->st_mode = S_IFDIR | 0755;
+    } else if (ino == DATA_INO) {
+        st->st_mode = S_IFREG | 0600;
+        st->st_size = (off_t)m->len;
+    } else {
+        return ENOENT;
+    }
+    return 0;
+}
+
+static void mem_init(void *ctx, struct fuse_conn_info *conn)
+{
+    (void)ctx;
+    conn->max_write = REQUEST_MAX;
+    conn->max_read = REQUEST_MAX;
+}
+
+static void mem_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    struct fuse_entry_param e = {
+        .ino = DATA_INO, .attr_timeout = TIMEOUT_S, .entry_timeout = TIMEOUT_S};
+
+    if (parent != FUSE_ROOT_ID || strcmp(name, "data") != 0) {
+        fuse_reply_err(req, ENOENT);
+        return;
+    }
+    (void)fill_attr(memfs_of(req), DATA_INO, &e.attr);
+    fuse_reply_entry(req, &e);
+}
+
+static void mem_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct stat st;
+    int err = fill_attr(memfs_of(req), ino, &st);
+
+    (void)fi;
+    if (err)
+        fuse_reply_err(req, err);
+    else
+        fuse_reply_attr(req, &st, TIMEOUT_S);
+}
+
+static void mem_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    (void)ino;
+    fi->direct_io = 1;
+    fuse_reply_open(req, fi);
+}
+
+static void mem_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+                     struct fuse_file_info *fi)
+{
+    const struct memfs *m = memfs_of(req);
+
+    (void)ino;
+    (void)fi;
+    if ((size_t)off >= m->len)
+        size = 0;
+    else if (size > m->len - (size_t)off)
+        size = m->len - (size_t)off;
+    fuse_reply_buf(req, m->bytes + off, size);
+}
+
+static void mem_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+                      struct fuse_file_info *fi)
+{
+    struct memfs *m = memfs_of(req);
+
+    (void)ino;
+    (void)fi;
+    if ((size_t)off >= m->len || size > m->len - (size_t)off) {
+        fuse_reply_err(req, ENOSPC);
+        return;
+    }
+    memcpy(m->bytes + off, buf, size);
+    fuse_reply_write(req, size);
+}
+
+static const struct fuse_lowlevel_ops ops = {
+    .init = mem_init,
+    .lookup = mem_lookup,
+    .getattr = mem_getattr,
+    .open = mem_open,
+    .read = mem_read,
+    .write = mem_write,
+};
+
+static int serve(struct memfs *m, const char *mnt)
+{
+    char *argv[] = {(char *)(size_t) "peer_memfs", "-omax_read=1048576", NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(2, argv);
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    struct fuse_session *se = fuse_session_new(&args, &ops, sizeof(ops), m);
+    int err = 1;
+
+    if (!se || !config)
+        goto out;
+    if (fuse_set_signal_handlers(se) != 0 || fuse_session_mount(se, mnt) != 0)
+        goto out;
+    printf("mounted\n");
+    fflush(stdout);
+    err = fuse_session_loop_mt(se, config);
+    fuse_session_unmount(se);
+out:
+    if (se) {
+        fuse_remove_signal_handlers(se);
+        fuse_session_destroy(se);
+    }
+    if (config)
+        fuse_loop_cfg_destroy(config);
+    fuse_opt_free_args(&args);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    struct memfs m = {0};
+
+    if (argc != 3 || (m.len = strtoull(argv[2], NULL, 10)) == 0) {
+        fprintf(stderr, "usage: peer_memfs MNT BYTES\n");
+        return 2;
+    }
+    m.bytes = aligned_alloc(2u << 20, (m.len + (2u << 20) - 1) & ~(size_t)((2u << 20) - 1));
+    if (!m.bytes) {
+        fprintf(stderr, "peer_memfs: no memory for %s bytes\n", argv[2]);
+        return 1;
+    }
+    (void)madvise(m.bytes, m.len, MADV_HUGEPAGE);
+    memset(m.bytes, 0x5a, m.len);
+    return serve(&m, argv[1]) ? 1 : 0;
+}
