@@ -2,12 +2,14 @@
  * store.c - opening and closing: the order in which the layers come up.
  */
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -185,6 +187,8 @@ ps_err ps_store_init(const char *path, const struct ps_init_options *opts)
     struct ps_store *s = NULL;
     ps_err err = check_init(&o);
 
+    if (!err && !io && mkdir(path, 0777) != 0 && errno != EEXIST)
+        err = ps_fail_errno(errno, "cannot make the folder %s", path);
     if (!err && !io)
         err = ps_io_posix(path, PS_IO_KIND_AUTO, NULL, NULL, &io);
     if (err)
@@ -273,9 +277,6 @@ static ps_err read_control(struct ps_store *s, struct ps_control *control)
     unsigned i;
     ps_err err = ps_control_read(s->io, control, &report);
 
-    if (err == PS_ERR_NOENT)
-        return ps_fail(PS_ERR_NOENT, "%s: not a page store: there is no %s", s->path,
-                       PS_CONTROL_PATH);
     if (err)
         return err;
     for (i = 0; i < 2; i++)
@@ -557,11 +558,26 @@ static ps_err open_tables(struct ps_store *s, const struct ps_control *before)
     return err;
 }
 
+/* Before anything is made in a folder that is none. */
+static ps_err check_is_store(struct ps_store *s)
+{
+    struct ps_io_file *file = NULL;
+    ps_err err = s->io->ops->open(s->io, PS_CONTROL_PATH, PS_IO_RDONLY, &file);
+
+    ps_io_close(file);
+    if (err == PS_ERR_NOENT)
+        return ps_fail(PS_ERR_NOENT, "%s: not a page store: there is no %s", s->path,
+                       PS_CONTROL_PATH);
+    return err;
+}
+
 static ps_err open_layers(struct ps_store *s)
 {
     struct ps_control before, control;
     ps_err err = open_io(s);
 
+    if (!err)
+        err = check_is_store(s);
     if (!err)
         err = take_lock(s);
     if (!err)

@@ -75,7 +75,7 @@ static ps_err append_target(struct ps_change *c, struct append *a)
     if (t->insert_hint == UINT32_MAX && t->pages_end > 0)
         t->insert_hint = (uint32_t)t->pages_end - 1;
     /* Pages from the hint on must be one run: the hint is the last page, or it is of no use. */
-    if (t->insert_hint + 1 != t->pages_end)
+    if ((uint64_t)t->insert_hint + 1 != t->pages_end)
         return PS_OK;
     err = ps_map_get(&t->map, t->insert_hint, &e);
     if (!err && (1u << e.state & WRITTEN)) {
@@ -118,7 +118,7 @@ static ps_err append_write(struct ps_change *c, struct append *a, struct ps_page
                            uint64_t *ret_lsn)
 {
     struct ps_table *t = c->table;
-    uint32_t page_size = t->store->page_size, i, skip = a->first_exists;
+    uint32_t page_size = t->store->page_size, i, skip = a->first_exists, kept = 0;
     struct ps_map_range ranges[2] = {{.first = a->first, .count = skip},
                                      {.first = a->first + skip, .count = a->pages - skip}};
     struct ps_page **pages = calloc(a->pages, sizeof(struct ps_page *));
@@ -136,14 +136,16 @@ static ps_err append_write(struct ps_change *c, struct append *a, struct ps_page
     if (!err)
         err = ps_change_prepare(c, skip ? ranges : ranges + 1, (size_t)skip + fresh, fresh);
     if (!err) {
-        for (i = 0; i < a->pages; i++) {
+        /* A page that turned out to be full does not change. */
+        kept = skip && memcmp(pages[0]->data, a->copies, page_size) == 0;
+        for (i = kept; i < a->pages; i++) {
             if (i >= skip)
                 (void)ps_group_write(&c->g, pages[i], 0, page_size);
             ps_change_from_copy(c, pages[i], a->copies + (size_t)i * page_size);
         }
         if (fresh)
             ps_map_apply_set(&t->map, &c->g, ranges[1].first, ranges[1].count, PS_USED);
-        ps_map_apply_touch(&t->map, &c->g, a->first, a->pages, NULL);
+        ps_map_apply_touch(&t->map, &c->g, a->first + kept, a->pages - kept, NULL);
         *ret_lsn = ps_change_commit(c);
     }
     free(pages);
