@@ -26,18 +26,19 @@ static unsigned policy_usage_dec(void *ctx, uint32_t frame)
     return ps_st_usage(state);
 }
 
-static bool may_go(const struct ps_pool *pool, uint64_t state)
+static bool may_go(uint64_t state, bool clean_only)
 {
     if (!(state & PS_ST_VALID) || (state & PS_ST_WRITING) || ps_st_pins(state) > 0)
         return false;
-    return !(pool->clean_only && (state & PS_ST_DIRTY));
+    return !(clean_only && (state & PS_ST_DIRTY));
 }
 
 static bool policy_evictable(void *ctx, uint32_t frame)
 {
     const struct ps_pool *pool = ctx;
 
-    return may_go(pool, ps_frame_state(&pool->frames[frame]));
+    ps_assert_held(&pool->policy_mtx);
+    return may_go(ps_frame_state(&pool->frames[frame]), pool->clean_only);
 }
 
 struct ps_evict_pool ps_pool_evict_calls(struct ps_pool *pool)
@@ -148,12 +149,12 @@ void ps_pool_free_frame(struct ps_pool *pool, struct ps_frame *f)
 
 /* --- victims --------------------------------------------------------------------------------- */
 
-/* Pins a frame that nobody has pinned. */
-static bool claim(const struct ps_pool *pool, struct ps_frame *f)
+/* Pins a frame that nobody has pinned; with clean_only not a dirty one. */
+static bool claim(struct ps_frame *f, bool clean_only)
 {
     uint64_t state = ps_frame_state(f);
 
-    while (may_go(pool, state)) {
+    while (may_go(state, clean_only)) {
         if (atomic_compare_exchange_weak(&f->state, &state, state + PS_ST_PIN))
             return true;
     }
@@ -172,7 +173,7 @@ static struct ps_frame *claim_victim(struct ps_pool *pool, bool clean_only)
         if (no == PS_NO_FRAME)
             break;
         f = &pool->frames[no];
-    } while (!claim(pool, f));
+    } while (!claim(f, clean_only));
     pool->clean_only = false;
     return no == PS_NO_FRAME ? NULL : f;
 }
@@ -405,7 +406,7 @@ uint32_t ps_pool_drop_clean(struct ps_pool *pool)
     for (i = 0; i < pool->frame_count; i++) {
         struct ps_frame *f = &pool->frames[i];
 
-        if (!claim(pool, f))
+        if (!claim(f, true))
             continue;
         if (evict(pool, f)) {
             ps_pool_free_frame(pool, f);

@@ -83,7 +83,7 @@ void ps_pool_mark_dirty(struct ps_pool *pool, struct ps_page *page, uint64_t rec
     else if (state & PS_ST_DIRTY)
         return; /* its rec_lsn is older; the latch keeps writers-back from clearing DIRTY */
     ps_mutex_lock(&pool->dirty_mtx);
-    if (!(ps_frame_state(f) & PS_ST_DETACHED))
+    if (!(ps_frame_state(f) & (PS_ST_DETACHED | PS_ST_DIRTY))) /* a write may have failed since */
         set_dirty(pool, f, rec_lsn);
     ps_mutex_unlock(&pool->dirty_mtx);
 }
