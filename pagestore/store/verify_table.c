@@ -95,7 +95,8 @@ static void check_sound_page(struct scan *s, uint32_t page_no, const uint8_t *pa
                          "its LSN %" PRIu64 " lies beyond the log's end %" PRIu64, lsn,
                          s->v->end_lsn);
     else if (entry && !image && (entry->state == PS_ZERO ? !zero : lsn != entry->lsn))
-        ps_verify_report(s->v, PS_FAULT, &place, "lost-write",
+        ps_verify_report(s->v, zero && s->states_changed ? PS_NEEDS_RECOVERY : PS_FAULT, &place,
+                         "lost-write",
                          "the page on disk is of LSN %" PRIu64 ", its last change was %" PRIu64,
                          lsn, entry->lsn);
     check_structure(s, page_no, page);
