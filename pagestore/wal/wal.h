@@ -153,7 +153,7 @@ struct ps_wal_reader_options {
 /* Where and why the log ended. */
 struct ps_wal_end {
     uint64_t end_pos;  /* where the next block goes */
-    uint64_t last_lsn; /* of the last record, 0: none read */
+    uint64_t last_lsn; /* of the last record, 0: none known */
     char why[160];     /* "block header is zero", "record crc ...": what stands at the end */
 };
 

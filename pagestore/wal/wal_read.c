@@ -27,7 +27,7 @@ struct ps_wal_reader {
     bool at_eof; /* the file ends at `loaded` */
 
     bool begun;           /* a block was accepted: the next three fields are its own */
-    uint64_t last_lsn;    /* of the last record of accepted blocks */
+    uint64_t last_lsn;    /* of the last record up to the end of that block */
     uint32_t incarnation; /* of the last accepted block */
     uint64_t pos;         /* of the block after it */
 
@@ -169,7 +169,7 @@ static ps_err read_block(struct ps_wal_reader *r, struct ps_block *ret, uint64_t
 static void accept_block(struct ps_wal_reader *r, const struct ps_block *b, uint64_t last_lsn)
 {
     r->begun = true;
-    r->last_lsn = b->record_count > 0 ? last_lsn : r->last_lsn;
+    r->last_lsn = last_lsn;
     r->incarnation = b->incarnation;
     r->rec_pos = b->pos + PS_WAL_BLOCK_HDR_LEN;
     r->block_end = r->rec_pos + b->payload_len;
@@ -206,20 +206,21 @@ static ps_err find_proof_here(struct ps_wal_reader *r, uint64_t from, struct ps_
 /* The same for all that lies behind r->pos. */
 static ps_err find_proof(struct ps_wal_reader *r, struct ps_block *ret, bool *ret_found)
 {
-    uint32_t segment_size = r->opts.segment_size;
-    uint64_t pos_no = ps_wal_seg_no(segment_size, r->pos), *nos = NULL, from;
+    uint64_t *nos = NULL, from, seg_pos;
     size_t count = 0, i;
     ps_err err;
 
-    err = ps_wal_seg_list(r->opts.io, segment_size, &nos, &count);
+    err = ps_wal_seg_list(r->opts.io, r->opts.segment_size, &nos, &count);
     for (i = 0; !err && i < count && !*ret_found; i++) {
-        if (nos[i] < pos_no)
+        seg_pos = nos[i] * r->opts.segment_size;
+        if (seg_pos + r->opts.segment_size <= r->pos)
             continue;
-        from = nos[i] == pos_no ? r->pos % segment_size + PS_IO_ALIGN : 0;
-        err =
-            open_segment(r, nos[i] * segment_size + (nos[i] == pos_no ? r->pos % segment_size : 0));
+        from = seg_pos > r->pos ? 0 : r->pos - seg_pos + PS_IO_ALIGN;
+        err = open_segment(r, seg_pos > r->pos ? seg_pos : r->pos);
         if (!err)
             err = find_proof_here(r, from, ret, ret_found);
+        else if (err == PS_ERR_NOENT)
+            err = PS_OK; /* recycled since it was listed */
     }
     free(nos);
     return err;
