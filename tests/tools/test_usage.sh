@@ -10,12 +10,12 @@ wrong_usage()
 }
 
 check "--help names every command" \
-    sh "for c in $commands; do pagectl --help | grep -q \"^  \$c \" || exit 1; done"
+    sh "for c in $commands; do pagectl --help | grep \"^  \$c \" || exit 1; done"
 check "--version prints the program's name and a version" \
-    sh "pagectl --version | grep -qE '^pagectl [0-9]+\.[0-9]+'"
+    sh "pagectl --version | grep -E '^pagectl [0-9]+\.[0-9]+'"
 for c in $commands; do
-    check "$c --help prints its usage" sh "pagectl $c --help | grep -q '^usage: pagectl $c '"
-    check "$c --version prints a version" sh "pagectl $c --version | grep -qE '^pagectl [0-9]'"
+    check "$c --help prints its usage" sh "pagectl $c --help | grep '^usage: pagectl $c '"
+    check "$c --version prints a version" sh "pagectl $c --version | grep -E '^pagectl [0-9]'"
     check "$c without arguments is wrong usage, said in one line" wrong_usage "$c"
     check "$c with an unknown option is wrong usage" wrong_usage "$c" s t 1 2 --no-such-option
     check "$c with nine words is wrong usage" wrong_usage "$c" 1 2 3 4 5 6 7 8 9
