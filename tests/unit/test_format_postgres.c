@@ -14,7 +14,7 @@
 #include "corpus.h"
 #include "csv.h"
 #include "format_test.h"
-#include "pagestore/format.h"
+#include "pagestore/slotted.h"
 
 #define PG_PAGE 8192u
 
@@ -273,6 +273,105 @@ static void damage_done_to_real_pages_is_named(void **state)
         assert_variant_is_named(*state, cases[i].variant, cases[i].word);
 }
 
+static void put_u16(unsigned char *at, unsigned value)
+{
+    at[0] = (unsigned char)value;
+    at[1] = (unsigned char)(value >> 8);
+}
+
+static void put_lp(unsigned char *page, unsigned slot, uint32_t off, uint32_t flags, uint32_t len)
+{
+    uint32_t bits = off | flags << 15 | len << 17;
+
+    put_u16(page + 20 + slot * 4, bits & 0xffff);
+    put_u16(page + 22 + slot * 4, bits >> 16);
+}
+
+/* A page with two items of 16 bytes, lines 1 and 2, and an unused line 3. */
+static void plain_page(unsigned char *page)
+{
+    struct ps_page_ident who = {.page_size = PG_PAGE};
+
+    fmt->init(page, &who, PS_PAGE_SLOTTED);
+    put_u16(page + 12, 36);
+    put_u16(page + 14, 8160);
+    put_lp(page, 1, 8176, 1, 16);
+    put_lp(page, 2, 8160, 1, 16);
+    put_lp(page, 4, 8160, 1, 16); /* past lower: not a line pointer any more */
+}
+
+static void each_damage_of_header_and_line_pointers_has_its_word(void **state)
+{
+    static const struct {
+        uint32_t off, flags, len; /* of line pointer 3, unless field is set */
+        unsigned field, value;    /* a u16 of the header */
+        const char *word;         /* NULL: sound */
+    } cases[] = {
+        {0, 0, 0, 0, 0, NULL},
+        {2, 2, 0, 0, 0, NULL},           /* redirect to an item */
+        {0, 3, 0, 0, 0, NULL},           /* dead, without bytes */
+        {8168, 1, 25, 0, 0, "lp-range"}, /* its last byte past special */
+        {8152, 1, 8, 0, 0, "lp-range"},  /* below upper */
+        {8164, 1, 4, 0, 0, "lp-align"},
+        {8168, 1, 8, 0, 0, "lp-overlap"},
+        {8160, 3, 16, 0, 0, "lp-overlap"}, /* dead, with another's bytes */
+        {0, 2, 0, 0, 0, "lp-redirect"},
+        {4, 2, 0, 0, 0, "lp-redirect"}, /* past the last */
+        {3, 2, 0, 0, 0, "lp-redirect"}, /* to itself */
+        {0, 0, 5, 0, 0, "lp-unused"},
+        {0, 0, 0, 12, 35, "header"},   /* lower in the middle of a line pointer */
+        {0, 0, 0, 12, 20, "header"},   /* within the header */
+        {0, 0, 0, 12, 8164, "header"}, /* above upper */
+        {0, 0, 0, 14, 8158, "header"}, /* upper, out of step */
+        {0, 0, 0, 14, 8200, "header"}, /* above special */
+        {0, 0, 0, 16, 8200, "header"}, /* special, above the page size */
+        {0, 0, 0, 16, 8190, "header"},
+        {0, 0, 0, 18, 4096 + 4, "page-size"},
+        {0, 0, 0, 18, 8192 + 3, "version"},
+        {0, 0, 0, 10, 8, "flags"},
+    };
+    struct ps_page_ident who = {.page_size = PG_PAGE};
+    unsigned char page[PG_PAGE];
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct damages found = {0};
+
+        plain_page(page);
+        put_lp(page, 3, cases[i].off, cases[i].flags, cases[i].len);
+        if (cases[i].field)
+            put_u16(page + cases[i].field, cases[i].value);
+        fmt->check(page, &who, damages_keep, &found);
+        if (strcmp(found.first_word, cases[i].word ? cases[i].word : "") != 0)
+            fail_msg("case %u: %u damages, the first is %s: %s", i, found.count, found.first_word,
+                     found.first_text);
+    }
+}
+
+/* 100 attributes need a null bitmap of 13 bytes, and the attributes can begin at 40. */
+static void item_whose_null_bitmap_does_not_fit_is_no_tuple(void **state)
+{
+    unsigned char page[PG_PAGE], item[48] = {0};
+    uint32_t slot;
+
+    (void)state;
+    for (unsigned hoff = 32; hoff <= 40; hoff += 8) {
+        char *text;
+
+        put_u16(item + 18, 100);
+        put_u16(item + 20, 1); /* HEAP_HASNULL */
+        item[22] = (unsigned char)hoff;
+        memset(page, 0, sizeof(page));
+        assert_int_equal(ps_slotted_insert(fmt, page, PG_PAGE, item, sizeof(item), &slot), PS_OK);
+        text = describe(fmt, page, PG_PAGE, 0, 0);
+        if (hoff == 32)
+            assert_non_null(strstr(text, "\n1 8144 1 48 - - - - - - - - -\n"));
+        else
+            assert_non_null(strstr(text, "\n1 8144 1 48 0 0 0 (0,0) 100 1 40 0000"));
+        free(text);
+    }
+}
+
 /* ---- the checksum ---- */
 
 /* storage/checksum_impl.h's definition, a number at a time. */
@@ -454,6 +553,8 @@ int main(void)
         cmocka_unit_test(description_gives_the_columns_of_heap_page_items),
         cmocka_unit_test(pages_of_a_second_segment_verify_by_their_whole_block_number),
         cmocka_unit_test(damage_done_to_real_pages_is_named),
+        cmocka_unit_test(each_damage_of_header_and_line_pointers_has_its_word),
+        cmocka_unit_test(item_whose_null_bitmap_does_not_fit_is_no_tuple),
         cmocka_unit_test(checksum_is_the_defined_one_at_every_page_size_and_address),
         cmocka_unit_test(every_bit_flip_of_a_heap_page_is_detected),
         cmocka_unit_test(every_bit_flip_of_header_and_zero_page_is_detected),

@@ -29,6 +29,11 @@ static unsigned char *new_page(const struct ps_format *fmt, uint32_t page_size)
     return page;
 }
 
+static uint32_t lp_start(const struct ps_format *fmt)
+{
+    return fmt->id == PS_FORMAT_NATIVE ? 48 : 24;
+}
+
 static void assert_sound(const struct ps_format *fmt, const void *page, uint32_t page_size)
 {
     struct ps_page_ident who = {.page_size = page_size, .page_no = 1, .table_id = 2};
@@ -248,6 +253,7 @@ static void deleting_everything_gives_the_first_page_back(void **state)
 {
     const struct ps_format *fmt = format_of(state);
     unsigned char *page = new_page(fmt, SMALL);
+    unsigned char *fresh = new_page(fmt, SMALL);
     uint32_t room = ps_slotted_room(fmt, page, SMALL);
 
     for (uint32_t i = 1; i <= 20; i++)
@@ -257,6 +263,8 @@ static void deleting_everything_gives_the_first_page_back(void **state)
     assert_int_equal(slots_of(fmt, page, SMALL), 0);
     assert_int_equal(ps_slotted_room(fmt, page, SMALL), room);
     assert_int_equal(room, ps_slotted_item_max(fmt, SMALL));
+    assert_memory_equal(page, fresh, lp_start(fmt));
+    free(fresh);
     assert_int_equal(insert(fmt, page, "first again"), 1);
     free(page);
 }
@@ -321,6 +329,50 @@ static void insert_compacts_when_only_scattered_space_is_left(void **state)
     assert_int_equal(ps_slotted_insert(fmt, page, SMALL, bytes, 800, &slot), PS_OK);
     assert_int_equal(slot, 2);
     assert_sound(fmt, page, SMALL);
+    free(page);
+}
+
+static const unsigned char *address_of(const struct ps_format *fmt, const void *page, uint32_t slot)
+{
+    struct ps_item item;
+
+    assert_int_equal(ps_slotted_get(fmt, page, SMALL, slot, &item), PS_OK);
+    return item.data;
+}
+
+static void items_stay_where_they_are_while_there_is_unused_space(void **state)
+{
+    const struct ps_format *fmt = format_of(state);
+    unsigned char *page = new_page(fmt, SMALL);
+    unsigned char bytes[SMALL] = {0};
+    const unsigned char *second;
+    uint32_t slot, rest;
+
+    insert(fmt, page, "goes away and leaves a gap");
+    insert(fmt, page, "five");
+    second = address_of(fmt, page, 2);
+    assert_int_equal(ps_slotted_delete(fmt, page, SMALL, 1), PS_OK);
+    assert_int_equal(ps_slotted_replace(fmt, page, SMALL, 2, "eight at", 8), PS_OK);
+    assert_ptr_equal(address_of(fmt, page, 2), second);
+    rest = (uint32_t)(second - page) - lp_start(fmt) - (fmt->id == PS_FORMAT_NATIVE ? 16 : 8);
+    assert_int_equal(ps_slotted_insert(fmt, page, SMALL, bytes, rest, &slot), PS_OK);
+    assert_ptr_equal(address_of(fmt, page, 2), second);
+    assert_sound(fmt, page, SMALL);
+    free(page);
+}
+
+static void bytes_between_items_are_zero_whatever_was_there(void **state)
+{
+    const struct ps_format *fmt = format_of(state);
+    unsigned char *page = new_page(fmt, SMALL);
+
+    insert(fmt, page, "sixteen letters!");
+    assert_int_equal(ps_slotted_delete(fmt, page, SMALL, 1), PS_OK);
+    insert(fmt, page, "nine here");
+    assert_memory_equal(address_of(fmt, page, 1), "nine here\0\0\0\0\0\0", 16);
+    assert_int_equal(ps_slotted_replace(fmt, page, SMALL, 1, "ten of it!", 10), PS_OK);
+    assert_int_equal(ps_slotted_replace(fmt, page, SMALL, 1, "eleven", 6), PS_OK);
+    assert_memory_equal(address_of(fmt, page, 1), "eleven\0", 8);
     free(page);
 }
 
@@ -410,13 +462,13 @@ static void overlapping_items_are_reported_and_stop_compaction(void **state)
     const struct ps_format *fmt = format_of(state);
     struct ps_page_ident who = {.page_size = SMALL, .page_no = 1, .table_id = 2};
     unsigned char *page = new_page(fmt, SMALL);
-    uint32_t lp_start = fmt->id == PS_FORMAT_NATIVE ? 48 : 24;
     uint32_t lp_len = fmt->id == PS_FORMAT_NATIVE ? 8 : 4;
     struct damages found = {0};
 
     insert(fmt, page, "a first item of some bytes");
     insert(fmt, page, "a second one");
-    memcpy(page + lp_start + lp_len, page + lp_start, lp_len); /* slot 2 is slot 1's item */
+    memcpy(page + lp_start(fmt) + lp_len, page + lp_start(fmt),
+           lp_len); /* slot 2 is slot 1's item */
     assert_int_equal(fmt->check(page, &who, damages_keep, &found), 1);
     assert_string_equal(found.first_word, "lp-overlap");
     assert_int_equal(found.first_lp, 2);
@@ -489,6 +541,8 @@ int main(void)
         FOR_BOTH(longest_item_fits_an_empty_page_and_a_longer_one_no_page),
         FOR_BOTH(full_page_of_empty_items_is_sound_at_every_size),
         FOR_BOTH(insert_compacts_when_only_scattered_space_is_left),
+        FOR_BOTH(items_stay_where_they_are_while_there_is_unused_space),
+        FOR_BOTH(bytes_between_items_are_zero_whatever_was_there),
         FOR_BOTH(replace_keeps_the_slot_whatever_the_length),
         FOR_BOTH(replace_may_use_the_space_of_the_item_it_replaces),
         FOR_BOTH(failing_calls_change_nothing),
