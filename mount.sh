@@ -62,13 +62,18 @@ mount_of()
 
 build_programs()
 {
+    local log
+
     # shellcheck disable=SC2086 # lists of words
     install_packages $PACKAGES_BUILD $PACKAGES_DEMO
     if [ ! -e "$build/build.ninja" ]; then
         cmake -S "$here" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPS_TESTS=OFF >/dev/null ||
             die "cmake failed in $build"
     fi
-    ninja -C "$build" --quiet pagefs pagectl || die "the build failed in $build"
+    log=$(ninja -C "$build" -n pagefs pagectl) || die "the build in $build is broken: $log"
+    [[ $log == *"no work to do"* ]] && return
+    echo "building in $build"
+    log=$(ninja -C "$build" pagefs pagectl) || die "the build failed: $log"
 }
 
 # stop MNT: unmounts, waits for the daemon, says how the store was left.
@@ -150,16 +155,19 @@ END
 
 try_own()
 {
+    local mnt
+
+    mnt=$(printf '%q' "$1")
     cat <<END
 
 worth trying:
-  mkdir $2/notes                                  make a table
-  cp /etc/services $2/notes/views/payload         fill it with a file's bytes
-  ls -l $2/notes                                  the pages it takes
-  hexdump -C $2/notes/0000000000 | head           one of them
-  cat $2/notes/views/decoded/0                    the same explained
-  cat $2/.pagefs/stats                            what the engine has done so far
-stop: ./mount.sh --stop $2
+  mkdir -p $mnt/notes                             make a table
+  cp /usr/share/common-licenses/GPL-3 $mnt/notes/views/payload    fill it
+  ls -l $mnt/notes                                the pages it takes
+  hexdump -C $mnt/notes/0000000000 | head         one of them
+  cat $mnt/notes/views/decoded/0                  the same explained
+  cat $mnt/.pagefs/stats                          what the engine has done so far
+stop: ./mount.sh --stop $mnt
 END
 }
 
@@ -192,6 +200,6 @@ case "${1-}" in
         "$bin/pagectl" init "$store"
     fi
     mount_store "$store" "$mnt"
-    try_own "$store" "$mnt"
+    try_own "$mnt"
     ;;
 esac

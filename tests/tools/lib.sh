@@ -7,9 +7,15 @@ set -u
 bin=$(cd "$1" && pwd)
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/pagefs-test.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'at_exit; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failed=0
+
+# What else a test has to tidy up; it may redefine this.
+at_exit()
+{
+    :
+}
 
 pagectl()
 {
