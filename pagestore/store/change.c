@@ -81,7 +81,7 @@ ps_err ps_change_begin(struct ps_change *c, struct ps_table *t, struct ps_txn_en
                        const struct ps_map_range *ranges, bool exclusive, struct ps_cancel *cancel)
 {
     struct ps_store *s = t->store;
-    uint32_t frames = pages + PS_LOAD_FRAMES + 1; /* one for the map's root */
+    uint32_t frames = pages + PS_LOAD_FRAMES + (range_count == 0); /* the map's root */
     ps_err err = ps_store_writable(s);
     size_t i;
 

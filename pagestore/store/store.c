@@ -17,6 +17,7 @@
 
 #define POOL_BYTES_MIN (4u << 20)
 #define POOL_PAGES_MIN 8u
+#define POOL_FRAMES_MIN 16u /* what one write of 1 MiB may pin, its map included, in any page size */
 #define SEGMENT_PAGES_MIN 32u /* a group of a 1 MiB write and its map's pages fits a segment */
 #define TRACE_EVENTS 4096u
 #define MAX_WAL_SEGMENTS_MIN 4u
@@ -373,7 +374,7 @@ static ps_err open_pool(struct ps_store *s)
     if (frames > INT32_MAX)
         return ps_fail(PS_ERR_INVAL, "pool=%llu: has more than %d pages",
                        (unsigned long long)s->opts.pool_bytes, INT32_MAX);
-    opts.frames = (uint32_t)frames;
+    opts.frames = frames < POOL_FRAMES_MIN ? POOL_FRAMES_MIN : (uint32_t)frames;
     err = ps_pool_create(&opts, &s->pool);
     if (err)
         return err;

@@ -42,7 +42,7 @@ static void options(struct fixture *f, struct ps_store_options *opts)
     ps_store_options_default(opts);
     opts->io_given = sim_disk_io(f->disk);
     opts->no_threads = true;
-    opts->pool_bytes = f->page_size > 8192 ? 64u << 20 : 4u << 20;
+    opts->pool_bytes = f->page_size > 8192 ? 8u << 20 : 4u << 20;
     opts->message = on_message;
     opts->ctx = f;
 }
