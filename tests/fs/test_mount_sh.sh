@@ -14,6 +14,12 @@ tar -C "$root" -c --exclude='./build*' --exclude=./.git --exclude='./.store*' --
 mkdir build && cp -r "$bin" build/bin
 sed -i '0,/^case /s//build_programs() { :; }\ncase /' mount.sh
 
+# Kills the daemon of `own store`, and waits until it is gone.
+crash()
+{
+    kill -9 "$(cat "own store/lock")" && flock "own store/lock" true
+}
+
 # Runs the commands that mount.sh says are worth trying.
 try_suggestions()
 {
@@ -60,11 +66,11 @@ check "--stop MNT unmounts it" ./mount.sh --stop "own mnt"
 check "nothing stays behind in the mount's folder" rmdir "own mnt"
 
 check "it mounts again" ./mount.sh "own store" "own mnt"
-kill -9 "$(cat "own store/lock")"
+crash
 check "--stop fails after a crash, and says that the store was not left clean" \
     sh "! ./mount.sh --stop 'own mnt' 2>err && grep 'not left clean' err"
 check "the next mount recovers it" sh "./mount.sh 'own store' 'own mnt' && ls 'own mnt/notes/0000000000'"
-kill -9 "$(cat "own store/lock")"
+crash
 check "a call on a dead mount mounts anew" \
     sh "./mount.sh 'own store' 'own mnt' && ls 'own mnt/notes/0000000000'"
 check "and stops" ./mount.sh --stop "own mnt"
