@@ -296,8 +296,6 @@ bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_recor
     uint64_t bytes;
 
     assert(count > 0);
-    if (redo_seen != atomic_load(&wal->redo_lsn))
-        return false;
     bytes = prepare_group(recs, count);
     assert(bytes <= slot->bytes);
 

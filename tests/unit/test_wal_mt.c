@@ -1,5 +1,6 @@
 /* The log with many threads: appenders, flushers, a checkpointer, readers of single records. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -70,6 +71,18 @@ static void check_own(const struct ps_record *rec, uint64_t who, uint64_t no)
     free(buf);
 }
 
+/* Appends, and has the first record say by which redo point. */
+static void append_by_redo_point(struct test_group *g, struct ps_wal_slot *slot)
+{
+    uint64_t redo;
+
+    do {
+        redo = ps_wal_redo_lsn(fix.wal);
+        sched_yield();
+        g->recs[0].undo_next = redo;
+    } while (!ps_wal_append(fix.wal, slot, g->recs, g->count, redo));
+}
+
 static void *write_groups(void *ctx)
 {
     struct writer *w = ctx;
@@ -80,8 +93,7 @@ static void *write_groups(void *ctx)
     for (no = 0; no < GROUPS; no++) {
         test_group_make(&g, w->who, no, 1 + random_below(&seed, 3), random_below(&seed, 3000));
         must(ps_wal_reserve(fix.wal, test_group_len(&g) + 64, NULL, &slot) == PS_OK);
-        while (!ps_wal_append(fix.wal, &slot, g.recs, g.count, ps_wal_redo_lsn(fix.wal)))
-            ;
+        append_by_redo_point(&g, &slot);
         lsn = g.recs[g.count - 1].lsn;
         if (random_below(&seed, 4) == 0) {
             must(ps_wal_flush(fix.wal, lsn, NULL) == PS_OK);
@@ -110,6 +122,7 @@ static void run_writers(void)
 
 struct chain {
     bool begun;
+    uint64_t redo_lsn; /* as of the last checkpoint record */
     uint64_t last_lsn;
     uint64_t next_no[WRITERS];
     bool seen[WRITERS];
@@ -127,10 +140,14 @@ static void check_chain(void *ctx, const struct ps_record *rec)
         assert_int_equal(rec->prev, chain->last_lsn);
     chain->begun = true;
     chain->last_lsn = rec->lsn;
-    if (rec->rm != PS_RM_PAGE)
+    if (rec->rm == PS_RM_LOG) {
+        chain->redo_lsn = rec->pos - PS_WAL_BLOCK_HDR_LEN;
         return;
+    }
     test_group_check(rec, &who, &no, &index);
     assert_true(who < WRITERS);
+    if (index == 0) /* no group was appended by a redo point that had moved */
+        assert_int_equal(rec->undo_next, chain->redo_lsn);
     if (!chain->seen[who])
         chain->next_no[who] = no;
     chain->seen[who] = true;
