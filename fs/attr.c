@@ -65,8 +65,10 @@ static void attr_in_table(const struct pfs_object *o, const struct ps_table_info
     st->st_mode &= writable_mask(o);
     st->st_uid = info->uid;
     st->st_gid = info->gid;
+    /* Folders change with their pages, but their ctime does not: tar takes it for a sign that
+     * names came or went while it was reading. */
     set_times(st, time_of(info->mtime_us),
-              time_of(info->mtime_us > info->ctime_us ? info->mtime_us : info->ctime_us));
+              time_of(node->kind == PFS_KIND_DIR ? info->ctime_us : info->mtime_us));
 }
 
 static void attr_in_room(struct pfs *fs, const struct pfs_object *o, struct stat *st)

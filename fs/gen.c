@@ -88,7 +88,7 @@ static ps_err decide_stream(const struct pfs_view *view, const struct pfs_subjec
     uint64_t size = 0;
     ps_err err = PS_OK;
 
-    if (view->sizing == PFS_SIZE_SHAPE)
+    if (view->size)
         err = view->size(subject, &size);
     *ret = view->sizing == PFS_SIZE_STREAM || size > PFS_SNAPSHOT_MAX;
     return err;
@@ -165,7 +165,7 @@ ps_err pfs_view_size(const struct pfs_view *v, const struct pfs_subject *s, uint
     ps_err err;
 
     *ret = 0;
-    if (v->sizing == PFS_SIZE_SHAPE) {
+    if (v->size) {
         err = v->size(s, ret);
         if (*ret > PFS_SNAPSHOT_MAX)
             *ret = 0;

@@ -1,16 +1,189 @@
 #include "fs/interrupt.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_EVERY_MS 20
+
+struct pfs_watcher {
+    pthread_t thread;
+    pthread_mutex_t mtx;
+    pthread_cond_t wake;
+    bool stop;                     /* guarded by mtx */
+    struct pfs_interrupt *watched; /* guarded by mtx */
+};
+
+/* --- is it dying? ---------------------------------------------------------------------------- */
+
+static uint64_t bit(int signal_no)
+{
+    return (uint64_t)1 << (signal_no - 1);
+}
+
+/* The 64-bit set behind "NAME:\t"; none when it is not there. */
+static uint64_t signal_set(const char *status, const char *name)
+{
+    const char *at = strstr(status, name);
+
+    return at ? strtoull(at + strlen(name), NULL, 16) : 0;
+}
+
+bool pfs_status_is_dying(const char *status)
+{
+    uint64_t pending = signal_set(status, "\nSigPnd:") | signal_set(status, "\nShdPnd:");
+    uint64_t held = signal_set(status, "\nSigBlk:") | signal_set(status, "\nSigIgn:") |
+                    signal_set(status, "\nSigCgt:");
+    uint64_t harmless = bit(SIGCHLD) | bit(SIGCONT) | bit(SIGURG) | bit(SIGWINCH) | bit(SIGSTOP) |
+                        bit(SIGTSTP) | bit(SIGTTIN) | bit(SIGTTOU);
+
+    return pending & ~held & ~harmless;
+}
+
+static bool client_is_dying(pid_t client)
+{
+    char path[32], status[4096];
+    ssize_t len;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)client);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return true; /* gone, or not to be seen from here: nobody who would miss the answer */
+    len = read(fd, status, sizeof(status) - 1);
+    close(fd);
+    if (len <= 0)
+        return true;
+    status[len] = '\0';
+    return pfs_status_is_dying(status);
+}
+
+/* --- the watcher ----------------------------------------------------------------------------- */
+
+static struct timespec look_again_at(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += LOOK_EVERY_MS * 1000000L;
+    if (t.tv_nsec >= 1000000000L) {
+        t.tv_nsec -= 1000000000L;
+        t.tv_sec++;
+    }
+    return t;
+}
+
+static void *watch(void *arg)
+{
+    struct pfs_watcher *w = arg;
+    struct timespec until;
+
+    pthread_mutex_lock(&w->mtx);
+    while (!w->stop) {
+        if (!w->watched) {
+            pthread_cond_wait(&w->wake, &w->mtx);
+            continue;
+        }
+        for (struct pfs_interrupt *i = w->watched; i; i = i->next) {
+            if (!ps_cancel_raised(&i->cancel) && client_is_dying(i->client))
+                ps_cancel_raise(&i->cancel);
+        }
+        until = look_again_at();
+        pthread_cond_timedwait(&w->wake, &w->mtx, &until);
+    }
+    pthread_mutex_unlock(&w->mtx);
+    return NULL;
+}
+
+ps_err pfs_watcher_create(struct pfs_watcher **ret)
+{
+    struct pfs_watcher *w = calloc(1, sizeof(*w));
+    pthread_condattr_t attr;
+    int err;
+
+    if (!w)
+        return ps_fail(PS_ERR_NOMEM, "no memory for the watcher");
+    pthread_mutex_init(&w->mtx, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    err = pthread_create(&w->thread, NULL, watch, w);
+    if (err) {
+        pthread_cond_destroy(&w->wake);
+        pthread_mutex_destroy(&w->mtx);
+        free(w);
+        return ps_fail_errno(err, "starting the watcher's thread");
+    }
+    *ret = w;
+    return PS_OK;
+}
+
+void pfs_watcher_destroy(struct pfs_watcher *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->mtx);
+    w->stop = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mtx);
+    pthread_join(w->thread, NULL);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->mtx);
+    free(w);
+}
+
+static void put_on_watch(struct pfs_interrupt *i)
+{
+    struct pfs_watcher *w = i->watcher;
+
+    pthread_mutex_lock(&w->mtx);
+    if (!i->on_watch) {
+        i->on_watch = true;
+        i->next = w->watched;
+        w->watched = i;
+        pthread_cond_signal(&w->wake);
+    }
+    pthread_mutex_unlock(&w->mtx);
+}
+
+static void take_off_watch(struct pfs_interrupt *i)
+{
+    struct pfs_watcher *w = i->watcher;
+    struct pfs_interrupt **link = &w->watched;
+
+    pthread_mutex_lock(&w->mtx);
+    while (*link != i)
+        link = &(*link)->next;
+    *link = i->next;
+    pthread_mutex_unlock(&w->mtx);
+}
+
+/* --- a request ------------------------------------------------------------------------------- */
+
 static void interrupted(fuse_req_t req, void *data)
 {
     struct pfs_interrupt *i = data;
 
     (void)req;
-    ps_cancel_raise(&i->cancel);
+    if (i->client == 0 || client_is_dying(i->client))
+        ps_cancel_raise(&i->cancel);
+    else
+        put_on_watch(i);
 }
 
 struct ps_cancel *pfs_interrupt_begin(struct pfs_interrupt *i, fuse_req_t req)
 {
     i->req = req;
+    i->watcher = ((struct pfs *)fuse_req_userdata(req))->watcher;
+    i->client = fuse_req_ctx(req)->pid;
+    i->on_watch = false;
+    i->next = NULL;
     ps_cancel_init(&i->cancel);
     fuse_req_interrupt_func(req, interrupted, i); /* calls back at once if it came before */
     return &i->cancel;
@@ -19,5 +192,7 @@ struct ps_cancel *pfs_interrupt_begin(struct pfs_interrupt *i, fuse_req_t req)
 void pfs_interrupt_end(struct pfs_interrupt *i)
 {
     fuse_req_interrupt_func(i->req, NULL, NULL); /* waits for a call back under way */
+    if (i->on_watch) /* set by the calls back only, of which there are no more */
+        take_off_watch(i);
     ps_cancel_deinit(&i->cancel);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fs/daemon.h"
+#include "fs/interrupt.h"
 #include "fs/log.h"
 #include "fs/mountpoint.h"
 #include "fs/notify.h"
@@ -139,7 +140,7 @@ static bool mount_session(struct program *p)
         return false;
     }
     signal(SIGXFSZ, SIG_IGN); /* EFBIG instead, which is an error like another */
-    if (pfs_notify_start(p->fs.notify) != PS_OK) {
+    if (pfs_notify_start(p->fs.notify) || pfs_watcher_create(&p->fs.watcher)) {
         pfs_say("%s", ps_message());
         return false;
     }
@@ -256,6 +257,7 @@ static void init(struct program *p)
 static void deinit(struct program *p)
 {
     pfs_notify_destroy(p->fs.notify);
+    pfs_watcher_destroy(p->fs.watcher);
     if (p->fs.session)
         fuse_session_destroy(p->fs.session);
     pfs_inodes_destroy(p->fs.inodes);

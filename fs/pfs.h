@@ -21,6 +21,7 @@
 #include "pagestore/table.h"
 
 struct pfs_notify;
+struct pfs_watcher;
 
 struct pfs {
     const struct pfs_options *opts;
@@ -28,6 +29,7 @@ struct pfs {
     struct fuse_session *session;
     struct pfs_inodes *inodes;
     struct pfs_notify *notify;
+    struct pfs_watcher *watcher;
     _Atomic bool fsync_log_only; /* -o fsync=wal; config can change it */
 
     /* Page-file writes take it shared, whatever frees pages by another way than their own file

@@ -36,18 +36,20 @@ struct pfs_cursor {
 
 enum pfs_sizing {
     PFS_SIZE_RENDER, /* so cheap to make that making it is how its size is learned */
-    PFS_SIZE_SHAPE,  /* .size computes it; a stream above PFS_SNAPSHOT_MAX */
-    PFS_SIZE_OPEN,   /* known while open: it depends on bytes that a stat must not read */
+    PFS_SIZE_SHAPE,  /* .size computes it */
+    PFS_SIZE_OPEN,   /* known while open: it depends on bytes that a stat must not read. Until then
+                        .size gives a guess, not 0, as tar would not open an empty file */
     PFS_SIZE_STREAM, /* never known: made as it is read */
 };
 
+/* What is longer (by shape, or by guess) is a stream. */
 #define PFS_SNAPSHOT_MAX (64u * 1024u * 1024u)
 
 enum pfs_write_flags { PFS_WRITE_APPEND = 1, PFS_WRITE_DURABLE = 2 };
 
 struct pfs_view {
     enum pfs_sizing sizing;
-    ps_err (*size)(const struct pfs_subject *s, uint64_t *ret); /* SHAPE only */
+    ps_err (*size)(const struct pfs_subject *s, uint64_t *ret); /* SHAPE and OPEN only */
     ps_err (*step)(struct pfs_cursor *c, struct pfs_text *out);
 
     /* Takes all of buf or fails. pending is the open file's, for what is not yet a whole line.

@@ -76,9 +76,8 @@ const struct pfs_view pfs_view_config = {PFS_SIZE_RENDER, .step = step_config,
 
 static void add_checkpoint_fact(void *ctx, const struct ps_stat *stat)
 {
-    static const char prefix[] = "checkpoint";
-
-    if (strncmp(stat->name, prefix, sizeof(prefix) - 1) != 0)
+    if (strncmp(stat->name, "checkpoint", strlen("checkpoint")) != 0 &&
+        strcmp(stat->name, "wal_redo_lsn") != 0)
         return;
     if (stat->text)
         pfs_text_printf(ctx, "%-28s %20s\n", stat->name, stat->text);

@@ -26,4 +26,11 @@ static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
     return err;
 }
 
-const struct pfs_view pfs_view_decoded = {PFS_SIZE_OPEN, .step = step};
+/* As good a guess as any that reads no page. */
+static ps_err size(const struct pfs_subject *s, uint64_t *ret)
+{
+    *ret = ps_store_page_size(s->fs->store);
+    return PS_OK;
+}
+
+const struct pfs_view pfs_view_decoded = {PFS_SIZE_OPEN, .size = size, .step = step};

@@ -10,7 +10,7 @@
 #include "pagestore/pagestore.h"
 #include "wal/wal.h"
 
-#define WAL_LINES_A_STEP 512u
+#define WAL_LINES_A_STEP 16384u /* a step reads the log from the start of a segment on */
 #define TRACE_EVENTS_MAX 65536u
 
 /* --- wal ---------------------------------------------------------------------------------- */
@@ -46,7 +46,16 @@ static ps_err step_wal(struct pfs_cursor *c, struct pfs_text *out)
     return err == PS_ERR_FULL && s.lines == WAL_LINES_A_STEP ? PS_OK : err;
 }
 
-const struct pfs_view pfs_view_wal = {PFS_SIZE_STREAM, .step = step_wal};
+/* The log's own length: its text is mostly shorter. */
+static ps_err size_wal(const struct pfs_subject *s, uint64_t *ret)
+{
+    const struct ps_wal *wal = ps_store_wal(s->fs->store);
+
+    *ret = wal ? ps_wal_tail_lsn(wal) - ps_wal_log_start_lsn(wal) : 0;
+    return PS_OK;
+}
+
+const struct pfs_view pfs_view_wal = {PFS_SIZE_OPEN, .size = size_wal, .step = step_wal};
 
 /* --- trace -------------------------------------------------------------------------------- */
 

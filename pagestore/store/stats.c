@@ -269,6 +269,8 @@ ps_err ps_store_wal_text(struct ps_store *s, uint64_t from,
     ps_reader_options(&control, s->io, &opts);
     opts.durable_lsn = 0;
     err = ps_wal_oldest_pos(s->io, opts.segment_size, &opts.start_pos);
+    if (!err && from > opts.start_pos) /* not what lies in segments before */
+        opts.start_pos += (from - 1 - opts.start_pos) / opts.segment_size * opts.segment_size;
     if (!err)
         err = ps_wal_reader_open(&opts, &reader);
     while (!err && (err = ps_wal_reader_next(reader, &rec, &end)) == PS_OK && rec.lsn <= stop) {
