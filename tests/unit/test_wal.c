@@ -127,6 +127,32 @@ static void empty_log_ends_where_it_starts(void **state)
     assert_string_equal(end.why, "wal/0000000000000000 byte 0: block header is zero");
 }
 
+/* Also where the buffer held other bytes before: it has been gone through more than once. */
+static void bytes_between_the_records_and_the_next_block_are_zero(void **state)
+{
+    uint8_t *block = ps_buf_alloc(PS_IO_ALIGN);
+    uint64_t no, lsn, end;
+    struct ps_io_file *file;
+    char name[32];
+
+    (void)state;
+    wal_fixture_open(&fix);
+    for (no = 0; no < 150; no++)
+        append_group(fix.wal, 1, no, 1, 16000);
+    flush_all();
+    lsn = append_group(fix.wal, 1, no, 1, 100);
+    flush_all();
+    end = lsn % PS_IO_ALIGN;
+    snprintf(name, sizeof(name), "wal/%016" PRIx64, lsn / TEST_SEGMENT);
+    assert_int_equal(dir.io->ops->open(dir.io, name, 0, &file), PS_OK);
+    assert_int_equal(ps_io_read(file, block, PS_IO_ALIGN, (lsn - end) % TEST_SEGMENT, NULL), PS_OK);
+    ps_io_close(file);
+    assert_true(lsn > 2 * 1024 * 1024 && end > 0);
+    for (; end < PS_IO_ALIGN; end++)
+        assert_int_equal(block[end], 0);
+    ps_buf_free(block);
+}
+
 static void flush_beyond_the_tail_is_refused(void **state)
 {
     uint64_t lsn;
@@ -735,6 +761,7 @@ int main(void)
         TEST(flushed_groups_are_read_back),
         TEST(unflushed_groups_are_not_in_the_files),
         TEST(empty_log_ends_where_it_starts),
+        TEST(bytes_between_the_records_and_the_next_block_are_zero),
         TEST(flush_beyond_the_tail_is_refused),
         TEST(random_groups_fill_many_segments),
         TEST(groups_of_any_length_fit_around_a_segment_end),
