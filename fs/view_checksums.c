@@ -4,8 +4,9 @@
 #include "fs/pfs.h"
 #include "fs/view.h"
 
-#include <stdlib.h>
 #include <xxhash.h>
+
+#include "base/mem.h"
 
 #define LINE_LEN (sizeof(XXH128_canonical_t) * 2 + 2 + PFS_PAGE_NAME_LEN + 1)
 #define PAGES_A_STEP 64u
@@ -44,7 +45,7 @@ static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
 
     if (err)
         return err;
-    buf = malloc(ps_store_page_size(c->subject.fs->store));
+    buf = ps_buf_alloc(ps_store_page_size(c->subject.fs->store));
     if (!buf)
         return ps_fail(PS_ERR_NOMEM, "no memory for a copy of a page");
     for (uint32_t i = 0; i < count && !err; i++) {
@@ -53,7 +54,7 @@ static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
             c->at = (uint64_t)pages[i].page_no + 1;
     }
     c->done = count == 0;
-    free(buf);
+    ps_buf_free(buf);
     return err;
 }
 

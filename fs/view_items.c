@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 /* --- showing ------------------------------------------------------------------------------ */
 
 /* Bytes at the start of s that are one character of text; 0: none. */
@@ -77,7 +79,7 @@ static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
     c->done = !err && count == 0;
     if (err || c->done)
         return err;
-    buf = malloc(page_size);
+    buf = ps_buf_alloc(page_size);
     if (!buf)
         return ps_fail(PS_ERR_NOMEM, "no memory for a copy of a page");
     err = ps_page_copy(c->subject.table, page.page_no, c->cancel, buf);
@@ -85,7 +87,7 @@ static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
         err = add_items(ps_format_by_id(info.format), buf, page_size, out);
     if (!err || err == PS_ERR_NOENT)
         c->at = (uint64_t)page.page_no + 1;
-    free(buf);
+    ps_buf_free(buf);
     return err == PS_ERR_NOENT ? PS_OK : err;
 }
 

@@ -391,7 +391,7 @@ ps_err ps_seek(struct ps_table *t, enum ps_space space, uint64_t off, bool data,
         err = ps_map_next(&t->map, (uint32_t)(off / page_bytes), wanted, &page, NULL);
     ps_table_unlock(t);
     at = (uint64_t)page * page_bytes;
-    if (!data && (err == PS_ERR_NOENT || at > size) && off < size) {
+    if (!data && (err == PS_ERR_NOENT || at >= size) && off < size) {
         *ret = size; /* there is always a hole at the end */
         return PS_OK;
     }
