@@ -24,9 +24,10 @@ struct worker {
 struct ps_background {
     struct ps_store *s;
     struct ps_mutex mtx;  /* rank LEAF */
-    struct ps_cond cond;  /* stop, or want_checkpoint */
+    struct ps_cond cond;  /* stop, or a wish */
     bool stop;            /* guarded by mtx */
     bool want_checkpoint; /* guarded by mtx */
+    bool want_flush;      /* guarded by mtx */
     struct worker log_writer, cleaner, checkpointer;
 };
 
@@ -128,27 +129,47 @@ bool ps_store_step(struct ps_store *s, enum ps_task task)
 /* --- threads
  * -------------------------------------------------------------------------------------- */
 
-/* Waits out a period; false when it is time to stop. */
-static bool wait_period(struct ps_background *b, uint64_t period_us, bool heed_wishes)
+/* Waits out a period, or until the wish (may be NULL) is there; false when it is time to stop. */
+static bool wait_period(struct ps_background *b, uint64_t period_us, const bool *wish)
 {
     uint64_t deadline = ps_io_now_us(b->s->io) + period_us;
     bool go_on;
 
     ps_mutex_lock(&b->mtx);
-    while (!b->stop && !(heed_wishes && b->want_checkpoint) &&
-           ps_cond_wait_until(&b->cond, &b->mtx, deadline))
+    while (!b->stop && !(wish && *wish) && ps_cond_wait_until(&b->cond, &b->mtx, deadline))
         ;
     go_on = !b->stop;
     ps_mutex_unlock(&b->mtx);
     return go_on;
 }
 
+static bool take_wish(struct ps_background *b, bool *wish)
+{
+    bool wanted;
+
+    ps_mutex_lock(&b->mtx);
+    wanted = *wish;
+    *wish = false;
+    ps_mutex_unlock(&b->mtx);
+    return wanted;
+}
+
+static void make_wish(struct ps_background *b, bool *wish)
+{
+    ps_mutex_lock(&b->mtx);
+    *wish = true;
+    ps_cond_broadcast(&b->cond);
+    ps_mutex_unlock(&b->mtx);
+}
+
 static void *log_writer_main(void *arg)
 {
     struct ps_background *b = ((struct worker *)arg)->b;
 
-    while (wait_period(b, (uint64_t)b->s->wal_delay_ms * 1000u, false))
+    while (wait_period(b, (uint64_t)b->s->wal_delay_ms * 1000u, &b->want_flush)) {
+        (void)take_wish(b, &b->want_flush);
         (void)ps_store_step(b->s, PS_TASK_LOG_WRITER);
+    }
     return NULL;
 }
 
@@ -156,7 +177,7 @@ static void *cleaner_main(void *arg)
 {
     struct ps_background *b = ((struct worker *)arg)->b;
 
-    while (wait_period(b, CLEANER_PERIOD_US, false))
+    while (wait_period(b, CLEANER_PERIOD_US, NULL))
         while (ps_store_step(b->s, PS_TASK_CLEANER))
             ;
     return NULL;
@@ -167,15 +188,10 @@ static void *checkpointer_main(void *arg)
     struct ps_background *b = ((struct worker *)arg)->b;
     struct ps_store *s = b->s;
 
-    while (wait_period(b, CHECKPOINT_LOOK_US, true)) {
-        bool wanted;
+    while (wait_period(b, CHECKPOINT_LOOK_US, &b->want_checkpoint)) {
         ps_err err = PS_OK;
 
-        ps_mutex_lock(&b->mtx);
-        wanted = b->want_checkpoint;
-        b->want_checkpoint = false;
-        ps_mutex_unlock(&b->mtx);
-        if (wanted)
+        if (take_wish(b, &b->want_checkpoint))
             err = checkpoint(s, NULL); /* writers wait for it: no pacing */
         else if (checkpoint_is_due(s))
             err = checkpoint(s, b);
@@ -194,10 +210,13 @@ void ps_background_want_checkpoint(struct ps_store *s)
             ps_store_say(s, PS_MSG_WARNING, "checkpoint: %s", ps_message());
         return;
     }
-    ps_mutex_lock(&b->mtx);
-    b->want_checkpoint = true;
-    ps_cond_broadcast(&b->cond);
-    ps_mutex_unlock(&b->mtx);
+    make_wish(b, &b->want_checkpoint);
+}
+
+void ps_background_want_flush(struct ps_store *s)
+{
+    if (s->background) /* else the log is flushed when the buffer is full */
+        make_wish(s->background, &s->background->want_flush);
 }
 
 static ps_err start(struct ps_background *b, struct worker *w, void *(*main)(void *))

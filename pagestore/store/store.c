@@ -321,6 +321,11 @@ static void want_checkpoint(void *ctx)
     ps_background_want_checkpoint(ctx);
 }
 
+static void want_flush(void *ctx)
+{
+    ps_background_want_flush(ctx);
+}
+
 /* From here on what is appended is of a new incarnation. */
 static ps_err open_log(struct ps_store *s, struct ps_control *control)
 {
@@ -348,6 +353,7 @@ static ps_err open_log(struct ps_store *s, struct ps_control *control)
             .redo_lsn = control->redo_lsn,
             .log_start_lsn = control->log_start_lsn,
             .want_checkpoint = want_checkpoint,
+            .want_flush = want_flush,
             .ctx = s,
         },
         &s->wal);

@@ -290,10 +290,19 @@ static void count_group(struct ps_wal *wal, struct ps_record *recs, size_t count
     atomic_fetch_add(&wal->counters.image_bytes, image_bytes);
 }
 
+/* Asks for a flush, once for each that begins, when this much waits to be written. */
+static void ask_for_flush(struct ps_wal *wal, uint64_t unwritten)
+{
+    if (!wal->opts.want_flush || unwritten < wal->ring_len / 4)
+        return;
+    if (!atomic_load(&wal->flush_wanted) && !atomic_exchange(&wal->flush_wanted, true))
+        wal->opts.want_flush(wal->opts.ctx);
+}
+
 bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_record *recs,
                    size_t count, uint64_t redo_seen)
 {
-    uint64_t bytes;
+    uint64_t bytes, unwritten;
 
     assert(count > 0);
     bytes = prepare_group(recs, count);
@@ -307,8 +316,10 @@ bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_recor
     fit_block(wal, bytes);
     place_group(wal, recs, count);
     pay_slot(wal, slot);
+    unwritten = wal->tail - wal->written_pos;
     ps_wal_check(wal, false);
     ps_mutex_unlock(&wal->tail_mtx);
+    ask_for_flush(wal, unwritten);
     count_group(wal, recs, count, bytes);
     return true;
 }

@@ -19,6 +19,7 @@ struct batch {
 
 static void close_batch(struct ps_wal *wal, struct batch *ret)
 {
+    atomic_store(&wal->flush_wanted, false);
     ps_mutex_lock(&wal->tail_mtx);
     if (wal->block_records > 0)
         ps_wal_close_block(wal, false);
