@@ -424,11 +424,14 @@ static void requests_that_each_want_more_than_half_never_deadlock(void **state)
     struct actor actors[3] = {{.table = 0}, {.table = 1}, {.table = 2}};
     int i;
 
+    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, NULL),
+                     PS_OK); /* so that all start at once */
     for (i = 0; i < 3; i++)
         start(&actors[i], fx, pin_more_than_half);
+    AWAIT_STAT(fx, reserve_waits, 3);
+    ps_pool_release(fx->pool, FRAMES);
     for (i = 0; i < 3; i++)
         join(&actors[i]);
-    assert_true(fx_stats(fx).reserve_waits > 0);
     assert_int_equal(fx_stats(fx).reserved, 0);
 }
 
