@@ -45,8 +45,7 @@ class Mount:
         return self
 
     def __exit__(self, *_):
-        if self.is_mounted():
-            self.kill()
+        self.kill()
         shutil.rmtree(self.work)
 
     def path(self, *names):
@@ -77,14 +76,16 @@ class Mount:
 
     def kill(self):
         """SIGKILL to the daemon; the dead mount is taken away."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.daemon(), signal.SIGKILL)
+        if self.is_mounted():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.daemon(), signal.SIGKILL)
         self.forget()
 
     def forget(self):
         """After the daemon's death: waits until it is gone, takes its mount away."""
         self.wait_unlocked()
-        run("umount", "-l", self.dir)
+        if self.is_mounted():
+            run("umount", "-l", self.dir)
 
     def stats(self):
         with open(self.path(".pagefs", "stats"), encoding="utf-8") as stats:

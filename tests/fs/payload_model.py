@@ -61,6 +61,7 @@ class Payload:
         self.noise = rng.randbytes(2 * REQUEST_MAX)
         self.fd = self.fd_append = -1
         self.last = "nothing"
+        self.length_max = 0
 
     # --- mounting
 
@@ -148,8 +149,8 @@ class Payload:
 
     def do_truncate(self):
         size = self.offset(beyond=8 * self.unit)
-        if self.rng.random() < 0.05:
-            size = 0
+        if self.rng.random() < 0.7:
+            size = max(size, len(self.model) - 8 * self.unit)
         self.last = f"truncate of {len(self.model)} to {size}"
         os.ftruncate(self.fd, size)
         del self.model[size:]
@@ -240,11 +241,12 @@ class Payload:
         """The pool is smaller than the payload may be, so that pages get evicted."""
         doings = [self.do_write, self.do_append, self.do_read, self.do_truncate, self.do_open_trunc,
                   self.do_fallocate, self.do_seek]
-        weights = [40, 10, 25, 3, 0.05, 12, 10]
+        weights = [40, 10, 25, 2, 0.02, 12, 10]
         for done in range(operations):
             self.rng.choices(doings, weights)[0]()
             if self.rng.random() < 0.002:
                 os.fsync(self.fd)
+            self.length_max = max(self.length_max, len(self.model))
             if done % 1000 == 999:
                 self.compare_all()
             if done % 5000 == 2500:
@@ -266,7 +268,7 @@ def main(programs, page_size, operations):
         payload.close()
         mount.stop()
         mount.pagectl("verify", mount.store)
-    print(f"page size {page_size}: {operations} operations")
+    print(f"{operations} operations, up to {payload.length_max} bytes")
 
 
 if __name__ == "__main__":
