@@ -1,6 +1,7 @@
 #include "fs/errmap.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <errno.h>
 
 int pfs_errno(ps_err err)
@@ -42,7 +43,7 @@ int pfs_errno(ps_err err)
     case PS_ERR_COUNT_:
         break;
     }
-    assert(!"an error code of the library without an errno");
+    assert(false && "an error code of the library without an errno");
     return EIO;
 }
 

@@ -2,8 +2,10 @@
  * handle.h - one open file or directory of the mount.
  *
  * Ownership  open makes a handle and puts its address into fuse_file_info.fh; release takes it
- *            back. It holds a reference to its table, so that a dropped table stays an object
- *            until the last descriptor goes.
+ *            back. Release can come as soon as the last request's reply is out, while the handler
+ *            that sent it has still to tidy up: who does takes a reference of its own. A handle
+ *            refers to its table, so that a dropped one stays an object until the last
+ *            descriptor goes.
  * Locking    fields are set before the handle is shared, but for dead (set by events) and pending
  *            (guarded by pending_mtx).
  */
@@ -19,6 +21,7 @@
 struct pfs;
 
 struct pfs_handle {
+    _Atomic unsigned refs;
     struct pfs_object object;
     struct ps_table *table; /* NULL where no table is meant */
     struct pfs_gen *gen;    /* of generated files open for reading, else NULL */
@@ -30,10 +33,10 @@ struct pfs_handle {
     struct pfs_handle *next; /* the registry's: handles of one inode */
 };
 
-/* Takes the table's reference over, also when it fails. table may be NULL. */
+/* With one reference. Takes the table's reference over, also when it fails. table may be NULL. */
 PS_MUST_USE ps_err pfs_handle_create(const struct pfs_object *o, struct ps_table *table,
                                      struct pfs_handle **ret);
-/* NULL is allowed. */
-void pfs_handle_destroy(struct pfs_handle *h);
+void pfs_handle_ref(struct pfs_handle *h);
+void pfs_handle_unref(struct pfs_handle *h);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fuse_log.h>
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ static int priority_of(enum ps_message_level level)
     case PS_MSG_ERROR:
         return LOG_ERR;
     }
-    assert(!"a message level without a syslog priority");
+    assert(false && "a message level without a syslog priority");
     return LOG_ERR;
 }
 

@@ -212,7 +212,7 @@ static void close_handles(struct pfs *fs)
         if (pfs_flush_pending(fs, h, NULL) != 0)
             pfs_log(PS_MSG_ERROR, "the end of what was appended to %s is lost: %s",
                     pfs_node_of(&h->object)->name, ps_message());
-        pfs_handle_destroy(h);
+        pfs_handle_unref(h);
     }
 }
 

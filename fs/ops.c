@@ -43,7 +43,7 @@ int pfs_open_handle(struct pfs *fs, const struct pfs_object *o, struct ps_table 
         return pfs_errno(err);
     err = pfs_inodes_add(fs->inodes, h);
     if (err) {
-        pfs_handle_destroy(h);
+        pfs_handle_unref(h);
         return pfs_errno(err);
     }
     fi->fh = (uintptr_t)h;
@@ -54,7 +54,7 @@ int pfs_open_handle(struct pfs *fs, const struct pfs_object *o, struct ps_table 
 void pfs_close_handle(struct pfs *fs, struct pfs_handle *h)
 {
     pfs_inodes_remove(fs->inodes, h);
-    pfs_handle_destroy(h);
+    pfs_handle_unref(h);
 }
 
 /* Largest requests that the store takes in one step; plain reads into our buffer beat splicing. */

@@ -114,7 +114,8 @@ void pfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* --- read ------------------------------------------------------------------------------------ */
 
-/* The reply goes out straight from the frames. */
+/* The reply goes out straight from the frames. The client may have closed the file by the time that
+ * they are given back. */
 static void reply_bytes(fuse_req_t req, struct pfs_handle *h, enum ps_space space, uint64_t off,
                         size_t size, unsigned flags)
 {
@@ -128,11 +129,13 @@ static void reply_bytes(fuse_req_t req, struct pfs_handle *h, enum ps_space spac
         fuse_reply_err(req, pfs_errno_handle(err));
         return;
     }
+    pfs_handle_ref(h);
     if (h->dead) /* asked only now: what is held is a page that took the freed one's place */
         fuse_reply_err(req, EIO);
     else
         fuse_reply_iov(req, r.iov, r.iov_count);
     ps_read_end(&r);
+    pfs_handle_unref(h);
 }
 
 static void read_page(fuse_req_t req, struct pfs_handle *h, size_t size, uint64_t off)

@@ -25,37 +25,44 @@ enum key {
     KEY_REMOUNT,
 };
 
+/* FUSE_OPT_KEY, without its conversion of -1U that compilers warn of. */
+#define KEY(text, number)                                      \
+    {                                                          \
+        .templ = (text), .offset = UINT_MAX, .value = (number) \
+    }
+#define IGNORE(text) KEY(text, FUSE_OPT_KEY_DISCARD)
+
 static const struct fuse_opt spec[] = {
-    FUSE_OPT_KEY("-h", KEY_HELP),
-    FUSE_OPT_KEY("--help", KEY_HELP),
-    FUSE_OPT_KEY("-V", KEY_VERSION),
-    FUSE_OPT_KEY("--version", KEY_VERSION),
-    FUSE_OPT_KEY("-f", KEY_FOREGROUND),
-    FUSE_OPT_KEY("-d", KEY_DEBUG),
-    FUSE_OPT_KEY("pool=", KEY_OURS),
-    FUSE_OPT_KEY("policy=", KEY_OURS),
-    FUSE_OPT_KEY("fsync=", KEY_OURS),
-    FUSE_OPT_KEY("wal_delay=", KEY_OURS),
-    FUSE_OPT_KEY("max_wal=", KEY_OURS),
-    FUSE_OPT_KEY("checkpoint_timeout=", KEY_OURS),
-    FUSE_OPT_KEY("io=", KEY_OURS),
-    FUSE_OPT_KEY("on_corrupt=", KEY_OURS),
-    FUSE_OPT_KEY("threads=", KEY_OURS),
-    FUSE_OPT_KEY("wal_images=", KEY_OURS),
-    FUSE_OPT_KEY("kernel_cache", KEY_OURS),
-    FUSE_OPT_KEY("ro", KEY_OURS),
-    FUSE_OPT_KEY("remount", KEY_REMOUNT),
+    KEY("-h", KEY_HELP),
+    KEY("--help", KEY_HELP),
+    KEY("-V", KEY_VERSION),
+    KEY("--version", KEY_VERSION),
+    KEY("-f", KEY_FOREGROUND),
+    KEY("-d", KEY_DEBUG),
+    KEY("pool=", KEY_OURS),
+    KEY("policy=", KEY_OURS),
+    KEY("fsync=", KEY_OURS),
+    KEY("wal_delay=", KEY_OURS),
+    KEY("max_wal=", KEY_OURS),
+    KEY("checkpoint_timeout=", KEY_OURS),
+    KEY("io=", KEY_OURS),
+    KEY("on_corrupt=", KEY_OURS),
+    KEY("threads=", KEY_OURS),
+    KEY("wal_images=", KEY_OURS),
+    KEY("kernel_cache", KEY_OURS),
+    KEY("ro", KEY_OURS),
+    KEY("remount", KEY_REMOUNT),
     /* mount(8) and fstab talk among themselves with these. */
-    FUSE_OPT_KEY("auto", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("noauto", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("defaults", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("user", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("nouser", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("users", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("nofail", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("_netdev", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("comment=", FUSE_OPT_KEY_DISCARD),
-    FUSE_OPT_KEY("x-", FUSE_OPT_KEY_DISCARD),
+    IGNORE("auto"),
+    IGNORE("noauto"),
+    IGNORE("defaults"),
+    IGNORE("user"),
+    IGNORE("nouser"),
+    IGNORE("users"),
+    IGNORE("nofail"),
+    IGNORE("_netdev"),
+    IGNORE("comment="),
+    IGNORE("x-"),
     FUSE_OPT_END,
 };
 

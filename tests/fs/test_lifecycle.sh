@@ -1,0 +1,147 @@
+#!/bin/bash
+# Start, options, signals, crashes, unmounting.
+. "$(dirname "$0")/lib.sh"
+
+# exits (of the library) writes out and err into the folder it runs in
+refused()
+{
+    local status=$1 pattern=$2
+
+    shift 2
+    exits "$status" "$@" && says_one_line err "$pattern"
+}
+
+check "--help and --version exit with 0" \
+    sh 'cd / && pagefs --help | grep usage && pagefs --version | grep "^pagefs [0-9]" &&
+        umount.fuse.pagefs --help | grep usage && umount.fuse.pagefs --version | grep "[0-9]"'
+new_store || exit 1
+check "wrong usage is one line and exit status 2" refused 2 '^pagefs: usage' pagefs
+check "too many arguments are refused" refused 2 'too many' pagefs a b c
+for option in pool=none pool=0 policy fsync=never wal_delay=-1 wal_delay=x max_wal= \
+    checkpoint_timeout=0 io=mmapped on_corrupt=skip threads=0 wal_images=no remount; do
+    check "-o $option is refused" refused 2 '^pagefs: ' pagefs -o "$option" "$store" "$mnt"
+done
+check "an option that nobody knows is refused" \
+    refused 1 '^pagefs: .*faults' pagefs -o faults "$store" "$mnt"
+check "a policy that nobody knows is refused" \
+    refused 1 '^pagefs: .*policy' pagefs -o policy=magic "$store" "$mnt"
+check "a source that is not there is refused" \
+    refused 1 '^pagefs: .*/nowhere: No such file' pagefs "$work/nowhere" "$mnt"
+mkdir "$work/empty"
+check "a folder that is no store is refused" \
+    refused 1 '^pagefs: .*/empty: ' pagefs "$work/empty" "$mnt"
+check "a mount point that is not there is refused" \
+    refused 1 '^pagefs: mount point .*/nowhere: No such file' pagefs "$store" "$work/nowhere"
+check "a mount point that is a file is refused" \
+    refused 1 'Not a directory' pagefs "$store" "$store/lock"
+
+check "the mount is usable at once, says what it is, and lets its descriptors go" \
+    sh 'cd "$work" && out=$(pagefs "$store" "$mnt" 2>&1) && [ -z "$out" ] && [ -e "$mnt/.pagefs" ] &&
+        grep -q "^$store $mnt fuse.pagefs .*default_permissions" /proc/self/mounts'
+check "a store in use is refused, and says by whom" \
+    refused 1 'store is in use by pid [0-9]+' pagefs "$store" "$work/empty"
+check "umount.fuse.pagefs returns when the store is closed" \
+    sh 'cd "$work" && mkdir "$mnt/t" && touch "$mnt/t/0" && unmounted && flock -n "$store/lock" true &&
+        pagectl verify "$store"'
+check "fusermount3 -u ends the daemon too" \
+    sh 'mounted && cd "$work" && fusermount3 -u "$mnt" && flock "$store/lock" true &&
+        pagectl verify "$store"'
+for signal in TERM INT HUP; do
+    check "SIG$signal unmounts, closes the store, and leaves nothing mounted" \
+        sh "cd \"\$work\" && mounted && touch \"\$mnt/t/1\" && kill -$signal \$(cat \"\$store/lock\") &&
+            flock \"\$store/lock\" true && ! grep -F \" \$mnt \" /proc/self/mounts &&
+            pagectl verify \"\$store\""
+done
+check "SIGTERM ends a mount that is busy" \
+    sh 'mounted && cd "$mnt/t" && exec 3<1 && kill $(cat "$store/lock") &&
+        flock "$store/lock" true && ! grep -F " $mnt " /proc/self/mounts'
+check "SIGTERM under load ends it too, and everything acknowledged is there" \
+    true_in_python '
+def mount():
+    subprocess.check_call(["pagefs", os.environ["store"], os.environ["mnt"]])
+os.chdir("/")
+mount()
+mnt = os.environ["mnt"] + "/"
+done = {}
+def work(n):
+    try:
+        os.mkdir(mnt + "w%d" % n)
+        for i in range(10**6):
+            path = mnt + "w%d/%d" % (n, i % 50)
+            f = fd(path, os.O_RDWR | os.O_CREAT)
+            os.pwrite(f, b"%020d" % i, 100)
+            done[n, i % 50] = i
+            os.close(f)
+            if i % 20 == 19:
+                os.truncate(mnt + "w%d/views/image" % n, 8192 * 50)
+    except OSError:
+        pass
+threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+[t.start() for t in threads]
+time.sleep(1)
+os.kill(int(open(os.environ["store"] + "/lock").read()), signal.SIGTERM)
+[t.join() for t in threads]
+subprocess.check_call(["flock", os.environ["store"] + "/lock", "true"])
+mount()
+for (n, page), i in done.items():
+    assert int(read(mnt + "w%d/%d" % (n, page))[100:120]) >= i
+subprocess.check_call(["umount.fuse.pagefs", os.environ["mnt"]])'
+check "a killed daemon leaves a dead mount, which the next one replaces and recovers" \
+    sh 'cd "$work" && mounted && mkdir "$mnt/k" && cp "$(command -v pagectl)" "$mnt/k/views/payload" &&
+        sync "$mnt/k" && kill -9 $(cat "$store/lock") && flock "$store/lock" true &&
+        ! ls "$mnt" 2>/dev/null && pagectl verify "$store" && mounted &&
+        cmp "$(command -v pagectl)" "$mnt/k/views/payload" &&
+        [ "$(grep -cF " $mnt " /proc/self/mounts)" = 1 ] && unmounted && pagectl verify "$store"'
+check "what a sync did not cover is durable within wal_delay" \
+    sh 'cd "$work" && mounted -o wal_delay=50 && mkdir "$mnt/d" && echo hello >"$mnt/d/views/payload" &&
+        sleep 0.5 && kill -9 $(cat "$store/lock") && flock "$store/lock" true && mounted &&
+        [ "$(cat "$mnt/d/views/payload")" = hello ] && unmounted'
+check "-o ro shows all and changes nothing" \
+    sh 'cd "$work" && mounted -o ro && [ "$(cat "$mnt/d/views/payload")" = hello ] &&
+        fails_with EROFS "os.mkdir(\"new\")" && fails_with EROFS "fd(\"d/0\", os.O_WRONLY)" &&
+        unmounted && pagectl verify "$store"'
+check "-o kernel_cache serves reads from the kernel, and sees changes by other ways" \
+    sh 'cd "$work" && mounted -o kernel_cache && cd "$mnt" && head -c 8192 /dev/urandom >"$work/p" &&
+        mkdir c && cat "$work/p" >c/views/image && cat c/0 >/dev/null &&
+        was=$(number c/stats page_reads) && cat c/0 c/0 >/dev/null &&
+        [ "$(number c/stats page_reads)" = "$was" ] &&
+        true_in_python "write(\"c/views/image\", b\"changed\", 1000)" && sleep 1.2 &&
+        [ "$(dd if=c/0 bs=1 skip=1000 count=7 2>/dev/null)" = changed ] && unmounted'
+check "the smallest pool and few threads serve many clients" \
+    true_in_python '
+os.chdir("/")
+subprocess.check_call(["pagefs", "-o", "pool=4M,threads=4", os.environ["store"], os.environ["mnt"]])
+code = """
+import os, sys
+os.chdir(sys.argv[1])
+d = "p" + sys.argv[2]
+os.mkdir(d)
+f = os.open(d + "/views/payload", os.O_RDWR)
+data = os.urandom(1 << 20)
+for i in range(12):
+    assert os.pwrite(f, data, i << 20) == 1 << 20
+os.fsync(f)
+for i in range(12):
+    assert os.pread(f, 1 << 20, i << 20) == data
+"""
+runs = [subprocess.Popen([sys.executable, "-c", code, os.environ["mnt"], str(n)]) for n in range(8)]
+assert [r.wait() for r in runs] == [0] * 8
+subprocess.check_call(["umount.fuse.pagefs", os.environ["mnt"]])'
+check "the largest pages work in the smallest pool" \
+    sh 'cd "$work" && mkdir "$work/mib" && pagectl init --page-size 1M "$work/mib" &&
+        pagefs -o pool=8M "$work/mib" "$mnt" && mkdir "$mnt/t" &&
+        head -c 20000000 /dev/urandom >"$work/data" && cp "$work/data" "$mnt/t/views/payload" &&
+        cmp "$work/data" "$mnt/t/views/payload" && (cd "$mnt/t" && xxhsum -c views/checksums) &&
+        unmounted && pagectl verify "$work/mib"'
+check "a path with blanks and commas is mounted and unmounted" \
+    sh 'cd "$work" && mkdir "a, b" "m, n" && pagectl init "a, b" && pagefs "a, b" "m, n" &&
+        umount.fuse.pagefs "m, n" && pagectl verify "a, b"'
+check "umount.fuse.pagefs of what is no mount is an error" \
+    refused 1 'no pagefs is mounted' umount.fuse.pagefs "$work/empty"
+check "a store that could not be closed makes umount.fuse.pagefs fail" \
+    sh 'cd "$work" && mounted && mkdir "$mnt/u" && dd if=/dev/zero of="$mnt/u/views/payload" bs=1M \
+            count=1 && mount -t tmpfs none "$work/empty" &&
+        kill -STOP $(cat "$store/lock") && { umount.fuse.pagefs "$mnt" 2>err & } &&
+        { while grep -qF " $mnt " /proc/self/mounts; do :; done; kill -9 $(cat "$store/lock"); } &&
+        ! wait $! && grep "not closed cleanly" err; umount "$work/empty"; mounted && unmounted'
+finish
