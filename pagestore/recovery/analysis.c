@@ -18,6 +18,7 @@ void ps_reader_options(const struct ps_control *control, struct ps_io *io,
         .incarnation = control->incarnation,
         .incarnation_lsn = control->incarnation_lsn,
         .durable_lsn = control->durable_lsn,
+        .known_end_lsn = control->state == PS_STATE_CLEAN ? control->end_lsn : 0,
     };
 }
 

@@ -268,6 +268,7 @@ ps_err ps_store_wal_text(struct ps_store *s, uint64_t from,
     stop = s->wal ? ps_wal_durable_lsn(s->wal) : s->recovered.end.last_lsn;
     ps_reader_options(&control, s->io, &opts);
     opts.durable_lsn = 0;
+    opts.known_end_lsn = stop;
     err = ps_wal_oldest_pos(s->io, opts.segment_size, &opts.start_pos);
     if (!err && from > opts.start_pos) /* not what lies in segments before */
         opts.start_pos += (from - 1 - opts.start_pos) / opts.segment_size * opts.segment_size;

@@ -58,6 +58,8 @@ static void on_poison(void *ctx, const char *reason)
     struct ps_store *s = ctx;
     const struct ps_event event = {.kind = PS_EVENT_POISONED, .name = reason};
 
+    if (s->wal)
+        ps_wal_wake(s->wal); /* nobody frees log any more */
     ps_store_say(s, PS_MSG_ERROR, "the store is read-only from now on: %s", reason);
     ps_store_event(s, &event);
 }
@@ -374,7 +376,7 @@ static ps_err open_pool(struct ps_store *s)
 
     if (!opts.policy)
         return ps_fail(PS_ERR_INVAL, "policy=%s: there is no such policy", s->opts.policy);
-    if (s->opts.pool_bytes < POOL_BYTES_MIN || frames < POOL_PAGES_MIN)
+    if ((s->io_is_ours && s->opts.pool_bytes < POOL_BYTES_MIN) || frames < POOL_PAGES_MIN)
         return ps_fail(PS_ERR_INVAL, "pool=%llu: must be at least 4M, and %u pages of %u",
                        (unsigned long long)s->opts.pool_bytes, POOL_PAGES_MIN, s->page_size);
     if (frames > INT32_MAX)
@@ -580,7 +582,7 @@ static ps_err check_is_store(struct ps_store *s)
 
 static ps_err open_layers(struct ps_store *s)
 {
-    struct ps_control before, control;
+    struct ps_control before, control = {0};
     ps_err err = open_io(s);
 
     if (!err)

@@ -322,7 +322,8 @@ static ps_err create_locked(struct ps_store *s, const struct ps_catalog_entry *e
     }
     t->type = entry->type;
     memcpy(t->name, entry->name, sizeof(t->name));
-    t->ctime_us = t->mtime_us = entry->ctime_us;
+    t->ctime_us = entry->ctime_us;
+    t->mtime_us = entry->ctime_us;
     t->summary_known = true;
     why.created = t;
     err = make_files(s, t->id);

@@ -406,6 +406,7 @@ crash_undoes_the_transaction_that_did_not_commit_and_keeps_the_one_that_did(void
     struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
     uint8_t data[30000];
     struct ps_txn *won, *lost;
+    struct sim_disk *disk;
 
     fill(data, sizeof(data), 9);
     ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), 0, NULL));
@@ -420,8 +421,14 @@ crash_undoes_the_transaction_that_did_not_commit_and_keeps_the_one_that_did(void
     ok(ps_txn_commit(won));
     ok(ps_store_sync(f->store, NULL));
     memcpy(data, "committed", 9);
+    disk = sim_disk_clone(f->disk); /* as it is with the transaction under way */
+    ok(ps_txn_abort(lost));
     ps_table_unref(t);
-    crash(f, SIM_CRASH_DROP);
+    ps_store_abandon(f->store);
+    sim_disk_free(f->disk);
+    f->disk = disk;
+    sim_disk_crash(disk, SIM_CRASH_DROP, 1);
+    reopen(f);
     t = find(f, "t");
     expect_payload(t, 0, data, sizeof(data));
     ps_table_unref(t);
