@@ -209,12 +209,30 @@ void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,
 /* --- hits --------------------------------------------------------------------------------------
  */
 
+/* In a stripe that is not known to be this thread's. */
+static void count_in_stripe(struct ps_pool_stripe *stripe, uint64_t self)
+{
+    uint64_t nobody = 0;
+
+    if (atomic_compare_exchange_strong(&stripe->owner, &nobody, self))
+        atomic_fetch_add(&stripe->owned, 1);
+    else
+        atomic_fetch_add(&stripe->hits, 1);
+}
+
 static inline void count_hit(struct ps_pool *pool, const struct ps_frame *f)
 {
-    uint64_t self = (uint64_t)(uintptr_t)pthread_self() * 0x9e3779b97f4a7c15ull;
-    struct ps_pool_stripe *stripe = &pool->stripes[(self >> 32) % PS_POOL_STRIPES];
+    uint64_t self = (uint64_t)(uintptr_t)pthread_self();
+    uint64_t spread = self * 0x9e3779b97f4a7c15ull;
+    struct ps_pool_stripe *stripe = &pool->stripes[(spread >> 32) % PS_POOL_STRIPES];
+    uint64_t owned;
 
-    atomic_fetch_add_explicit(&stripe->hits, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&stripe->owner, memory_order_relaxed) == self) {
+        owned = atomic_load_explicit(&stripe->owned, memory_order_relaxed);
+        atomic_store_explicit(&stripe->owned, owned + 1, memory_order_relaxed);
+    } else {
+        count_in_stripe(stripe, self);
+    }
     if (pool->wants_hits)
         pool->evict->ops->hit(pool->evict, ps_frame_no(pool, f));
 }

@@ -119,7 +119,7 @@ void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
         .frames = pool->frame_count,
     };
     for (size_t i = 0; i < PS_POOL_STRIPES; i++)
-        ret->hits += atomic_load(&pool->stripes[i].hits);
+        ret->hits += atomic_load(&pool->stripes[i].owned) + atomic_load(&pool->stripes[i].hits);
     count_frames(pool, ret);
     ps_mutex_lock(&pool->dirty_mtx);
     ret->dirty = pool->dirty_count;

@@ -108,8 +108,13 @@ struct ps_load_wait {
     struct ps_cond cond;
 } __attribute__((aligned(64)));
 
-/* Counters that every access touches, spread so that threads do not share a line. */
+/* Counters that every access touches, spread so that threads rarely share a line. The first thread
+ * that comes to a stripe owns it and counts without a locked instruction, as nobody else writes
+ * `owned`; threads that find it taken share `hits`. A dead owner's name may come back as another
+ * thread's, which then is the only one of that name. */
 struct ps_pool_stripe {
+    _Atomic uint64_t owner; /* name of a thread, 0: none yet */
+    _Atomic uint64_t owned;
     _Atomic uint64_t hits;
 } __attribute__((aligned(64)));
 

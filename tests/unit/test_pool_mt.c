@@ -258,6 +258,39 @@ static void batches_that_overlap_read_each_page_once(void **state)
         assert_int_equal(fx->loads[0][i], 1);
 }
 
+#define COUNT_THREADS 48
+#define COUNT_PINS 2000
+
+static void *pin_often(void *arg)
+{
+    struct actor *a = arg;
+    int i;
+
+    for (i = 0; i < COUNT_PINS; i++) {
+        struct ps_page *page;
+        const struct ps_tag tag = fx_tag(0, 1);
+
+        MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
+        ps_pool_unpin(a->fx->pool, page);
+    }
+    return NULL;
+}
+
+static void every_hit_of_more_threads_than_stripes_is_counted(void **state)
+{
+    struct fx *fx = *state;
+    struct actor actors[COUNT_THREADS] = {0};
+    int i;
+
+    fx_touch(fx, 0, 1);
+    for (i = 0; i < COUNT_THREADS; i++)
+        start(&actors[i], fx, pin_often);
+    for (i = 0; i < COUNT_THREADS; i++)
+        join(&actors[i]);
+    assert_int_equal(fx_stats(fx).hits, COUNT_THREADS * COUNT_PINS);
+    assert_int_equal(fx_stats(fx).misses, 1);
+}
+
 /* --- writes --------------------------------------------------------------------------------------
  */
 
@@ -706,6 +739,7 @@ int main(void)
         POOL_TEST(nobody_sees_a_new_page_before_it_is_written),
         POOL_TEST(who_waits_for_a_new_page_that_is_taken_back_reads_the_old_one),
         POOL_TEST(batches_that_overlap_read_each_page_once),
+        POOL_TEST(every_hit_of_more_threads_than_stripes_is_counted),
         POOL_TEST(change_during_write_is_not_lost),
         POOL_TEST(failed_write_of_a_page_changed_meanwhile_keeps_the_older_rec_lsn),
         POOL_TEST(flush_waits_for_pages_that_others_are_writing),
