@@ -4,8 +4,8 @@
     tests/bench/run.py [--rounds N] [--seconds S] [--build DIR] [--dir DIR]
 
 Each row is a pair: A is pagefs, B the peer. A and B are measured by turns, N rounds of S seconds
-each; the ratio is the median of the rounds' ratios A/B, with the interval that holds the middle
-half of them. Client and daemons run on one CPU (taskset -c 0), because a wake-up that crosses CPUs
+each; the ratio is the median of the rounds' ratios A/B (of times: B/A), with the interval that holds the
+middle half of them. Client and daemons run on one CPU (taskset -c 0), because a wake-up that crosses CPUs
 costs ten times what is measured here. DIR (default: a new folder below the build's) is where stores
 and files lie: put it on the disk that is to be measured.
 """
@@ -105,10 +105,12 @@ def number(value):
 
 
 def pins(program, rounds):
-    """bench_pin does its own rounds; its last line is `ns_ours ns_peer ratio low high`."""
-    out = subprocess.run(ON_ONE_CPU + [program, "--rounds", str(rounds), "--machine"], check=True,
-                         capture_output=True, text=True)
-    return [float(word) for word in out.stdout.split("\n")[-2].split()]
+    """bench_pin takes turns by itself; its lines end in `NAME NUMBER [ns]`."""
+    out = subprocess.run(ON_ONE_CPU + [program, "131072", str(rounds)], check=True,
+                         capture_output=True, text=True).stdout
+    found = {line.split()[0]: line.split() for line in out.splitlines()}
+    ratio, low, high = (float(word) for word in found["ratio"][1:4])
+    return float(found["pagestore"][2]), float(found["Berkeley"][3]), ratio, low, high
 
 
 def main():
@@ -137,8 +139,8 @@ def main():
 
     try:
         say("... pin and unpin")
-        rows.append(("pin + unpin, random among 131,072 resident pages; B: Berkeley DB mpool",
-                     "ns") + tuple(pins(bench + "/bench_pin", args.rounds)))
+        rows.append(("pin + unpin, random among 131,072 resident pages; B: Berkeley DB mpool "
+                     "(ratio B/A)", "ns") + pins(bench + "/bench_pin", args.rounds))
         peer = Peer(bench + "/peer_memfs", folder)
         open_things.append(peer)
         fs = Mount(bins, folder, "pagefs", "fsync=checkpoint")
@@ -164,7 +166,7 @@ def main():
 
     print(f"Medians of {args.rounds} rounds by turns, {time.strftime('%Y-%m-%d')}, "
           f"{os.cpu_count()} CPUs, Linux {os.uname().release.split('-')[0]}.\n")
-    print("| What | pagefs (A) | peer (B) | A/B (middle half) |")
+    print("| What | pagefs (A) | peer (B) | ratio (middle half) |")
     print("|---|---:|---:|---:|")
     for what, unit, a, b, ratio, low, high in rows:
         print(f"| {what} | {number(a)} {unit} | {number(b)} {unit} | {ratio:.2f} "
