@@ -1,9 +1,11 @@
 #include "fs/mountpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,17 +32,31 @@ static bool take_down(const char *path)
     return false;
 }
 
+/* Attributes may come from the kernel's memory of better days: statfs() asks the daemon itself. */
+static bool is_dead(const char *path)
+{
+    struct statfs fs;
+
+    return statfs(path, &fs) != 0 && errno == ENOTCONN;
+}
+
+/* Asks the daemon, if there is one: the kernel may know a dead mount's attributes by heart. */
+static int stat_fresh(const char *path, struct statx *ret)
+{
+    return statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, ret);
+}
+
 bool pfs_mountpoint_prepare(const char *path)
 {
-    struct stat st;
-    int failed = stat(path, &st);
+    struct statx st;
+    int failed = stat_fresh(path, &st);
 
     if (failed && errno == ENOTCONN) {
         if (!take_down(path))
             return false;
-        failed = stat(path, &st);
+        failed = stat_fresh(path, &st);
     }
-    if (failed || !S_ISDIR(st.st_mode)) {
+    if (failed || !S_ISDIR(st.stx_mode)) {
         pfs_say("mount point %s: %s", path, strerror(failed ? errno : ENOTDIR));
         return false;
     }
