@@ -518,7 +518,8 @@ static void open_checkpointer(struct ps_store *s, const struct ps_control *contr
     s->ckpt_ready = true;
 }
 
-/* Redo may have seen tables that were dropped later, and pages that were freed later. */
+/* Redo may have seen tables that were dropped later, and pages that were freed later; files may
+ * be there that no table has. */
 static ps_err forget_leftovers(struct ps_store *s)
 {
     uint32_t i;
@@ -527,7 +528,7 @@ static ps_err forget_leftovers(struct ps_store *s)
         if (!s->tables[i]->name[0])
             ps_registry_remove(s, s->tables[i]);
     (void)ps_pool_drop_clean(s->pool);
-    return PS_OK;
+    return ps_table_strays_remove(s);
 }
 
 /* Recovery's second half: the log can be appended to, and tables have names. */

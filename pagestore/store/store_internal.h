@@ -127,6 +127,10 @@ struct ps_table *ps_registry_find(struct ps_store *s, uint32_t id);
 PS_MUST_USE ps_err ps_table_open_files(struct ps_table *t);
 void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix);
 PS_MUST_USE ps_err ps_table_files_remove(struct ps_store *s, uint32_t id);
+/* After recovery: files of tables that the catalog does not name, because a crash came between
+ * making them and the record of it, or between the record of a drop and removing them. Their ids
+ * may be taken again. */
+PS_MUST_USE ps_err ps_table_strays_remove(struct ps_store *s);
 /* Syncs every page file with unsynced writes. */
 PS_MUST_USE ps_err ps_tables_sync(struct ps_store *s, bool maps);
 /* Reads every catalog item into the registry, checks the maps' roots are there. */

@@ -7,7 +7,8 @@
  * a crash it has happened or it has not:
  *
  *   create   files are made and their folder synced, then the group commits and is flushed. A crash
- *            before that leaves two empty files with an id that is not in the catalog.
+ *            before that leaves two empty files with an id that is not in the catalog: recovery
+ *            removes them.
  *   drop     the group commits and is flushed, then the files are removed. A crash before that:
  *            redo of the record removes them. A checkpoint does not let the record go before they
  *            are removed (ps_tables_sync).

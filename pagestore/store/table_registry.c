@@ -94,6 +94,62 @@ ps_err ps_table_files_remove(struct ps_store *s, uint32_t id)
     return s->io->ops->sync_dir(s->io, PS_TABLES_DIR);
 }
 
+/* --- files that no table has ------------------------------------------------------------------ */
+
+struct strays {
+    struct ps_store *s;
+    uint32_t *ids;
+    size_t count, cap;
+};
+
+/* The table whose file it is; 0: it is none of ours. */
+static uint32_t id_of_file(const char *name)
+{
+    char *end;
+    unsigned long id;
+
+    if (name[0] < '1' || name[0] > '9')
+        return 0;
+    id = strtoul(name, &end, 10);
+    if (id > UINT32_MAX || (strcmp(end, ".pages") != 0 && strcmp(end, ".map") != 0))
+        return 0;
+    return (uint32_t)id;
+}
+
+static ps_err note_stray(void *ctx, const char *name)
+{
+    struct strays *st = ctx;
+    uint32_t id = id_of_file(name);
+
+    if (id == 0 || ps_registry_find(st->s, id))
+        return PS_OK;
+    if (st->count == st->cap) {
+        size_t cap = st->cap ? 2 * st->cap : 16;
+        uint32_t *bigger = realloc(st->ids, cap * sizeof(*bigger));
+
+        if (!bigger)
+            return ps_fail(PS_ERR_NOMEM, "no memory for a list of files");
+        st->ids = bigger;
+        st->cap = cap;
+    }
+    st->ids[st->count++] = id;
+    return PS_OK;
+}
+
+ps_err ps_table_strays_remove(struct ps_store *s)
+{
+    struct strays st = {.s = s};
+    ps_err err = s->io->ops->list(s->io, PS_TABLES_DIR, note_stray, &st);
+    size_t i;
+
+    for (i = 0; !err && i < st.count; i++)
+        err = ps_table_files_remove(s, st.ids[i]);
+    free(st.ids);
+    return err;
+}
+
+/* --- the registry ----------------------------------------------------------------------------- */
+
 /* Where id is, or would go. */
 static uint32_t position(const struct ps_store *s, uint32_t id)
 {

@@ -452,6 +452,21 @@ static void dropped_table_stays_dropped_and_its_files_go(void **state)
     ps_table_unref(t);
 }
 
+static void creation_that_a_crash_cut_off_leaves_no_files_and_can_be_repeated(void **state)
+{
+    struct fixture *f = *state;
+
+    /* The first write after the files are made is that of the log: make the names survive alone. */
+    sim_disk_arm(f->disk, SIM_WRITE_DURABLE, 0, SIM_CUT);
+    assert_int_not_equal(ps_table_create(f->store, "t", PS_FORMAT_NATIVE, PS_PAGE_RAW, NULL),
+                         PS_OK);
+    crash(f, SIM_CRASH_DROP);
+    assert_int_equal(ps_table_count(f->store), 1);
+    assert_false(sim_disk_exists(f->disk, "tables/2.pages"));
+    assert_false(sim_disk_exists(f->disk, "tables/2.map"));
+    ps_table_unref(make(f, "t", PS_FORMAT_NATIVE));
+}
+
 static void flipped_bit_is_an_error_and_a_write_of_the_whole_page_heals_it(void **state)
 {
     struct fixture *f = *state;
@@ -554,6 +569,7 @@ int main(void)
         T(aborted_transaction_leaves_no_trace),
         T(crash_undoes_the_transaction_that_did_not_commit_and_keeps_the_one_that_did),
         T(dropped_table_stays_dropped_and_its_files_go),
+        T(creation_that_a_crash_cut_off_leaves_no_files_and_can_be_repeated),
         T(flipped_bit_is_an_error_and_a_write_of_the_whole_page_heals_it),
         T(page_of_an_earlier_time_is_a_lost_write),
         cmocka_unit_test_setup_teardown(pages_of_a_mebibyte_take_writes_of_a_mebibyte, setup_1m,

@@ -50,7 +50,7 @@ struct ps_event {
 };
 
 struct ps_store_options {
-    uint64_t pool_bytes;      /* default 64 MiB; at least 8 pages and 4 MiB */
+    uint64_t pool_bytes;      /* default 64 MiB; at least 8 pages and, but for io_given, 4 MiB */
     const char *policy;       /* default "clock" */
     const char *io;           /* "auto" (default), "direct", "buffered" */
     uint64_t max_wal;         /* default 1 GiB */
