@@ -1,0 +1,439 @@
+/*
+ * The store under power cuts, on a simulated disk.
+ *
+ * Random work (store_work.h) runs on a store whose pool is far too small and whose log segments
+ * are short, so that pages are evicted and log is recycled all the time. At each of its operations
+ * on the disk (at a sample of them unless PS_LONG is set) the disk is cloned. Of what was not
+ * synced at that moment nothing, everything, or what a seed chooses survives; the store is opened
+ * on what is left, and then
+ * - what it holds is what the model held after some step: one that is not older than the last one
+ *   that was acknowledged, nor newer than the call that was under way;
+ * - verify finds no fault before and after recovery but what recovery repairs;
+ * - no file is left that the catalog does not know;
+ * - a recovery that is itself cut, anywhere, and repeated ends in the same state;
+ * - the store goes on from there, and all of this holds again.
+ *
+ * PS_SEED=N runs one seed, PS_LONG=1 every operation of many.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "file/control.h"
+#include "format_test.h"
+#include "pagestore/verify.h"
+#include "sim_disk.h"
+#include "store_work.h"
+
+#define PAGE 4096u
+#define SEGMENT (128u * 1024u)
+#define POOL (64u * PAGE)
+#define MAX_WAL (8u * SEGMENT)
+
+#define STEPS 400u
+#define RUNS 6u
+#define RUNS_LONG 40u
+#define SAMPLE_ONE_IN 12u /* of operations that are like many others */
+#define SNAPSHOTS_MAX 4096u
+#define RECOVERY_CUTS_MAX 512u
+
+/* The disk as it was before an operation. */
+struct snapshot {
+    struct sim_disk *disk;
+    enum sim_op_kind kind;
+    uint64_t no;
+    char path[64];
+};
+
+struct run {
+    uint64_t seed, choices; /* choices: of what to look at, apart from the work's own seed */
+    struct sim_disk *disk;
+    struct store_work work;
+    struct snapshot snapshots[SNAPSHOTS_MAX];
+    size_t snapshot_count;
+    bool all; /* every operation */
+    unsigned one_in;
+    unsigned depth; /* 1: in the work that follows a recovery */
+    uint64_t points, states, recoveries_cut;
+};
+
+/* What is being looked at, for messages. */
+struct where {
+    const struct run *run;
+    const struct snapshot *snapshot;
+    enum sim_crash_mode mode;
+    uint64_t crash_seed;
+};
+
+static const char *const mode_names[] = {"drop", "keep", "sample"};
+static const char *const kind_names[] = {
+    "read",  "write",  "durable write", "sync",   "truncate", "allocate",
+    "punch", "create", "mkdir",         "rename", "unlink",   "sync of folder",
+};
+
+static void fail_at(const struct where *at, const char *what, const char *why)
+{
+    fail_msg("seed %" PRIu64 ", depth %u, cut at operation %" PRIu64
+             " (%s of %s) of \"%s\", %s %" PRIu64 ": %s: %s",
+             at->run->seed, at->run->depth, at->snapshot->no, kind_names[at->snapshot->kind],
+             at->snapshot->path, at->run->work.what, mode_names[at->mode], at->crash_seed, what,
+             why);
+}
+
+static ps_err open_store(struct sim_disk *disk, struct ps_store **ret)
+{
+    struct ps_store_options opts;
+
+    ps_store_options_default(&opts);
+    opts.io_given = sim_disk_io(disk);
+    opts.no_threads = true;
+    opts.pool_bytes = POOL;
+    opts.max_wal = MAX_WAL;
+    return ps_store_open("sim", &opts, ret);
+}
+
+/* --- judging one state --------------------------------------------------------------------------
+ */
+
+/* Which of the states that may be it is; they are printed if it is none. */
+static void expect_state(const struct where *at, const struct store_state *got)
+{
+    const struct store_work *w = &at->run->work;
+    size_t i;
+    uint32_t k, n;
+
+    for (i = w->acked; i < w->model.state_count; i++)
+        if (w->model.states[i].digest == got->digest)
+            return;
+    print_error("states %zu to %zu may be\n", w->acked, model_last(&w->model));
+    for (k = 0; k < got->table_count; k++) {
+        print_error("  table %u is as in states", got->tables[k].id);
+        for (i = 0; i < w->model.state_count; i++)
+            for (n = 0; n < w->model.states[i].table_count; n++)
+                if (w->model.states[i].tables[n].id == got->tables[k].id &&
+                    w->model.states[i].tables[n].digest == got->tables[k].digest)
+                    print_error(" %zu", i);
+        print_error("\n");
+    }
+    fail_at(at, "state", "none of those that may be");
+}
+
+static void report_fault(void *ctx, const struct ps_finding *f)
+{
+    if (f->severity != PS_FAULT)
+        return;
+    print_error("%s page %" PRId64 " %s: %s\n", f->file, f->page, f->word, f->text);
+    ++*(unsigned *)ctx;
+}
+
+static void expect_sound(const struct where *at, struct sim_disk *disk, bool recovered)
+{
+    unsigned faults = 0;
+    const struct ps_verify_options opts = {
+        .report = report_fault, .ctx = &faults, .io_given = sim_disk_io(disk)};
+    struct ps_verify_result result;
+
+    if (ps_verify("sim", &opts, &result) != PS_OK)
+        fail_at(at, "verify", ps_message());
+    if (faults || (recovered && result.needs_recovery))
+        fail_at(at, "verify", recovered ? "faults after recovery" : "faults before recovery");
+}
+
+/* A file of a table that there is none of, or of a log segment that is none. */
+struct stray_look {
+    struct ps_store *store;
+    char found[64];
+};
+
+static ps_err look_for_stray(void *ctx, const char *name)
+{
+    struct stray_look *look = ctx;
+    struct ps_table *t = NULL;
+    char *end;
+    uint32_t id = (uint32_t)strtoul(name, &end, 10);
+
+    if ((strcmp(end, ".pages") == 0 || strcmp(end, ".map") == 0) &&
+        ps_table_get(look->store, id, &t) == PS_OK) {
+        ps_table_unref(t);
+        return PS_OK;
+    }
+    snprintf(look->found, sizeof(look->found), "%s", name);
+    return PS_OK;
+}
+
+static ps_err look_for_leftover(void *ctx, const char *name)
+{
+    struct stray_look *look = ctx;
+
+    if (strspn(name, "0123456789abcdef") != 16 || name[16])
+        snprintf(look->found, sizeof(look->found), "%s", name);
+    return PS_OK;
+}
+
+static void expect_no_strays(const struct where *at, struct sim_disk *disk, struct ps_store *store)
+{
+    struct stray_look look = {.store = store};
+    struct ps_io *io = sim_disk_io(disk);
+
+    if (io->ops->list(io, "tables", look_for_stray, &look) ||
+        io->ops->list(io, "wal", look_for_leftover, &look))
+        fail_at(at, "list", ps_message());
+    if (look.found[0])
+        fail_at(at, "stray file", look.found);
+}
+
+static struct ps_store *must_open(const struct where *at, struct sim_disk *disk)
+{
+    struct ps_store *store = NULL;
+
+    if (open_store(disk, &store))
+        fail_at(at, "open", ps_message());
+    return store;
+}
+
+static struct store_state must_digest(const struct where *at, struct ps_store *store)
+{
+    struct store_state state;
+
+    if (store_digest(store, &state))
+        fail_at(at, "read", ps_message());
+    return state;
+}
+
+/* --- recovery, cut ------------------------------------------------------------------------------
+ */
+
+struct recovery_cuts {
+    struct sim_disk *disks[RECOVERY_CUTS_MAX];
+    size_t count;
+    uint64_t choices;
+    unsigned one_in;
+};
+
+/* Recovery has got this far, and the power may go again. */
+static enum sim_fault cut_recovery(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct recovery_cuts *cuts = ctx;
+
+    if (op->kind != SIM_READ && random_below(&cuts->choices, cuts->one_in) == 0 &&
+        cuts->count < RECOVERY_CUTS_MAX)
+        cuts->disks[cuts->count++] = sim_disk_clone(disk);
+    return SIM_NO_FAULT;
+}
+
+static void expect_same_recovery(const struct where *at, struct sim_disk *disk, uint64_t want)
+{
+    struct ps_store *store = must_open(at, disk);
+    struct store_state got = must_digest(at, store);
+
+    if (got.digest != want)
+        fail_at(at, "recovery cut and repeated", "another state");
+    ps_store_abandon(store);
+    sim_disk_free(disk);
+}
+
+/* Takes the crashed disk. */
+static void expect_recovery_repeats(struct run *r, const struct where *at, struct sim_disk *disk,
+                                    const struct store_state *want)
+{
+    struct recovery_cuts cuts = {.choices = at->crash_seed * 2 + 1, .one_in = r->all ? 1 : 4};
+    struct ps_store *store;
+    size_t i;
+
+    sim_disk_set_hook(disk, cut_recovery, &cuts);
+    store = must_open(at, disk);
+    ps_store_abandon(store);
+    sim_disk_free(disk);
+    for (i = 0; i < cuts.count; i++) {
+        enum sim_crash_mode mode = (enum sim_crash_mode)random_below(&cuts.choices, 3);
+
+        sim_disk_crash(cuts.disks[i], mode, cuts.choices);
+        expect_same_recovery(at, cuts.disks[i], want->digest);
+    }
+    r->recoveries_cut += cuts.count;
+}
+
+/* --- one crash ----------------------------------------------------------------------------------
+ */
+
+static void check_crash(struct run *r, const struct where *at)
+{
+    struct sim_disk *disk = sim_disk_clone(at->snapshot->disk), *crashed = NULL;
+    struct store_state got;
+    struct ps_store *store;
+    bool closely = random_below(&r->choices, 8) == 0;
+
+    sim_disk_crash(disk, at->mode, at->crash_seed);
+    if (closely) {
+        expect_sound(at, disk, false);
+        crashed = sim_disk_clone(disk);
+    }
+    store = must_open(at, disk);
+    got = must_digest(at, store);
+    expect_state(at, &got);
+    expect_no_strays(at, disk, store);
+    if (closely) {
+        if (ps_store_close(store))
+            fail_at(at, "close", ps_message());
+        expect_sound(at, disk, true);
+        expect_recovery_repeats(r, at, crashed, &got);
+    } else {
+        ps_store_abandon(store);
+    }
+    sim_disk_free(disk);
+    r->states++;
+}
+
+static void check_snapshot(struct run *r, const struct snapshot *s)
+{
+    struct where at = {.run = r, .snapshot = s};
+    unsigned i;
+
+    r->points++;
+    check_crash(r, &(struct where){.run = r, .snapshot = s, .mode = SIM_CRASH_DROP});
+    check_crash(r, &(struct where){.run = r, .snapshot = s, .mode = SIM_CRASH_KEEP});
+    at.mode = SIM_CRASH_SAMPLE;
+    for (i = 0; i < (r->all ? 4 : 2); i++) {
+        at.crash_seed = random_next(&r->choices);
+        check_crash(r, &at);
+    }
+}
+
+/* --- the work -----------------------------------------------------------------------------------
+ */
+
+/* Rare operations, and those whose order matters most, are always looked at. */
+static bool is_wanted(struct run *r, const struct sim_op *op)
+{
+    if (op->kind == SIM_READ)
+        return false;
+    if (r->all || strcmp(op->path, PS_CONTROL_PATH) == 0)
+        return true;
+    switch (op->kind) {
+    case SIM_SYNC:
+    case SIM_SYNC_DIR:
+    case SIM_RENAME:
+    case SIM_UNLINK:
+    case SIM_TRUNCATE:
+        return random_below(&r->choices, r->one_in / 4 + 1) == 0;
+    default:
+        return random_below(&r->choices, r->one_in) == 0;
+    }
+}
+
+static enum sim_fault on_operation(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct run *r = ctx;
+    struct snapshot *s = &r->snapshots[r->snapshot_count];
+
+    if (!is_wanted(r, op))
+        return SIM_NO_FAULT;
+    assert_true(r->snapshot_count < SNAPSHOTS_MAX);
+    r->snapshot_count++;
+    *s = (struct snapshot){.disk = sim_disk_clone(disk), .kind = op->kind, .no = op->no};
+    snprintf(s->path, sizeof(s->path), "%s", op->path);
+    return SIM_NO_FAULT;
+}
+
+/* The call that made these operations has returned, so the model knows what it would have done. */
+static void check_snapshots(struct run *r, size_t acked_before)
+{
+    size_t i, acked = r->work.acked;
+
+    r->work.acked = acked_before;
+    for (i = 0; i < r->snapshot_count; i++) {
+        check_snapshot(r, &r->snapshots[i]);
+        sim_disk_free(r->snapshots[i].disk);
+    }
+    r->snapshot_count = 0;
+    r->work.acked = acked;
+}
+
+/* Readers see what transactions have not committed yet: only without those is it the model's. */
+static void expect_live_state(struct run *r)
+{
+    struct snapshot now = {.path = "-"};
+    struct where at = {.run = r, .snapshot = &now};
+    struct store_state got;
+    unsigned i;
+
+    for (i = 0; i < WORK_TXNS; i++)
+        if (r->work.txns[i].count > 0)
+            return;
+    got = must_digest(&at, r->work.store);
+    if (got.digest == r->work.model.states[model_last(&r->work.model)].digest)
+        return;
+    r->work.acked = model_last(&r->work.model);
+    expect_state(&at, &got);
+}
+
+static void work_for(struct run *r, unsigned steps)
+{
+    unsigned i;
+
+    sim_disk_set_hook(r->disk, on_operation, r);
+    for (i = 0; i < steps; i++) {
+        size_t acked = r->work.acked;
+        ps_err err = work_step(&r->work);
+
+        if (err)
+            fail_msg("seed %" PRIu64 ": %s: %s", r->seed, r->work.what, ps_message());
+        check_snapshots(r, acked);
+        if (i % 16 == 0)
+            expect_live_state(r);
+    }
+    sim_disk_set_hook(r->disk, NULL, NULL);
+}
+
+static void one_run(struct run *r, uint64_t seed)
+{
+    struct ps_init_options init = {.page_size = PAGE, .segment_size = SEGMENT};
+
+    memset(r, 0, sizeof(*r));
+    r->seed = seed;
+    r->choices = seed + 1000;
+    r->all = getenv("PS_LONG") != NULL;
+    r->one_in = SAMPLE_ONE_IN;
+    r->disk = sim_disk_new(seed);
+    init.io_given = sim_disk_io(r->disk);
+    assert_int_equal(ps_store_init("sim", &init), PS_OK);
+    work_init(&r->work, PAGE, seed);
+    if (open_store(r->disk, &r->work.store))
+        fail_msg("open: %s", ps_message());
+    work_for(r, STEPS);
+    ps_store_abandon(r->work.store);
+    work_deinit(&r->work);
+    sim_disk_free(r->disk);
+}
+
+static void every_crash_leaves_a_state_that_was_and_nothing_acknowledged_is_lost(void **state)
+{
+    const char *only = getenv("PS_SEED");
+    uint64_t seed, runs = getenv("PS_LONG") ? RUNS_LONG : RUNS;
+    struct run *r = malloc(sizeof(*r));
+
+    (void)state;
+    for (seed = 1; seed <= runs; seed++) {
+        if (only)
+            seed = runs = strtoull(only, NULL, 10);
+        one_run(r, seed);
+        print_message("seed %" PRIu64 ": %" PRIu64 " points, %" PRIu64 " crash states, %" PRIu64
+                      " recoveries cut\n",
+                      seed, r->points, r->states, r->recoveries_cut);
+    }
+    free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_crash_leaves_a_state_that_was_and_nothing_acknowledged_is_lost),
+    };
+
+    return cmocka_run_group_tests_name("powercut", tests, NULL, NULL);
+}

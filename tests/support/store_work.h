@@ -1,0 +1,56 @@
+/*
+ * store_work.h - random work on a store and on its model, a call at a time.
+ *
+ * Tables of both formats, raw and slotted; payload and image writes from a byte to many pages;
+ * pages made and freed; truncate, punch, allocate; items; create, drop, rename; transactions that
+ * commit and abort; syncs, checkpoints and steps of the background tasks.
+ *
+ * Ownership  the store belongs to the caller, who sets it before each run of steps and, once it is
+ *            gone, says so by work_store_gone.
+ * Locking    none: one thread.
+ * Errors     a step returns what the engine's call returned; the model is then as if it had not
+ *            been made.
+ * Promise    everything follows from the seed and the options.
+ */
+#ifndef TEST_STORE_WORK_H
+#define TEST_STORE_WORK_H
+
+#include "pagestore/txn.h"
+#include "store_model.h"
+
+#define WORK_TXNS 2u
+#define WORK_TXN_WRITES 96u
+
+struct work_txn_write {
+    uint32_t table; /* index in the model */
+    uint32_t page, off, len;
+    uint8_t fill; /* every byte written */
+};
+
+struct work_txn {
+    struct ps_txn *txn; /* NULL: not begun */
+    struct work_txn_write writes[WORK_TXN_WRITES];
+    uint32_t count;
+};
+
+struct store_work {
+    uint64_t seed;
+    struct ps_store *store;
+    struct store_model model;
+    size_t acked; /* states up to this one must survive */
+    struct work_txn txns[WORK_TXNS];
+    uint32_t next_item, next_name;
+    uint8_t *buf;
+    char what[160]; /* the last step, for people */
+};
+
+void work_init(struct store_work *w, uint32_t page_size, uint64_t seed);
+void work_deinit(struct store_work *w);
+/* The store crashed or was abandoned: its transactions are gone. */
+void work_store_gone(struct store_work *w);
+
+PS_MUST_USE ps_err work_step(struct store_work *w);
+/* Everything until now is acknowledged. */
+void work_ack(struct store_work *w);
+
+#endif
