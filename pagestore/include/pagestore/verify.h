@@ -2,8 +2,8 @@
  * verify.h - is a store sound? Every page's checksum and structure, log, control file, maps.
  *
  * Reads the files directly, with its own eyes and no pool, and changes nothing: also a store that
- * is mounted elsewhere can be looked at, if nothing writes to it meanwhile; the lock is taken shared
- * by nobody, so callers decide. Goes on to the end whatever it finds.
+ * is mounted elsewhere can be looked at, if nothing writes to it meanwhile; the lock is taken
+ * shared by nobody, so callers decide. Goes on to the end whatever it finds.
  */
 #ifndef PAGESTORE_VERIFY_H
 #define PAGESTORE_VERIFY_H
@@ -11,8 +11,8 @@
 #include "pagestore/pagestore.h"
 
 enum ps_severity {
-    PS_FAULT,        /* damage */
-    PS_SUSPECT,      /* not as it should be, and harmless */
+    PS_FAULT,          /* damage */
+    PS_SUSPECT,        /* not as it should be, and harmless */
     PS_NEEDS_RECOVERY, /* a fault that recovery will repair, going by the log */
 };
 
