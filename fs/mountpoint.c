@@ -1,7 +1,6 @@
 #include "fs/mountpoint.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -40,23 +39,15 @@ static bool is_dead(const char *path)
     return statfs(path, &fs) != 0 && errno == ENOTCONN;
 }
 
-/* Asks the daemon, if there is one: the kernel may know a dead mount's attributes by heart. */
-static int stat_fresh(const char *path, struct statx *ret)
-{
-    return statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, ret);
-}
-
 bool pfs_mountpoint_prepare(const char *path)
 {
-    struct statx st;
-    int failed = stat_fresh(path, &st);
+    struct stat st;
+    int failed;
 
-    if (failed && errno == ENOTCONN) {
-        if (!take_down(path))
-            return false;
-        failed = stat_fresh(path, &st);
-    }
-    if (failed || !S_ISDIR(st.stx_mode)) {
+    if (is_dead(path) && !take_down(path))
+        return false;
+    failed = stat(path, &st);
+    if (failed || !S_ISDIR(st.st_mode)) {
         pfs_say("mount point %s: %s", path, strerror(failed ? errno : ENOTDIR));
         return false;
     }
