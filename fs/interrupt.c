@@ -19,7 +19,7 @@ struct pfs_watcher {
     struct pfs_interrupt *watched; /* guarded by mtx */
 };
 
-/* --- is it dying? ---------------------------------------------------------------------------- */
+/* --- is it dying? ------------------------------------------------------------------------- */
 
 static uint64_t bit(int signal_no)
 {
@@ -63,7 +63,7 @@ static bool client_is_dying(pid_t client)
     return pfs_status_is_dying(status);
 }
 
-/* --- the watcher ----------------------------------------------------------------------------- */
+/* --- the watcher -------------------------------------------------------------------------- */
 
 static struct timespec look_again_at(void)
 {
@@ -164,7 +164,7 @@ static void take_off_watch(struct pfs_interrupt *i)
     pthread_mutex_unlock(&w->mtx);
 }
 
-/* --- a request ------------------------------------------------------------------------------- */
+/* --- a request ---------------------------------------------------------------------------- */
 
 static void interrupted(fuse_req_t req, void *data)
 {

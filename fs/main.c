@@ -27,7 +27,7 @@ struct program {
     bool shows_progress;
 };
 
-/* --- what the store tells -------------------------------------------------------------------- */
+/* --- what the store tells ----------------------------------------------------------------- */
 
 static void on_message(void *ctx, enum ps_message_level level, const char *text)
 {
@@ -67,7 +67,7 @@ static void on_progress(void *ctx, const char *phase, uint64_t done, uint64_t to
         fputs("\r\033[K", stderr);
 }
 
-/* --- starting -------------------------------------------------------------------------------- */
+/* --- starting ----------------------------------------------------------------------------- */
 
 static bool open_store(struct program *p)
 {
@@ -158,7 +158,7 @@ static void on_ready(struct pfs *fs)
     p->report_fd = -1;
 }
 
-/* --- serving and stopping -------------------------------------------------------------------- */
+/* --- serving and stopping ----------------------------------------------------------------- */
 
 static bool serve(struct program *p)
 {
@@ -227,7 +227,7 @@ static bool close_store(struct program *p)
     return !err;
 }
 
-/* --- the whole ------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------- */
 
 static bool run(struct program *p, struct fuse_args *args)
 {

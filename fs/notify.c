@@ -40,7 +40,7 @@ void pfs_notify_own(uint32_t table, uint64_t page)
     own_page = page;
 }
 
-/* --- to the kernel --------------------------------------------------------------------------- */
+/* --- to the kernel ------------------------------------------------------------------------ */
 
 /* The kernel answers ENOENT where it remembers nothing; that is as good as having forgotten. */
 
@@ -118,7 +118,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* --- the queue ------------------------------------------------------------------------------- */
+/* --- the queue ---------------------------------------------------------------------------- */
 
 static bool worth_telling(const struct pfs_notify *n, const struct ps_event *event)
 {

@@ -13,7 +13,7 @@
 #include "fs/attr.h"
 #include "fs/errmap.h"
 
-/* --- look-up --------------------------------------------------------------------------------- */
+/* --- look-up ------------------------------------------------------------------------------ */
 
 static int check_table_id(const struct pfs_object *o)
 {
@@ -64,7 +64,7 @@ void pfs_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_entry(req, &e);
 }
 
-/* --- listing --------------------------------------------------------------------------------- */
+/* --- listing ------------------------------------------------------------------------------ */
 
 void pfs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {

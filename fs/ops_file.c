@@ -18,7 +18,7 @@ static struct pfs_subject subject_of(struct pfs *fs, const struct pfs_handle *h)
     return (struct pfs_subject){.fs = fs, .table = h->table, .page = h->object.page};
 }
 
-/* --- open ------------------------------------------------------------------------------------ */
+/* --- open --------------------------------------------------------------------------------- */
 
 static bool wants_read(const struct fuse_file_info *fi)
 {
@@ -112,7 +112,7 @@ void pfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         pfs_close_handle(fs, h); /* the client is gone: no release will come */
 }
 
-/* --- read ------------------------------------------------------------------------------------ */
+/* --- read --------------------------------------------------------------------------------- */
 
 /* The reply goes out straight from the frames. The client may have closed the file by the time that
  * they are given back. */
@@ -190,7 +190,7 @@ void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct 
     }
 }
 
-/* --- write ----------------------------------------------------------------------------------- */
+/* --- write -------------------------------------------------------------------------------- */
 
 /* The descriptor's flags as they are now, which for O_APPEND is all that says where to write: the
  * kernel's idea of the end may be older than ours. */
@@ -275,7 +275,7 @@ void pfs_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, 
         fuse_reply_write(req, size);
 }
 
-/* --- close ----------------------------------------------------------------------------------- */
+/* --- close -------------------------------------------------------------------------------- */
 
 int pfs_flush_pending(struct pfs *fs, struct pfs_handle *h, struct ps_cancel *cancel)
 {

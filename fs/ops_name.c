@@ -29,7 +29,7 @@ static void unref(struct ps_table *table)
         ps_table_unref(table);
 }
 
-/* --- tables ---------------------------------------------------------------------------------- */
+/* --- tables ------------------------------------------------------------------------------- */
 
 static int make_table(struct pfs *fs, const struct pfs_object *parent, const char *name,
                       struct fuse_entry_param *e)
@@ -123,7 +123,7 @@ void pfs_op_rename(fuse_req_t req, fuse_ino_t parent_ino, const char *name,
     unref(table);
 }
 
-/* --- pages ----------------------------------------------------------------------------------- */
+/* --- pages -------------------------------------------------------------------------------- */
 
 static int free_page(fuse_req_t req, const struct pfs_object *o, struct ps_table *table,
                      bool is_alias)
@@ -223,7 +223,7 @@ void pfs_op_create(fuse_req_t req, fuse_ino_t parent_ino, const char *name, mode
         pfs_close_handle(fs, h);
 }
 
-/* --- what has no meaning here ---------------------------------------------------------------- */
+/* --- what has no meaning here ------------------------------------------------------------- */
 
 void pfs_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {

@@ -12,7 +12,7 @@
 #include "fs/interrupt.h"
 #include "fs/view.h"
 
-/* --- truncate -------------------------------------------------------------------------------- */
+/* --- truncate ----------------------------------------------------------------------------- */
 
 static ps_err truncate_space(fuse_req_t req, struct ps_table *table, enum ps_space space,
                              uint64_t len)
@@ -49,7 +49,7 @@ int pfs_truncate(fuse_req_t req, const struct pfs_object *o, struct ps_table *ta
     return EISDIR;
 }
 
-/* --- fallocate ------------------------------------------------------------------------------- */
+/* --- fallocate ---------------------------------------------------------------------------- */
 
 static ps_err punch(struct pfs *fs, struct ps_table *table, enum ps_space space, uint64_t off,
                     uint64_t len, struct ps_cancel *cancel)
@@ -103,7 +103,7 @@ void pfs_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t
     fuse_reply_err(req, pfs_errno_handle(err));
 }
 
-/* --- lseek ----------------------------------------------------------------------------------- */
+/* --- lseek -------------------------------------------------------------------------------- */
 
 /* A file without holes: data up to its end, and a hole there. */
 static int seek_plain(uint64_t size, uint64_t off, int whence, uint64_t *ret)

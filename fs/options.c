@@ -66,7 +66,7 @@ static const struct fuse_opt spec[] = {
     FUSE_OPT_END,
 };
 
-/* --- one option ------------------------------------------------------------------------------ */
+/* --- one option --------------------------------------------------------------------------- */
 
 static bool bad_value(const char *name, const char *value, const char *want)
 {
@@ -171,7 +171,7 @@ static bool take_ours(struct pfs_options *o, const char *arg)
     return set_ours(o, name, arg[len] ? arg + len + 1 : "");
 }
 
-/* --- the command line ------------------------------------------------------------------------ */
+/* --- the command line --------------------------------------------------------------------- */
 
 static bool take_word(struct pfs_options *o, const char *arg)
 {

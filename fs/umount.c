@@ -37,7 +37,7 @@ struct command {
     int arg_count;
 };
 
-/* --- the mount ------------------------------------------------------------------------------- */
+/* --- the mount ---------------------------------------------------------------------------- */
 
 /* The last mount at (or of) what, which is the one that umount(2) takes away. */
 static bool find_mount(const char *what, struct target *t)
@@ -92,7 +92,7 @@ static void open_lock(struct target *t)
     t->lock_fd = open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* --- unmounting ------------------------------------------------------------------------------ */
+/* --- unmounting --------------------------------------------------------------------------- */
 
 /* umount(8) is for root; fusermount3 lets others unmount what is their own. */
 static void exec_umount(const struct command *c, const char *dir)
@@ -128,7 +128,7 @@ static int unmount(const struct command *c, const char *dir)
     return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 
-/* --- waiting --------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------ */
 
 static int wait_for_lock(const struct target *t)
 {
@@ -182,7 +182,7 @@ static int unmount_and_wait(const struct command *c, struct target *t)
     return status ? status : check_state(t);
 }
 
-/* --- the command line ------------------------------------------------------------------------ */
+/* --- the command line --------------------------------------------------------------------- */
 
 static void help(void)
 {

@@ -38,8 +38,7 @@ struct source {
     uint64_t bytes_read, bytes_total; /* total is 0 where it cannot be known */
 };
 
-/* --- reading lines ------------------------------------------------------------------------------
- */
+/* --- reading lines ------------------------------------------------------------------------ */
 
 static int source_open(const char *name, struct source *ret)
 {
@@ -149,8 +148,7 @@ static int load(struct source *source, struct sink *sink)
     return status;
 }
 
-/* --- into a store that is not mounted -----------------------------------------------------------
- */
+/* --- into a store that is not mounted ----------------------------------------------------- */
 
 static ps_err put_items(struct sink *sink, const struct batch *batch)
 {
@@ -188,8 +186,7 @@ static int load_unmounted(struct source *source, const struct pc_target *target,
     return pc_close(store, status);
 }
 
-/* --- through a mount ----------------------------------------------------------------------------
- */
+/* --- through a mount ---------------------------------------------------------------------- */
 
 static ps_err put_text(struct sink *sink, const struct batch *batch)
 {

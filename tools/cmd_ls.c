@@ -37,8 +37,7 @@ static struct row *rows_add(struct rows *rows)
     return &rows->row[rows->count++];
 }
 
-/* --- of a store that is not mounted -------------------------------------------------------------
- */
+/* --- of a store that is not mounted ------------------------------------------------------- */
 
 static int add_table(struct rows *rows, struct ps_table *table)
 {
@@ -84,8 +83,7 @@ static int collect(const struct pc_target *target, struct rows *rows)
     return pc_close(store, status);
 }
 
-/* --- through a mount ----------------------------------------------------------------------------
- */
+/* --- through a mount ---------------------------------------------------------------------- */
 
 /* Takes one `name value` line of a table's stats. */
 static void take_stat(struct row *row, const char *name, const char *value)
@@ -146,8 +144,7 @@ static int collect_mounted(const struct pc_target *target, struct rows *rows)
     return status;
 }
 
-/* --- the listing --------------------------------------------------------------------------------
- */
+/* --- the listing -------------------------------------------------------------------------- */
 
 enum column { COL_NAME, COL_ID, COL_FORMAT, COL_TYPE, COL_PAGES, COL_USED, COL_BYTES, COL_COUNT };
 

@@ -50,8 +50,7 @@ extern const struct pc_command pc_cmd_wal;
 extern const struct pc_command pc_cmd_recover;
 extern const struct pc_command pc_cmd_poke;
 
-/* --- arguments ----------------------------------------------------------------------------------
- */
+/* --- arguments ---------------------------------------------------------------------------- */
 
 /* A long option: with a value, or a flag (exactly one of the two is set). */
 struct pc_option {
@@ -77,8 +76,7 @@ int pc_number(const struct pc_command *cmd, const char *what, const char *text, 
 /* The value of --page-size; 0 where text is NULL. PC_GO_ON or PC_USAGE. */
 int pc_page_size(const struct pc_command *cmd, const char *text, uint32_t *ret);
 
-/* --- messages -----------------------------------------------------------------------------------
- */
+/* --- messages ----------------------------------------------------------------------------- */
 
 /* One line; returns PC_FAILED. */
 int pc_error(const char *fmt, ...) PS_PRINTF(1, 2);
@@ -98,8 +96,7 @@ void pc_progress_show(struct pc_progress *p, const char *what, uint64_t done, ui
 /* Removes the bar, so that other lines can be printed. */
 void pc_progress_end(struct pc_progress *p);
 
-/* --- targets: a store, mounted or not -----------------------------------------------------------
- */
+/* --- targets: a store, mounted or not ----------------------------------------------------- */
 
 struct pc_target {
     char store[PATH_MAX]; /* absolute where that can be told */

@@ -89,8 +89,7 @@ int pc_lookup(struct ps_store *store, const char *name, struct ps_table **ret)
     return pc_report(ps_table_lookup(store, name, ret));
 }
 
-/* --- through the mount --------------------------------------------------------------------------
- */
+/* --- through the mount -------------------------------------------------------------------- */
 
 /* A name that stays within the mount's folder of tables. */
 static bool is_table_name(const char *name)
@@ -164,8 +163,7 @@ int pc_cat(const struct pc_target *t, const char *table, const char *file)
     return status ? status : pc_flush();
 }
 
-/* --- below the library --------------------------------------------------------------------------
- */
+/* --- below the library -------------------------------------------------------------------- */
 
 /* The pid that the lock file names, 0 if none. */
 static long lock_holder(int fd)

@@ -10,8 +10,7 @@
 
 #include <inttypes.h>
 
-/* --- prepare -------------------------------------------------------------------------------------
- */
+/* --- prepare ------------------------------------------------------------------------------ */
 
 struct plan {
     struct ps_map *map;
@@ -208,8 +207,7 @@ uint32_t ps_map_touch_frames(const struct ps_map *map, uint32_t first, uint32_t 
     return level_nodes(map, 0, first, count);
 }
 
-/* --- set
- * ------------------------------------------------------------------------------------------- */
+/* --- set ---------------------------------------------------------------------------------- */
 
 struct set {
     struct ps_map *map;
@@ -396,8 +394,7 @@ void ps_map_apply_set(struct ps_map *map, struct ps_group *g, uint32_t first, ui
     s.root->virgin = count_plus(s.root->virgin, d.virgin);
 }
 
-/* --- touch
- * ----------------------------------------------------------------------------------------- */
+/* --- touch -------------------------------------------------------------------------------- */
 
 static uint64_t touched_word(uint64_t time_us, bool zero)
 {
@@ -472,8 +469,7 @@ ps_err ps_map_redo_touch(struct ps_map *map, uint32_t page_no, uint64_t lsn, uin
     return err;
 }
 
-/* --- root
- * ------------------------------------------------------------------------------------------ */
+/* --- root --------------------------------------------------------------------------------- */
 
 void ps_map_apply_payload_len(struct ps_map *map, struct ps_group *g, uint64_t len)
 {

@@ -47,7 +47,7 @@ static_assert(sizeof(struct ps_map_inner_entry) == 24, "FORMAT.md section 6");
 #define PS_MAP_TOTALS_OFF ((uint32_t)offsetof(struct ps_map_hdr, gen))
 #define PS_MAP_TOTALS_LEN ((uint32_t)(offsetof(struct ps_map_hdr, level) - PS_MAP_TOTALS_OFF))
 
-/* --- the word: bits 0-1 state, 2-3 zero, 4-63 microseconds ------------------------------------ */
+/* --- the word: bits 0-1 state, 2-3 zero, 4-63 microseconds -------------------------------- */
 
 static inline uint64_t ps_map_word(enum ps_page_state state, uint64_t time_us)
 {
@@ -74,8 +74,7 @@ static inline bool ps_map_is_used(enum ps_page_state state)
     return state == PS_USED || state == PS_ZERO;
 }
 
-/* --- places within a node ----------------------------------------------------------------------
- */
+/* --- places within a node ----------------------------------------------------------------- */
 
 static inline uint32_t ps_map_leaf_off(uint32_t slot)
 {
@@ -102,8 +101,7 @@ static inline const struct ps_map_inner_entry *ps_map_inner_entries(const void *
     return (const struct ps_map_inner_entry *)(ps_map_hdr_of(node) + 1);
 }
 
-/* --- shape (map_shape.c) -----------------------------------------------------------------------
- */
+/* --- shape (map_shape.c) ------------------------------------------------------------------ */
 
 struct ps_map_node_id ps_map_node(const struct ps_map *map, unsigned level, uint64_t index);
 struct ps_map_node_id ps_map_root(const struct ps_map *map);

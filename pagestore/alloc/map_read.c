@@ -37,8 +37,7 @@ static void close_node(struct ps_map *map, struct ps_page *page)
     ps_pool_unpin(map->pool, page);
 }
 
-/* --- one page, or all of a range ---------------------------------------------------------------
- */
+/* --- one page, or all of a range ---------------------------------------------------------- */
 
 /* Where a walk to a page ended: at its leaf, or above, at a uniform subtree. */
 struct spot {
@@ -115,8 +114,7 @@ ps_err ps_map_get_range(struct ps_map *map, uint32_t first, uint32_t count,
     return PS_OK;
 }
 
-/* --- search --------------------------------------------------------------------------------------
- */
+/* --- search ------------------------------------------------------------------------------- */
 
 struct search {
     const struct ps_map *map;
@@ -263,8 +261,7 @@ ps_err ps_map_prev(struct ps_map *map, uint32_t from, unsigned states, uint32_t 
     return err ? err : search(map, &s, ret_page, ret);
 }
 
-/* --- summary -------------------------------------------------------------------------------------
- */
+/* --- summary ------------------------------------------------------------------------------ */
 
 #define ALLOCATED (1u << PS_VIRGIN | 1u << PS_USED | 1u << PS_ZERO)
 

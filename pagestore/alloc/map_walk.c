@@ -54,8 +54,7 @@ static void allocated_up_to(struct walk *w, enum ps_page_state state, uint64_t e
         w->end = end;
 }
 
-/* --- a node by itself
- * ----------------------------------------------------------------------------- */
+/* --- a node by itself --------------------------------------------------------------------- */
 
 /* Header fields and room that this node has no use for. */
 static bool check_node(struct walk *w, const struct ps_map_node_id *node, const uint8_t *data)
@@ -102,8 +101,7 @@ static ps_err read_node(struct walk *w, const struct ps_map_node_id *node, uint6
     return PS_OK;
 }
 
-/* --- leaves
- * --------------------------------------------------------------------------------------- */
+/* --- leaves ------------------------------------------------------------------------------- */
 
 static bool check_leaf_entry(struct walk *w, const struct ps_map_node_id *node, uint64_t page_no,
                              uint64_t word, uint64_t lsn)
@@ -149,8 +147,7 @@ static ps_err walk_leaf(struct walk *w, const struct ps_map_node_id *node, struc
     return PS_OK;
 }
 
-/* --- inner nodes
- * ---------------------------------------------------------------------------------- */
+/* --- inner nodes -------------------------------------------------------------------------- */
 
 static ps_err walk_uniform(struct walk *w, const struct ps_map_node_id *node,
                            const struct ps_map_node_id *child,
@@ -248,8 +245,7 @@ static ps_err walk_node(struct walk *w, const struct ps_map_node_id *node, struc
     return err;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------ */
+/* --- the whole ---------------------------------------------------------------------------- */
 
 static ps_err walk_root(struct walk *w, struct ps_map_summary *ret)
 {

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- creation ----------------------------------------------------------------------------------
- */
+/* --- creation ----------------------------------------------------------------------------- */
 
 static bool is_power_of_two(uint32_t n)
 {
@@ -206,8 +205,7 @@ void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,
     ps_trace_add(pool->trace, &event);
 }
 
-/* --- hits --------------------------------------------------------------------------------------
- */
+/* --- hits --------------------------------------------------------------------------------- */
 
 /* In a stripe that is not known to be this thread's. */
 static void count_in_stripe(struct ps_pool_stripe *stripe, uint64_t self)
@@ -255,8 +253,7 @@ void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page)
     ps_pool_unpin_frame(pool, ps_frame_of(page));
 }
 
-/* --- misses ------------------------------------------------------------------------------------
- */
+/* --- misses ------------------------------------------------------------------------------- */
 
 static void lock_latch(struct ps_pool *pool, struct ps_frame *f)
 {
@@ -427,8 +424,7 @@ ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_m
     return PS_OK;
 }
 
-/* --- many at once ------------------------------------------------------------------------------
- */
+/* --- many at once ------------------------------------------------------------------------- */
 
 /* Pages of one ps_pool_pin_many that were not there at first glance. */
 struct miss_batch {
@@ -568,8 +564,7 @@ ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t 
     return PS_OK;
 }
 
-/* --- latches -----------------------------------------------------------------------------------
- */
+/* --- latches ------------------------------------------------------------------------------ */
 
 void ps_page_latch_shared(struct ps_pool *pool, struct ps_page *page)
 {

@@ -130,8 +130,7 @@ void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
     ps_mutex_unlock(&pool->reserve_mtx);
 }
 
-/* --- the check ---------------------------------------------------------------------------------
- */
+/* --- the check ---------------------------------------------------------------------------- */
 
 /* What a walk of the frames adds up to, to be compared with what the pool believes. */
 struct tally {

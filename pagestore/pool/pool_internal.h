@@ -35,7 +35,7 @@
 #include "pool/pool.h"
 #include "wal/wal.h"
 
-/* --- the state word -------------------------------------------------------------------------- */
+/* --- the state word ----------------------------------------------------------------------- */
 
 #define PS_ST_PIN 1ull
 #define PS_ST_PINS 0xfffffull
@@ -69,7 +69,7 @@ static inline uint32_t ps_st_version(uint64_t state)
     return (uint32_t)(state >> PS_ST_VERSION_SHIFT);
 }
 
-/* --- frames ---------------------------------------------------------------------------------- */
+/* --- frames ------------------------------------------------------------------------------- */
 
 /* A tag as two words that look-ups compare. */
 struct ps_pool_key {
@@ -224,7 +224,7 @@ static inline struct ps_tag ps_pool_key_tag(const struct ps_pool_key *key)
     };
 }
 
-/* --- pool_map.c: from a page's name to its frame --------------------------------------------- */
+/* --- pool_map.c: from a page's name to its frame ------------------------------------------ */
 
 enum ps_found {
     PS_FOUND_NONE,
@@ -253,7 +253,7 @@ void ps_pool_map_unlink(struct ps_pool *pool, struct ps_frame *f);
 /* Pins a frame seen before, if it still holds the same page. */
 bool ps_frame_pin_version(struct ps_frame *f, uint32_t version);
 
-/* --- pool_victim.c: where free frames come from ---------------------------------------------- */
+/* --- pool_victim.c: where free frames come from ------------------------------------------- */
 
 /* What the pool's policy may ask. */
 struct ps_evict_pool ps_pool_evict_calls(struct ps_pool *pool);
@@ -275,7 +275,7 @@ void ps_pool_wait_load(struct ps_pool *pool, struct ps_frame *f);
 /* Ends LOADING: from now on the frame is VALID, with these flags. */
 void ps_pool_publish(struct ps_pool *pool, struct ps_frame *f, uint64_t flags);
 
-/* --- pool_writeback.c: the dirty list, and the way of a page to its file --------------------- */
+/* --- pool_writeback.c: the dirty list, and the way of a page to its file ------------------ */
 
 /* What a batch of writes knows of its pages. */
 struct ps_write_batch {
@@ -310,8 +310,7 @@ PS_MUST_USE ps_err ps_pool_wait_writable(struct ps_pool *pool, struct ps_frame *
 /* Takes a frame's DIRTY away and it from the list; under dirty_mtx. */
 void ps_pool_forget_dirty(struct ps_pool *pool, struct ps_frame *f);
 
-/* --- pool.c ------------------------------------------------------------------------------------
- */
+/* --- pool.c ------------------------------------------------------------------------------- */
 
 void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f);
 void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,

@@ -37,7 +37,7 @@ void ps_checkpointer_deinit(struct ps_checkpointer *c)
     ps_mutex_deinit(&c->ckpt_mtx);
 }
 
-/* --- data checkpoints ------------------------------------------------------------------------ */
+/* --- data checkpoints --------------------------------------------------------------------- */
 
 static ps_err data_work(struct ps_checkpointer *c)
 {
@@ -122,8 +122,7 @@ ps_err ps_checkpoint_data(struct ps_checkpointer *c, struct ps_cancel *cancel)
     return err;
 }
 
-/* --- full checkpoints ---------------------------------------------------------------------------
- */
+/* --- full checkpoints --------------------------------------------------------------------- */
 
 /* Notes the active transactions in the body; returns the oldest position that undo may need. */
 static uint64_t note_txns(struct ps_checkpointer *c, struct ps_checkpoint_body *body)

@@ -31,8 +31,7 @@ struct ps_background {
     struct worker log_writer, cleaner, checkpointer;
 };
 
-/* --- steps --------------------------------------------------------------------------------------
- */
+/* --- steps -------------------------------------------------------------------------------- */
 
 ps_err ps_step_log_writer(struct ps_store *s, bool *ret_worked)
 {
@@ -126,8 +125,7 @@ bool ps_store_step(struct ps_store *s, enum ps_task task)
     return worked && !err;
 }
 
-/* --- threads
- * -------------------------------------------------------------------------------------- */
+/* --- threads ------------------------------------------------------------------------------ */
 
 /* Waits out a period, or until the wish (may be NULL) is there; false when it is time to stop. */
 static bool wait_period(struct ps_background *b, uint64_t period_us, const bool *wish)

@@ -172,8 +172,7 @@ void ps_table_stats(struct ps_table *t, ps_stat_fn each, void *ctx)
     COUNTER("lost_writes", c->lost_writes);
 }
 
-/* --- settings
- * -------------------------------------------------------------------------------------- */
+/* --- settings ----------------------------------------------------------------------------- */
 
 void ps_store_settings(struct ps_store *s, ps_setting_fn each, void *ctx)
 {
@@ -248,8 +247,7 @@ ps_err ps_parse_size(const char *arg, uint64_t *ret)
     return PS_OK;
 }
 
-/* --- the log as text
- * ----------------------------------------------------------------------------------- */
+/* --- the log as text ---------------------------------------------------------------------- */
 
 ps_err ps_store_wal_text(struct ps_store *s, uint64_t from,
                          ps_err (*each)(void *ctx, const char *line), void *ctx)

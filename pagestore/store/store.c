@@ -211,8 +211,7 @@ ps_err ps_store_init(const char *path, const struct ps_init_options *opts)
     return err ? err : ps_store_close(s);
 }
 
-/* --- opening: step by step ---------------------------------------------------------------------
- */
+/* --- opening: step by step ---------------------------------------------------------------- */
 
 static ps_err io_kind(const char *name, enum ps_io_kind *ret)
 {
@@ -681,8 +680,7 @@ ps_err ps_store_open(const char *path, const struct ps_store_options *opts, stru
     return PS_OK;
 }
 
-/* --- closing
- * -------------------------------------------------------------------------------------- */
+/* --- closing ------------------------------------------------------------------------------ */
 
 ps_err ps_store_close(struct ps_store *s)
 {
@@ -706,8 +704,7 @@ void ps_store_abandon(struct ps_store *s)
     free_store(s);
 }
 
-/* --- small things
- * ----------------------------------------------------------------------------------- */
+/* --- small things ------------------------------------------------------------------------- */
 
 ps_err ps_store_sync(struct ps_store *s, struct ps_cancel *cancel)
 {

@@ -108,14 +108,14 @@ PS_MUST_USE ps_err ps_store_writable(struct ps_store *s);
 
 void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret);
 
-/* --- txn_api.c -------------------------------------------------------------------------------- */
+/* --- txn_api.c ---------------------------------------------------------------------------- */
 /* Undoes what it did, as far as can be, and forgets it. */
 ps_err ps_txn_abort_entry(struct ps_store *s, struct ps_txn_entry *e);
 
 /* --- provider.c: pages between pool and files ---------------------------------------------- */
 extern const struct ps_provider_ops ps_table_provider;
 
-/* --- table_registry.c ------------------------------------------------------------------------ */
+/* --- table_registry.c --------------------------------------------------------------------- */
 PS_MUST_USE ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt,
                                 struct ps_table **ret);
 /* Adds it to the registry, which takes the caller's reference. */
@@ -139,7 +139,7 @@ PS_MUST_USE ps_err ps_catalog_create(struct ps_store *s);
 /* Rewrites the table's item after its type changed. */
 PS_MUST_USE ps_err ps_catalog_update(struct ps_table *t, enum ps_page_type type);
 
-/* --- change.c: what every change of a table's pages has in common ----------------------------- */
+/* --- change.c: what every change of a table's pages has in common ------------------------- */
 
 /* A group on one table, from reservation to commit. */
 struct ps_change {
@@ -188,8 +188,7 @@ struct ps_page_ident ps_table_ident(const struct ps_table *t, uint32_t page_no);
 /* Slotted changes on a scratch copy, so that the log gets only what differs. */
 void ps_change_from_copy(struct ps_change *c, struct ps_page *page, const uint8_t *copy);
 
-/* --- background.c -------------------------------------------------------------------------------
- */
+/* --- background.c ------------------------------------------------------------------------- */
 PS_MUST_USE ps_err ps_background_start(struct ps_store *s);
 void ps_background_stop(struct ps_store *s);
 void ps_background_want_checkpoint(struct ps_store *s);

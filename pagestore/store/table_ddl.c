@@ -279,8 +279,7 @@ static ps_err edit_apply(struct catalog_edit *ed, const struct edit_purpose *why
     return ps_wal_flush(s->wal, lsn, NULL);
 }
 
-/* --- create ------------------------------------------------------------------------------------
- */
+/* --- create ------------------------------------------------------------------------------- */
 
 static ps_err make_file(struct ps_store *s, uint32_t id, const char *suffix)
 {
@@ -418,8 +417,7 @@ ps_err ps_table_create(struct ps_store *s, const char *name, enum ps_format_id f
     return err;
 }
 
-/* --- drop and rename -----------------------------------------------------------------------------
- */
+/* --- drop and rename ---------------------------------------------------------------------- */
 
 static ps_err find_own(struct ps_store *s, const char *name, struct ps_table **ret)
 {
@@ -574,8 +572,7 @@ ps_err ps_catalog_update(struct ps_table *t, enum ps_page_type type)
     return err;
 }
 
-/* --- bringing the catalog up
- * ------------------------------------------------------------------------ */
+/* --- bringing the catalog up -------------------------------------------------------------- */
 
 ps_err ps_catalog_create(struct ps_store *s)
 {

@@ -36,8 +36,7 @@ static ps_err become_slotted(struct ps_table *t, struct ps_cancel *cancel)
     return empty ? ps_catalog_update(t, PS_PAGE_SLOTTED) : check_slotted(t);
 }
 
-/* --- appending ----------------------------------------------------------------------------------
- */
+/* --- appending ---------------------------------------------------------------------------- */
 
 /* Items on their way to the end of a table: they go to the page that took the last one, then to
  * new pages. The copies are what the pages will be. */
@@ -295,8 +294,7 @@ ps_err ps_item_insert(struct ps_table *t, const void *data, uint32_t len, uint32
     return err;
 }
 
-/* --- one item ------------------------------------------------------------------------------------
- */
+/* --- one item ----------------------------------------------------------------------------- */
 
 ps_err ps_item_get(struct ps_table *t, uint32_t page_no, uint32_t slot, void *buf, uint32_t buf_len,
                    uint32_t *ret_len, struct ps_cancel *cancel)

@@ -64,8 +64,7 @@ ps_err ps_page_list(struct ps_table *t, uint64_t from, struct ps_page_info *ret,
     return PS_OK;
 }
 
-/* --- making and freeing ------------------------------------------------------------------------
- */
+/* --- making and freeing ------------------------------------------------------------------- */
 
 /* Bytes of payload that `pages` pages have; 0 for tables without. */
 static uint64_t payload_of(const struct ps_table *t, uint64_t pages)
@@ -191,8 +190,7 @@ ps_err ps_page_free(struct ps_table *t, uint32_t page_no, struct ps_cancel *canc
     return change_one(t, page_no, cancel, free_locked);
 }
 
-/* --- looking at a page --------------------------------------------------------------------------
- */
+/* --- looking at a page -------------------------------------------------------------------- */
 
 /* Pins the page and latches it, sealed; look_end pays back. */
 static ps_err look_begin(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel,
@@ -309,8 +307,7 @@ ps_err ps_page_text(struct ps_table *t, uint32_t page_no, struct ps_cancel *canc
     return err;
 }
 
-/* --- pins that callers keep
- * ------------------------------------------------------------------------ */
+/* --- pins that callers keep --------------------------------------------------------------- */
 
 ps_err ps_pin(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel, struct ps_page **ret)
 {

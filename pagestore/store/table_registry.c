@@ -94,7 +94,7 @@ ps_err ps_table_files_remove(struct ps_store *s, uint32_t id)
     return s->io->ops->sync_dir(s->io, PS_TABLES_DIR);
 }
 
-/* --- files that no table has ------------------------------------------------------------------ */
+/* --- files that no table has -------------------------------------------------------------- */
 
 struct strays {
     struct ps_store *s;
@@ -148,7 +148,7 @@ ps_err ps_table_strays_remove(struct ps_store *s)
     return err;
 }
 
-/* --- the registry ----------------------------------------------------------------------------- */
+/* --- the registry ------------------------------------------------------------------------- */
 
 /* Where id is, or would go. */
 static uint32_t position(const struct ps_store *s, uint32_t id)

@@ -48,7 +48,7 @@ static ps_err check_unlocked(struct ps_table *t, uint64_t first, uint64_t last)
     return ps_fail(PS_ERR_CONFLICT, "a page of table %u is locked by a transaction", t->id);
 }
 
-/* --- truncate -------------------------------------------------------------------------------- */
+/* --- truncate ----------------------------------------------------------------------------- */
 
 /* What a truncate does. */
 struct cut {
@@ -226,8 +226,7 @@ ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct
     return err;
 }
 
-/* --- ranges of one state -----------------------------------------------------------------------
- */
+/* --- ranges of one state ------------------------------------------------------------------ */
 
 /* Gives [first, first + count) one state in one step; the table's lock is taken and let go. */
 static ps_err set_range(struct ps_table *t, uint32_t first, uint32_t count,

@@ -57,8 +57,7 @@ const char *ps_verify_word(const struct ps_format *fmt, const void *page,
     return stored == computed ? "identity" : "checksum";
 }
 
-/* --- the list of tables -------------------------------------------------------------------------
- */
+/* --- the list of tables ------------------------------------------------------------------- */
 
 ps_err ps_verify_add_table(struct ps_verifier *v, const struct ps_verify_table *table)
 {
@@ -89,8 +88,7 @@ const struct ps_verify_table *ps_verify_find_table(const struct ps_verifier *v, 
     return bsearch(&id, v->tables, v->table_count, sizeof(*v->tables), id_cmp);
 }
 
-/* --- control file -------------------------------------------------------------------------------
- */
+/* --- control file ------------------------------------------------------------------------- */
 
 /* The page size under which the catalog's first page verifies; 0 if there is none. */
 static uint32_t guess_page_size(struct ps_io *io)
@@ -152,8 +150,7 @@ static ps_err verify_control(struct ps_verifier *v)
     return PS_OK;
 }
 
-/* --- the folder of tables -----------------------------------------------------------------------
- */
+/* --- the folder of tables ----------------------------------------------------------------- */
 
 /* "7.pages" or "7.map" to 7; 0 for any other name. */
 static uint32_t table_of_file(const char *name)
@@ -196,8 +193,7 @@ static void verify_file_names(struct ps_verifier *v)
         ps_verify_report(v, PS_FAULT, &place, "missing", "%s", ps_message());
 }
 
-/* --- all of it ----------------------------------------------------------------------------------
- */
+/* --- all of it ---------------------------------------------------------------------------- */
 
 static void add_file_size(struct ps_verifier *v, uint32_t id)
 {

@@ -86,8 +86,7 @@ static ps_err scan_catalog(struct catalog_scan *scan, struct ps_io *io)
     return err;
 }
 
-/* --- for verify ---------------------------------------------------------------------------------
- */
+/* --- for verify --------------------------------------------------------------------------- */
 
 static struct ps_place item_place(const struct ps_verifier *v, uint32_t page_no)
 {
@@ -230,8 +229,7 @@ ps_err ps_verify_catalog(struct ps_verifier *v)
     return check_names(v);
 }
 
-/* --- for poke -----------------------------------------------------------------------------------
- */
+/* --- for poke ----------------------------------------------------------------------------- */
 
 struct name_search {
     const char *name;

@@ -47,8 +47,7 @@ PS_MUST_USE ps_err ps_pageset_add(struct ps_pageset *set, uint32_t table, uint32
 bool ps_pageset_has(const struct ps_pageset *set, uint32_t table, uint32_t page);
 void ps_pageset_deinit(struct ps_pageset *set);
 
-/* --- verify.c ----------------------------------------------------------------------------------
- */
+/* --- verify.c ----------------------------------------------------------------------------- */
 
 struct ps_verify_table {
     struct ps_catalog_entry entry; /* entry.table is its id */
@@ -93,8 +92,7 @@ const struct ps_verify_table *ps_verify_find_table(const struct ps_verifier *v, 
 /* Opens real files below path where no io is given. */
 PS_MUST_USE ps_err ps_verify_open_io(const char *path, struct ps_io *given, struct ps_io **ret);
 
-/* --- the parts -----------------------------------------------------------------------------------
- */
+/* --- the parts ---------------------------------------------------------------------------- */
 
 /* verify_log.c: the log, and what it says about tables and pages. */
 PS_MUST_USE ps_err ps_verify_log(struct ps_verifier *v);

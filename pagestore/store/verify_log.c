@@ -17,8 +17,7 @@ struct log_pass {
     uint64_t records;    /* from needed_pos on */
 };
 
-/* --- what a crashed store's log will do ---------------------------------------------------------
- */
+/* --- what a crashed store's log will do --------------------------------------------------- */
 
 static ps_err note_table(struct ps_verifier *v, const struct ps_record *rec)
 {
@@ -71,8 +70,7 @@ static ps_err note_record(struct log_pass *pass, const struct ps_record *rec)
     return note_images(v, rec);
 }
 
-/* --- reading it ---------------------------------------------------------------------------------
- */
+/* --- reading it --------------------------------------------------------------------------- */
 
 static struct ps_place segment_place(const struct ps_verifier *v, uint64_t pos, char *buf,
                                      size_t len)
@@ -163,8 +161,7 @@ ps_err ps_verify_log(struct ps_verifier *v)
     return PS_OK;
 }
 
-/* --- the log as text ----------------------------------------------------------------------------
- */
+/* --- the log as text ---------------------------------------------------------------------- */
 
 static ps_err list_from(struct ps_wal_reader *reader, uint64_t from,
                         ps_err (*each)(void *ctx, const char *line), void *ctx)

@@ -46,8 +46,7 @@ static bool has_image(const struct scan *s, uint64_t page_no)
     return ps_pageset_has(&s->v->data_images, s->table->entry.table, (uint32_t)page_no);
 }
 
-/* --- pages --------------------------------------------------------------------------------------
- */
+/* --- pages -------------------------------------------------------------------------------- */
 
 struct structure_ctx {
     struct scan *s;
@@ -147,8 +146,7 @@ static void cover(struct scan *s, uint64_t first, uint64_t count)
     s->covered = first + count;
 }
 
-/* --- the map ------------------------------------------------------------------------------------
- */
+/* --- the map ------------------------------------------------------------------------------ */
 
 static ps_err judge_map_page(struct scan *s, uint32_t map_page_no, const uint8_t *page)
 {
@@ -226,8 +224,7 @@ static ps_err cover_range(void *ctx, uint64_t first, uint64_t count,
     return PS_OK;
 }
 
-/* --- the files as a whole -----------------------------------------------------------------------
- */
+/* --- the files as a whole ----------------------------------------------------------------- */
 
 static void check_length(struct scan *s)
 {

@@ -10,7 +10,7 @@
 #include "base/wait.h"
 #include "wal/wal_internal.h"
 
-/* --- room ------------------------------------------------------------------------------------ */
+/* --- room --------------------------------------------------------------------------------- */
 
 uint64_t ps_wal_group_cost(uint64_t bytes)
 {
@@ -188,7 +188,7 @@ void ps_wal_wake(struct ps_wal *wal)
     ps_mutex_unlock(&wal->flush_mtx);
 }
 
-/* --- blocks ---------------------------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------------------------- */
 
 void ps_wal_close_block(struct ps_wal *wal, bool next_segment)
 {
@@ -231,7 +231,7 @@ static void fit_block(struct ps_wal *wal, uint64_t bytes)
     assert(wal->tail + bytes <= ps_wal_seg_end(wal->opts.segment_size, wal->block_pos));
 }
 
-/* --- appending ------------------------------------------------------------------------------- */
+/* --- appending ---------------------------------------------------------------------------- */
 
 /* What can be done of a group before it has a place. Returns its length. */
 static uint64_t prepare_group(struct ps_record *recs, size_t count)

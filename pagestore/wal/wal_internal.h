@@ -29,7 +29,7 @@
 #include "base/mem.h"
 #include "wal/wal.h"
 
-/* --- bytes on disk (FORMAT.md section 5) ----------------------------------------------------- */
+/* --- bytes on disk (FORMAT.md section 5) -------------------------------------------------- */
 
 #define WAL_BLOCK_MAGIC 0x314c5750u /* the bytes P W L 1 */
 
@@ -86,7 +86,7 @@ static_assert(sizeof(struct ps_checkpoint_body) == 16, "FORMAT.md section 5");
 static_assert(sizeof(struct ps_checkpoint_txn) == 24, "FORMAT.md section 5");
 static_assert(sizeof(struct ps_table_body) == 8, "FORMAT.md section 5");
 
-/* --- blocks (wal_block.c) -------------------------------------------------------------------- */
+/* --- blocks (wal_block.c) ----------------------------------------------------------------- */
 
 /* A block header, decoded. */
 struct ps_block {
@@ -129,7 +129,7 @@ PS_MUST_USE ps_err ps_block_decode(const uint8_t *buf, uint64_t pos, uint32_t se
 PS_MUST_USE ps_err ps_block_verify(const struct ps_block *b, const uint8_t *buf,
                                    uint64_t *ret_last_lsn, uint64_t *ret_bad_off);
 
-/* --- records (wal_record.c) ------------------------------------------------------------------ */
+/* --- records (wal_record.c) --------------------------------------------------------------- */
 
 /* Length of the record at buf as it says itself; 0 if that cannot be: not aligned, shorter than a
  * header, or longer than avail. */
@@ -140,7 +140,7 @@ bool ps_record_peek_group_end(const uint8_t *buf);
 PS_MUST_USE ps_err ps_record_parse(const uint8_t *buf, size_t avail, uint64_t pos,
                                    struct ps_record *ret);
 
-/* --- the open log ---------------------------------------------------------------------------- */
+/* --- the open log ------------------------------------------------------------------------- */
 
 /* An open segment of the flusher. */
 struct ps_wal_handle {

@@ -40,7 +40,7 @@ struct ps_wal_reader {
     char message[400];
 };
 
-/* --- the segment at hand --------------------------------------------------------------------- */
+/* --- the segment at hand ------------------------------------------------------------------ */
 
 static void close_segment(struct ps_wal_reader *r)
 {
@@ -106,7 +106,7 @@ static ps_err need(struct ps_wal_reader *r, uint64_t off, uint64_t len, const ui
     return PS_OK;
 }
 
-/* --- blocks ---------------------------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------------------------- */
 
 /* Puts segment file and byte before the message of what is wrong at pos. */
 static ps_err fail_at(const struct ps_wal_reader *r, uint64_t pos, ps_err err)
@@ -177,7 +177,7 @@ static void accept_block(struct ps_wal_reader *r, const struct ps_block *b, uint
     r->pos = b->next;
 }
 
-/* --- end or hole ----------------------------------------------------------------------------- */
+/* --- end or hole -------------------------------------------------------------------------- */
 
 /* Looks through the segment at hand, from byte `from` on, for a block that says the log had been
  * durable beyond r->pos. */
@@ -256,7 +256,7 @@ static ps_err judge_end(struct ps_wal_reader *r)
                    why, name, proof.pos % r->opts.segment_size, proof.durable_lsn);
 }
 
-/* --- records --------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------ */
 
 static ps_err next_block(struct ps_wal_reader *r)
 {

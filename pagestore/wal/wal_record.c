@@ -162,7 +162,7 @@ void ps_record_encode(struct ps_record *rec, uint8_t *buf, uint32_t body_crc, ui
     memcpy(buf, &hdr, sizeof(hdr));
 }
 
-/* --- decoding -------------------------------------------------------------------------------- */
+/* --- decoding ----------------------------------------------------------------------------- */
 
 static struct ps_record_hdr hdr_at(const uint8_t *buf)
 {

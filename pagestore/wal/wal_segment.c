@@ -21,7 +21,7 @@ void ps_wal_seg_name(uint64_t seg_no, char name[WAL_NAME_LEN])
     snprintf(name, WAL_NAME_LEN, PS_WAL_DIR "/%016" PRIx64, seg_no);
 }
 
-/* --- making ---------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------- */
 
 static ps_err write_zeros(struct ps_io_file *file, uint32_t segment_size)
 {
@@ -145,7 +145,7 @@ ps_err ps_wal_prepare_step(struct ps_wal *wal)
                              ps_wal_seg_no(segment_size, tail_pos(wal) + segment_size / 2) + 1);
 }
 
-/* --- listing --------------------------------------------------------------------------------- */
+/* --- listing ------------------------------------------------------------------------------ */
 
 struct listing {
     uint64_t no_max; /* positions of segments up to here do not overflow */
@@ -220,7 +220,7 @@ ps_err ps_wal_oldest_pos(struct ps_io *io, uint32_t segment_size, uint64_t *ret_
     return count > 0 ? PS_OK : ps_fail(PS_ERR_NOENT, "no log segment in %s", PS_WAL_DIR);
 }
 
-/* --- adopting what a reader has found -------------------------------------------------------- */
+/* --- adopting what a reader has found ----------------------------------------------------- */
 
 /* Spare segments that are kept: what the log can grow by until the next checkpoint is due. */
 static uint64_t spares_max(const struct ps_wal *wal)
@@ -355,7 +355,7 @@ ps_err ps_wal_seg_adopt(struct ps_wal *wal)
     return err;
 }
 
-/* --- recycling ------------------------------------------------------------------------------- */
+/* --- recycling ---------------------------------------------------------------------------- */
 
 /* One segment that is no longer needed: the next spare one, or gone. */
 static ps_err recycle_one(struct ps_wal *wal, uint64_t seg_no, uint64_t spares_end, uint64_t *next)

@@ -51,8 +51,7 @@ static double median(const double *values, unsigned count)
     return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
 }
 
-/* --- this pool ---------------------------------------------------------------------------------
- */
+/* --- this pool ---------------------------------------------------------------------------- */
 
 /* Pages come from nowhere: what is in them does not matter here. */
 static void load_nothing(struct ps_provider *p, struct ps_load *loads, size_t count)
@@ -110,8 +109,7 @@ static double run_pool(struct ps_pool *pool, const uint32_t *numbers, uint32_t c
     return (double)(cpu_ns() - start) / count;
 }
 
-/* --- Berkeley DB -------------------------------------------------------------------------------
- */
+/* --- Berkeley DB -------------------------------------------------------------------------- */
 
 static DB_MPOOLFILE *open_bdb(uint32_t pages, DB_ENV **ret_env)
 {
@@ -157,8 +155,7 @@ static double run_bdb(DB_MPOOLFILE *file, const uint32_t *numbers, uint32_t coun
     return (double)(cpu_ns() - start) / count;
 }
 
-/* --- side by side ------------------------------------------------------------------------------
- */
+/* --- side by side ------------------------------------------------------------------------- */
 
 static uint32_t *random_numbers(uint32_t pages, uint32_t count)
 {

@@ -97,8 +97,7 @@ static ps_err open_store(struct sim_disk *disk, struct ps_store **ret)
     return ps_store_open("sim", &opts, ret);
 }
 
-/* --- judging one state --------------------------------------------------------------------------
- */
+/* --- judging one state -------------------------------------------------------------------- */
 
 /* Which of the states that may be it is; they are printed if it is none. */
 static void expect_state(const struct where *at, const struct store_state *got)
@@ -205,8 +204,7 @@ static struct store_state must_digest(const struct where *at, struct ps_store *s
     return state;
 }
 
-/* --- recovery, cut ------------------------------------------------------------------------------
- */
+/* --- recovery, cut ------------------------------------------------------------------------ */
 
 struct recovery_cuts {
     struct sim_disk *disks[RECOVERY_CUTS_MAX];
@@ -258,8 +256,7 @@ static void expect_recovery_repeats(struct run *r, const struct where *at, struc
     r->recoveries_cut += cuts.count;
 }
 
-/* --- one crash ----------------------------------------------------------------------------------
- */
+/* --- one crash ---------------------------------------------------------------------------- */
 
 static void check_crash(struct run *r, const struct where *at)
 {
@@ -304,8 +301,7 @@ static void check_snapshot(struct run *r, const struct snapshot *s)
     }
 }
 
-/* --- the work -----------------------------------------------------------------------------------
- */
+/* --- the work ----------------------------------------------------------------------------- */
 
 /* Rare operations, and those whose order matters most, are always looked at. */
 static bool is_wanted(struct run *r, const struct sim_op *op)

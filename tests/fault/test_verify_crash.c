@@ -43,8 +43,7 @@ static uint32_t below(struct run *r, uint32_t limit)
     return (uint32_t)(next_random(r) % limit);
 }
 
-/* --- work: every call may fail, as the power may be gone already --------------------------------
- */
+/* --- work: every call may fail, as the power may be gone already -------------------------- */
 
 static void write_some(struct run *r, struct ps_table *t)
 {
@@ -137,8 +136,7 @@ static void step(struct run *r)
         ps_table_unref(t);
 }
 
-/* --- judging ------------------------------------------------------------------------------------
- */
+/* --- judging ------------------------------------------------------------------------------ */
 
 static void print_fault(void *ctx, const struct ps_finding *f)
 {

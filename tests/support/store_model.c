@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- digests ------------------------------------------------------------------------------------
- */
+/* --- digests ------------------------------------------------------------------------------ */
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -69,8 +68,7 @@ static void state_add(struct store_state *state, uint32_t id, uint64_t digest)
     state->digest += mix(id, digest);
 }
 
-/* --- the model ----------------------------------------------------------------------------------
- */
+/* --- the model ---------------------------------------------------------------------------- */
 
 /* The digest of a page that nobody has written; its number is none of it. */
 static uint64_t virgin_digest(const struct ps_format *fmt, uint32_t page_size)
@@ -341,8 +339,7 @@ void model_item_delete(struct model_table *t, uint32_t at)
     t->dirty = true;
 }
 
-/* --- the store ----------------------------------------------------------------------------------
- */
+/* --- the store ---------------------------------------------------------------------------- */
 
 struct reading {
     struct ps_table *table;

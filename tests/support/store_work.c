@@ -59,8 +59,7 @@ static void step_done(struct store_work *w, bool durable)
         work_ack(w);
 }
 
-/* --- choosing -----------------------------------------------------------------------------------
- */
+/* --- choosing ----------------------------------------------------------------------------- */
 
 static struct model_table *pick_table(struct store_work *w, int type)
 {
@@ -126,8 +125,7 @@ static size_t some_len(struct store_work *w, uint32_t page_size)
     return len < max ? len : max;
 }
 
-/* --- bytes --------------------------------------------------------------------------------------
- */
+/* --- bytes -------------------------------------------------------------------------------- */
 
 static ps_err write_bytes(struct store_work *w)
 {
@@ -299,8 +297,7 @@ static ps_err allocate_some(struct store_work *w)
     return PS_OK;
 }
 
-/* --- items --------------------------------------------------------------------------------------
- */
+/* --- items -------------------------------------------------------------------------------- */
 
 /* Each item of a run is another one. */
 static uint32_t make_item(struct store_work *w, uint8_t *bytes)
@@ -392,8 +389,7 @@ static ps_err delete_item(struct store_work *w)
     return PS_OK;
 }
 
-/* --- tables -------------------------------------------------------------------------------------
- */
+/* --- tables ------------------------------------------------------------------------------- */
 
 static ps_err create_table(struct store_work *w)
 {
@@ -467,8 +463,7 @@ static ps_err change_tables(struct store_work *w)
     }
 }
 
-/* --- transactions -------------------------------------------------------------------------------
- */
+/* --- transactions ------------------------------------------------------------------------- */
 
 static ps_err txn_write_bytes(struct store_work *w, struct work_txn *x)
 {
@@ -548,8 +543,7 @@ static ps_err work_on_txn(struct store_work *w)
     return err;
 }
 
-/* --- durability ---------------------------------------------------------------------------------
- */
+/* --- durability --------------------------------------------------------------------------- */
 
 static ps_err make_durable(struct store_work *w)
 {

@@ -14,8 +14,7 @@
 
 #define PAGES ((uint64_t)PS_MAP_PAGES_MAX)
 
-/* --- chance --------------------------------------------------------------------------------------
- */
+/* --- chance ------------------------------------------------------------------------------- */
 
 static uint64_t chance_state;
 
@@ -36,8 +35,7 @@ static void seed_chance(void)
     print_message("seed %" PRIu64 "\n", chance_state);
 }
 
-/* --- the flat model ------------------------------------------------------------------------------
- */
+/* --- the flat model ----------------------------------------------------------------------- */
 
 /* Pages [first, first of the next run) have this entry. */
 struct run {
@@ -122,8 +120,7 @@ static struct ps_map_summary flat_summary(const struct flat *f)
     return sum;
 }
 
-/* --- a map with its model ------------------------------------------------------------------------
- */
+/* --- a map with its model ----------------------------------------------------------------- */
 
 struct bed {
     struct ps_pool *pool;
@@ -274,8 +271,7 @@ static void do_payload_len(struct bed *b, uint64_t len)
     b->flat.payload_len = len;
 }
 
-/* --- random changes ------------------------------------------------------------------------------
- */
+/* --- random changes ----------------------------------------------------------------------- */
 
 /* Pages near the seams of nodes, near both ends, and anywhere. */
 static uint64_t random_page(const struct bed *b)

@@ -32,8 +32,7 @@
         }                                                                           \
     } while (0)
 
-/* --- the model's parts -------------------------------------------------------------------------
- */
+/* --- the model's parts -------------------------------------------------------------------- */
 
 struct slot {
     struct ps_page page; /* first: a ps_page is its slot; data NULL: not resident */
@@ -94,8 +93,7 @@ static inline void *model_copy(const void *bytes, size_t len)
     return p;
 }
 
-/* --- pool ----------------------------------------------------------------------------------------
- */
+/* --- pool --------------------------------------------------------------------------------- */
 
 static inline struct ps_pool *model_create(uint32_t page_size)
 {
@@ -318,8 +316,7 @@ static inline void model_checkpoint(struct ps_pool *pool)
     pool->redo_lsn = pool->lsn;
 }
 
-/* --- groups --------------------------------------------------------------------------------------
- */
+/* --- groups ------------------------------------------------------------------------------- */
 
 static inline void model_begin(struct ps_pool *pool, struct ps_group *g, struct ps_group_env *env,
                                uint32_t frames_max, uint64_t bytes_max, uint64_t time_us)
@@ -533,8 +530,7 @@ static inline void model_log_touch(struct log_rec *rec, uint32_t first, uint32_t
     }
 }
 
-/* --- crash and redo
- * -------------------------------------------------------------------------------- */
+/* --- crash and redo ----------------------------------------------------------------------- */
 
 /* A pool on a copy of the disk, with nothing in memory. */
 static inline struct ps_pool *model_crash(const struct ps_pool *pool)

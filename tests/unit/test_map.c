@@ -13,8 +13,7 @@
 
 #include "map_bed.h"
 
-/* --- comparing -----------------------------------------------------------------------------------
- */
+/* --- comparing ---------------------------------------------------------------------------- */
 
 static void expect_entry(const struct ps_map_entry *got, const struct ps_map_entry *want)
 {
@@ -109,8 +108,7 @@ static void check_some(struct bed *b)
     check_prev(b, random_page(b), 1 + (unsigned)chance(15));
 }
 
-/* --- the walk
- * -------------------------------------------------------------------------------------- */
+/* --- the walk ----------------------------------------------------------------------------- */
 
 struct tour {
     const struct ps_pool *pool;
@@ -192,8 +190,7 @@ static void check_all(struct bed *b)
     expect_summary(&sum, &b->flat);
 }
 
-/* --- shape
- * ----------------------------------------------------------------------------------------- */
+/* --- shape -------------------------------------------------------------------------------- */
 
 static void check_node_place(const struct ps_map *map, uint32_t page)
 {
@@ -268,8 +265,7 @@ static void nodes_lie_depth_first_without_gaps(void **state)
     assert_true(leaves > 2 * map.inner_fanout);
 }
 
-/* --- changes
- * ---------------------------------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------------------------ */
 
 static void new_map_is_empty(void **state)
 {
@@ -498,8 +494,7 @@ static void touch_alone_logs_no_bytes_after_the_image(void **state)
     bed_deinit(&b);
 }
 
-/* --- crashes
- * ----------------------------------------------------------------------------------------- */
+/* --- crashes ------------------------------------------------------------------------------ */
 
 /* What the page would be on disk; the caller frees it. NULL: never written. */
 static uint8_t *page_bytes(const struct ps_pool *pool, const struct slot *slot)
@@ -601,8 +596,7 @@ static void redo_of_touch_without_a_leaf_is_corruption(void **state)
     bed_deinit(&b);
 }
 
-/* --- damage
- * ------------------------------------------------------------------------------------------ */
+/* --- damage ------------------------------------------------------------------------------- */
 
 /* Used pages 0-9 and 1000-1009, virgin ones from 100000 on, all on disk. */
 static void damage_bed(struct bed *b)

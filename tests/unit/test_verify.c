@@ -185,8 +185,7 @@ static void recover(struct fixture *f)
     close_store(f);
 }
 
-/* --- stores that were closed --------------------------------------------------------------------
- */
+/* --- stores that were closed -------------------------------------------------------------- */
 
 static void closed_store_is_sound(void **state)
 {
@@ -305,8 +304,7 @@ static void folder_without_a_store_cannot_be_verified(void **state)
     sim_disk_free(empty);
 }
 
-/* --- stores that crashed ------------------------------------------------------------------------
- */
+/* --- stores that crashed ------------------------------------------------------------------ */
 
 static void crashed_store_needs_recovery_and_is_sound_after_it(void **state)
 {

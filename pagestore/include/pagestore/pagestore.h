@@ -108,7 +108,7 @@ PS_MUST_USE ps_err ps_store_checkpoint(struct ps_store *store, struct ps_cancel 
 enum ps_task { PS_TASK_LOG_WRITER, PS_TASK_CLEANER, PS_TASK_CHECKPOINTER };
 bool ps_store_step(struct ps_store *store, enum ps_task task);
 
-/* --- what is going on ------------------------------------------------------------------------ */
+/* --- what is going on --------------------------------------------------------------------- */
 
 /* One counter or fact. Numbers are counters or gauges; text ones have text set. */
 struct ps_stat {

@@ -65,7 +65,7 @@ struct ps_store *ps_table_store(struct ps_table *table);
 PS_MUST_USE ps_err ps_table_info(struct ps_table *table, struct ps_table_info *ret);
 void ps_table_stats(struct ps_table *table, ps_stat_fn each, void *ctx);
 
-/* --- pages ------------------------------------------------------------------------------------ */
+/* --- pages -------------------------------------------------------------------------------- */
 
 struct ps_page_info {
     uint32_t page_no;
@@ -107,7 +107,7 @@ PS_MUST_USE ps_err ps_page_copy(struct ps_table *table, uint32_t page_no, struct
 PS_MUST_USE ps_err ps_page_text(struct ps_table *table, uint32_t page_no,
                                 struct ps_cancel *cancel, FILE *out);
 
-/* --- bytes -------------------------------------------------------------------------------------- */
+/* --- bytes -------------------------------------------------------------------------------- */
 
 enum ps_space { PS_SPACE_IMAGE, PS_SPACE_PAYLOAD };
 
@@ -175,7 +175,7 @@ PS_MUST_USE ps_err ps_punch(struct ps_table *table, enum ps_space space, uint64_
 PS_MUST_USE ps_err ps_seek(struct ps_table *table, enum ps_space space, uint64_t off, bool data,
                            uint64_t *ret);
 
-/* --- items of slotted tables --------------------------------------------------------------------- */
+/* --- items of slotted tables -------------------------------------------------------------- */
 
 /* All or none, atomic while they fit one write (ps_write_max), in order. An empty raw table
  * becomes slotted. PS_ERR_WRONG_TYPE, PS_ERR_RANGE (longer than a page takes). */
@@ -190,7 +190,7 @@ PS_MUST_USE ps_err ps_item_get(struct ps_table *table, uint32_t page_no, uint32_
 PS_MUST_USE ps_err ps_item_delete(struct ps_table *table, uint32_t page_no, uint32_t slot,
                                   struct ps_cancel *cancel);
 
-/* --- pins ------------------------------------------------------------------------------------------ */
+/* --- pins --------------------------------------------------------------------------------- */
 
 /* A pin of the caller's own, for as long as it likes; page->data is the page. Latch shared to
  * read. Change pages through ps_write, ps_txn_write or the item calls only. */
