@@ -165,8 +165,10 @@ static void read_view(fuse_req_t req, struct pfs_handle *h, size_t size, uint64_
         fuse_reply_err(req, pfs_errno_handle(err));
         return;
     }
+    pfs_handle_ref(h); /* once it has its answer the client may close the file */
     fuse_reply_buf(req, text, len);
     pfs_gen_read_end(h->gen);
+    pfs_handle_unref(h);
 }
 
 void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
