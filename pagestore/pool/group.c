@@ -9,7 +9,7 @@
 
 #include "base/byteorder.h"
 
-/* --- begin -------------------------------------------------------------------------------- */
+/* --- begin ---------------------------------------------------------------------------------- */
 
 static bool logs_before(const struct ps_group *g)
 {
@@ -119,7 +119,7 @@ ps_err ps_group_begin_undo(struct ps_group *g, struct ps_group_env *env, struct 
     return begin(g, bytes_max, NULL);
 }
 
-/* --- pages -------------------------------------------------------------------------------- */
+/* --- pages ---------------------------------------------------------------------------------- */
 
 /* Where the tag is, or where it would have to be put in. */
 static uint32_t find_page(const struct ps_group *g, const struct ps_tag *tag, bool *ret_found)
@@ -202,7 +202,7 @@ ps_err ps_group_page(struct ps_group *g, const struct ps_tag *tag, enum ps_pin_m
     return PS_OK;
 }
 
-/* --- writes ------------------------------------------------------------------------------- */
+/* --- writes --------------------------------------------------------------------------------- */
 
 /* Makes range a and the one behind it, which it reaches, one. */
 static void merge_with_next(struct ps_group_page *p, uint32_t a)
@@ -311,7 +311,7 @@ void ps_group_put_lsn(struct ps_group *g, struct ps_page *page, uint32_t off)
     g->fixups[g->fixup_count++] = (struct ps_group_fixup){.page = page, .off = off};
 }
 
-/* --- records ------------------------------------------------------------------------------ */
+/* --- records -------------------------------------------------------------------------------- */
 
 static void init_record(const struct ps_group *g, struct ps_record *rec)
 {
@@ -450,7 +450,7 @@ static uint64_t append(struct ps_group *g)
     return recs[count - 1].lsn;
 }
 
-/* --- the end ------------------------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------------------------- */
 
 static bool anything_written(const struct ps_group *g)
 {

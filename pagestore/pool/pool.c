@@ -6,21 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- creation ----------------------------------------------------------------------------- */
+/* --- creation ------------------------------------------------------------------------------- */
 
 static bool is_power_of_two(uint32_t n)
 {
     return n != 0 && (n & (n - 1)) == 0;
-}
-
-/* Two to four buckets a frame: a hit mostly looks at one frame only. */
-static unsigned bucket_bits(uint32_t frames)
-{
-    unsigned bits = 1;
-
-    while ((1ull << bits) < 2ull * frames)
-        bits++;
-    return bits;
 }
 
 /* Buffers for pages being written: two batches' worth, but no more than there are frames. */
@@ -37,7 +27,7 @@ static void free_memory(struct ps_pool *pool)
     free(pool->free_copies);
     free(pool->cold);
     ps_arena_deinit(&pool->frame_arena);
-    ps_arena_deinit(&pool->bucket_arena);
+    ps_arena_deinit(&pool->map_arena);
     ps_arena_deinit(&pool->data_arena);
     ps_arena_deinit(&pool->copy_arena);
     free(pool);
@@ -46,14 +36,12 @@ static void free_memory(struct ps_pool *pool)
 static ps_err alloc_memory(struct ps_pool *pool)
 {
     const size_t frames = pool->frame_count;
-    const unsigned bits = bucket_bits(pool->frame_count);
     ps_err err;
 
     pool->batch_pages = PS_POOL_BATCH_BYTES / pool->page_size;
     if (pool->batch_pages > PS_POOL_BATCH_MAX)
         pool->batch_pages = PS_POOL_BATCH_MAX;
     pool->copy_count = copy_count(pool->batch_pages, pool->frame_count);
-    pool->bucket_shift = 64 - bits;
     pool->cold = calloc(frames, sizeof(*pool->cold));
     pool->free_frames = calloc(frames, sizeof(*pool->free_frames));
     pool->free_copies = calloc(pool->copy_count, sizeof(*pool->free_copies));
@@ -61,7 +49,7 @@ static ps_err alloc_memory(struct ps_pool *pool)
         return ps_fail(PS_ERR_NOMEM, "no memory for a pool of %zu frames", frames);
     err = ps_arena_init(&pool->frame_arena, frames * sizeof(struct ps_frame));
     if (!err)
-        err = ps_arena_init(&pool->bucket_arena, sizeof(uint32_t) << bits);
+        err = ps_pool_map_init(pool);
     if (!err)
         err = ps_arena_init(&pool->data_arena, frames * pool->page_size);
     if (!err)
@@ -69,7 +57,6 @@ static ps_err alloc_memory(struct ps_pool *pool)
     if (err)
         return ps_fail_in(err, "a pool of %zu frames of %u bytes", frames, pool->page_size);
     pool->frames = (struct ps_frame *)(void *)pool->frame_arena.base;
-    pool->buckets = (_Atomic uint32_t *)(void *)pool->bucket_arena.base;
     return PS_OK;
 }
 
@@ -82,7 +69,6 @@ static void init_frames(struct ps_pool *pool)
 
         f->page.data = pool->data_arena.base + (size_t)i * pool->page_size;
         atomic_init(&f->state, 0);
-        atomic_init(&f->next, PS_NO_FRAME);
         ps_rwlock_init(&pool->cold[i].latch, PS_RANK_LATCH, "page.latch");
         pool->free_frames[i] = pool->frame_count - 1 - i; /* frame 0 is taken first */
     }
@@ -102,6 +88,8 @@ static void init_locks(struct ps_pool *pool)
     ps_cond_init(&pool->victim_cond);
     ps_mutex_init(&pool->dirty_mtx, PS_RANK_POOL, "pool.dirty_mtx");
     ps_cond_init(&pool->written_cond);
+    for (size_t i = 0; i < PS_POOL_PARTS; i++)
+        ps_mutex_init(&pool->parts[i].mtx, PS_RANK_POOL_MAP, "pool.part.mtx");
     for (size_t i = 0; i < PS_POOL_LOAD_WAITS; i++) {
         ps_mutex_init(&pool->load_waits[i].mtx, PS_RANK_POOL, "pool.load_wait.mtx");
         ps_cond_init(&pool->load_waits[i].cond);
@@ -110,8 +98,9 @@ static void init_locks(struct ps_pool *pool)
 
 static ps_err check_options(const struct ps_pool_options *opts)
 {
-    if (opts->frames < 8 || opts->frames >= PS_NO_FRAME)
-        return ps_fail(PS_ERR_INVAL, "a pool of %u frames: there must be at least 8", opts->frames);
+    if (opts->frames < 8 || opts->frames > PS_POOL_FRAMES_MAX)
+        return ps_fail(PS_ERR_INVAL, "a pool of %u frames: there must be 8 to %u", opts->frames,
+                       PS_POOL_FRAMES_MAX);
     if (!is_power_of_two(opts->page_size) || opts->page_size < PS_PAGE_SIZE_MIN ||
         opts->page_size > PS_PAGE_SIZE_MAX)
         return ps_fail(PS_ERR_INVAL, "page size %u is not a power of two from %u to %u",
@@ -147,7 +136,6 @@ ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret)
     }
     init_frames(pool);
     init_locks(pool);
-    ps_pool_map_init(pool);
     *ret = pool;
     return PS_OK;
 }
@@ -167,7 +155,8 @@ void ps_pool_destroy(struct ps_pool *pool)
         ps_mutex_deinit(&pool->load_waits[i].mtx);
         ps_cond_deinit(&pool->load_waits[i].cond);
     }
-    ps_pool_map_deinit(pool);
+    for (i = 0; i < PS_POOL_PARTS; i++)
+        ps_mutex_deinit(&pool->parts[i].mtx);
     ps_mutex_deinit(&pool->reserve_mtx);
     ps_cond_deinit(&pool->reserve_cond);
     ps_mutex_deinit(&pool->policy_mtx);
@@ -205,7 +194,7 @@ void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,
     ps_trace_add(pool->trace, &event);
 }
 
-/* --- hits --------------------------------------------------------------------------------- */
+/* --- hits ----------------------------------------------------------------------------------- */
 
 /* In a stripe that is not known to be this thread's. */
 static void count_in_stripe(struct ps_pool_stripe *stripe, uint64_t self)
@@ -253,7 +242,7 @@ void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page)
     ps_pool_unpin_frame(pool, ps_frame_of(page));
 }
 
-/* --- misses ------------------------------------------------------------------------------- */
+/* --- misses --------------------------------------------------------------------------------- */
 
 static void lock_latch(struct ps_pool *pool, struct ps_frame *f)
 {
@@ -424,7 +413,7 @@ ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_m
     return PS_OK;
 }
 
-/* --- many at once ------------------------------------------------------------------------- */
+/* --- many at once --------------------------------------------------------------------------- */
 
 /* Pages of one ps_pool_pin_many that were not there at first glance. */
 struct miss_batch {
@@ -564,7 +553,7 @@ ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t 
     return PS_OK;
 }
 
-/* --- latches ------------------------------------------------------------------------------ */
+/* --- latches -------------------------------------------------------------------------------- */
 
 void ps_page_latch_shared(struct ps_pool *pool, struct ps_page *page)
 {

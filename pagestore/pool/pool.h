@@ -60,7 +60,7 @@ struct ps_page {
     uint64_t lsn; /* end of the last record applied; also for pages that carry no LSN */
 };
 
-/* --- providers: where pages come from and go to -------------------------------------------- */
+/* --- providers: where pages come from and go to --------------------------------------------- */
 
 struct ps_load {
     struct ps_tag tag;
@@ -97,7 +97,7 @@ struct ps_provider_ops {
 
 #define PS_LOAD_FRAMES 1u
 
-/* --- the pool ----------------------------------------------------------------------------- */
+/* --- the pool ------------------------------------------------------------------------------- */
 
 struct ps_pool_options {
     uint32_t frames; /* at least 8 */
@@ -162,7 +162,7 @@ void ps_page_unlatch(struct ps_pool *pool, struct ps_page *page);
 void ps_pool_mark_dirty(struct ps_pool *pool, struct ps_page *page, uint64_t rec_lsn);
 void ps_pool_changed(struct ps_pool *pool, struct ps_page *page, uint64_t lsn);
 
-/* --- write-back --------------------------------------------------------------------------- */
+/* --- write-back ----------------------------------------------------------------------------- */
 
 struct ps_flush {
     uint64_t rec_lsn_below; /* pages whose first change since their last write lies below;
@@ -197,7 +197,7 @@ bool ps_page_detached(const struct ps_page *page);
 /* Empties the pool of clean, unpinned frames. Returns how many. */
 uint32_t ps_pool_drop_clean(struct ps_pool *pool);
 
-/* --- what is going on --------------------------------------------------------------------- */
+/* --- what is going on ----------------------------------------------------------------------- */
 
 struct ps_frame_info {
     bool valid;

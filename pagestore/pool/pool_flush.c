@@ -133,7 +133,7 @@ static void write_busy(struct flush_run *run, const struct flush_entry *entries,
         write_batch(run);
 }
 
-/* --- a checkpoint's flush ----------------------------------------------------------------- */
+/* --- a checkpoint's flush ------------------------------------------------------------------- */
 
 static bool matches(struct ps_pool *pool, const struct ps_frame *f, const struct ps_flush *what)
 {
@@ -197,7 +197,7 @@ ps_err ps_pool_flush(struct ps_pool *pool, const struct ps_flush *what, struct p
     return run.stop ? run.stop : run.batch.err;
 }
 
-/* --- the cleaner -------------------------------------------------------------------------- */
+/* --- the cleaner ---------------------------------------------------------------------------- */
 
 /* How far ahead of the hand the cleaner looks. */
 #define UPCOMING_MAX 1024u

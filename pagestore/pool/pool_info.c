@@ -130,7 +130,7 @@ void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
     ps_mutex_unlock(&pool->reserve_mtx);
 }
 
-/* --- the check ---------------------------------------------------------------------------- */
+/* --- the check ------------------------------------------------------------------------------ */
 
 /* What a walk of the frames adds up to, to be compared with what the pool believes. */
 struct tally {
@@ -176,21 +176,6 @@ static void check_frame(struct ps_pool *pool, uint32_t no, struct tally *t)
     }
 }
 
-/* Every chain ends, and holds no more than the frames that say so. */
-static uint32_t count_chained(const struct ps_pool *pool)
-{
-    size_t buckets = (size_t)1 << (64 - pool->bucket_shift);
-    uint32_t count = 0;
-
-    for (size_t i = 0; i < buckets; i++) {
-        uint32_t no = atomic_load(&pool->buckets[i]);
-
-        for (; no != PS_NO_FRAME; no = atomic_load(&pool->frames[no].next))
-            CHECK(++count <= pool->frame_count, no);
-    }
-    return count;
-}
-
 static uint32_t count_listed(const struct ps_pool *pool)
 {
     uint32_t prev = PS_NO_FRAME;
@@ -213,7 +198,7 @@ void ps_pool_check(struct ps_pool *pool)
 
     for (i = 0; i < pool->frame_count; i++)
         check_frame(pool, i, &t);
-    CHECK(count_chained(pool) == t.mapped, PS_NO_FRAME);
+    CHECK(ps_pool_map_count(pool) == t.mapped, PS_NO_FRAME);
     CHECK(count_listed(pool) == t.listed && pool->listed_count == t.listed, PS_NO_FRAME);
     CHECK(pool->dirty_count == t.dirty, PS_NO_FRAME);
     CHECK(pool->free_count == t.free, PS_NO_FRAME);

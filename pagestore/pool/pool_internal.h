@@ -35,7 +35,7 @@
 #include "pool/pool.h"
 #include "wal/wal.h"
 
-/* --- the state word ----------------------------------------------------------------------- */
+/* --- the state word ------------------------------------------------------------------------- */
 
 #define PS_ST_PIN 1ull
 #define PS_ST_PINS 0xfffffull
@@ -69,7 +69,7 @@ static inline uint32_t ps_st_version(uint64_t state)
     return (uint32_t)(state >> PS_ST_VERSION_SHIFT);
 }
 
-/* --- frames ------------------------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------------------------- */
 
 /* A tag as two words that look-ups compare. */
 struct ps_pool_key {
@@ -83,7 +83,6 @@ struct ps_frame {
     _Atomic uint64_t state;
     _Atomic uint64_t key_space; /* the tag once more, for those who look without a pin */
     _Atomic uint32_t key_page;
-    _Atomic uint32_t next; /* in its bucket; changed under the partition's mutex */
 };
 static_assert(sizeof(struct ps_frame) == 64, "a hit costs one cache line of the frame");
 
@@ -125,6 +124,7 @@ struct ps_pool_counters {
     _Atomic uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
 };
 
+#define PS_POOL_FRAMES_MAX (1u << 30)
 #define PS_POOL_PARTS 64u
 #define PS_POOL_STRIPES 32u
 #define PS_POOL_LOAD_WAITS 64u
@@ -138,8 +138,10 @@ struct ps_pool {
     /* Set at creation. */
     struct ps_frame *frames;
     struct ps_frame_cold *cold;
-    _Atomic uint32_t *buckets; /* first frame of the chain, or PS_NO_FRAME */
+    _Atomic uint32_t *buckets; /* chains of frames: pool_map.c */
+    _Atomic uint32_t *links;   /* one a frame: the next one of its chain */
     unsigned bucket_shift;     /* of a hash */
+    unsigned index_bits;       /* of a link: the frame; above it a piece of the page's hash */
     uint32_t frame_count;
     uint32_t page_size;
     bool wants_hits; /* of the policy */
@@ -150,7 +152,7 @@ struct ps_pool {
     struct ps_poison *poison;
     struct ps_trace *trace;
     struct ps_provider *providers[PS_POOL_PROVIDERS];
-    struct ps_arena frame_arena, bucket_arena, data_arena, copy_arena;
+    struct ps_arena frame_arena, map_arena, data_arena, copy_arena;
     uint32_t batch_pages; /* most pages in one batch of writes */
 
     /* Read at each unpin, written when a victim is waited for. */
@@ -224,7 +226,7 @@ static inline struct ps_tag ps_pool_key_tag(const struct ps_pool_key *key)
     };
 }
 
-/* --- pool_map.c: from a page's name to its frame ------------------------------------------ */
+/* --- pool_map.c: from a page's name to its frame -------------------------------------------- */
 
 enum ps_found {
     PS_FOUND_NONE,
@@ -233,8 +235,8 @@ enum ps_found {
     PS_FOUND_INSERTED, /* the frame given is in the map now, LOADING */
 };
 
-void ps_pool_map_init(struct ps_pool *pool);
-void ps_pool_map_deinit(struct ps_pool *pool);
+/* Takes its memory from the arenas: the pool's frame_count is set. */
+PS_MUST_USE ps_err ps_pool_map_init(struct ps_pool *pool);
 
 /* Pins the page's frame without a lock; NULL where it is not seen to be there. */
 struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool, const struct ps_pool_key *key);
@@ -249,11 +251,13 @@ struct ps_pool_part *ps_pool_map_lock(struct ps_pool *pool, const struct ps_pool
 /* The page's frame, NULL if none; holding that lock. */
 struct ps_frame *ps_pool_map_find(struct ps_pool *pool, const struct ps_pool_key *key);
 void ps_pool_map_unlink(struct ps_pool *pool, struct ps_frame *f);
+/* Frames in all chains; more than there are where a chain goes in circles. For checks. */
+uint32_t ps_pool_map_count(const struct ps_pool *pool);
 
 /* Pins a frame seen before, if it still holds the same page. */
 bool ps_frame_pin_version(struct ps_frame *f, uint32_t version);
 
-/* --- pool_victim.c: where free frames come from ------------------------------------------- */
+/* --- pool_victim.c: where free frames come from --------------------------------------------- */
 
 /* What the pool's policy may ask. */
 struct ps_evict_pool ps_pool_evict_calls(struct ps_pool *pool);
@@ -275,7 +279,7 @@ void ps_pool_wait_load(struct ps_pool *pool, struct ps_frame *f);
 /* Ends LOADING: from now on the frame is VALID, with these flags. */
 void ps_pool_publish(struct ps_pool *pool, struct ps_frame *f, uint64_t flags);
 
-/* --- pool_writeback.c: the dirty list, and the way of a page to its file ------------------ */
+/* --- pool_writeback.c: the dirty list, and the way of a page to its file -------------------- */
 
 /* What a batch of writes knows of its pages. */
 struct ps_write_batch {
@@ -310,7 +314,7 @@ PS_MUST_USE ps_err ps_pool_wait_writable(struct ps_pool *pool, struct ps_frame *
 /* Takes a frame's DIRTY away and it from the list; under dirty_mtx. */
 void ps_pool_forget_dirty(struct ps_pool *pool, struct ps_frame *f);
 
-/* --- pool.c ------------------------------------------------------------------------------- */
+/* --- pool.c --------------------------------------------------------------------------------- */
 
 void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f);
 void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,

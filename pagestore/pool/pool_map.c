@@ -1,14 +1,16 @@
 /*
  * pool_map.c - from a page's name to its frame.
  *
- * Chains of frames hang off an array of buckets; a chain's links are the frames' own. Chains
- * change under the mutex of their partition, and are read without it: a reader may be led astray
- * into another chain by a frame that moves, and then misses a page that is there. Only a search
- * under the mutex decides that a page is not there.
+ * Chains of frames hang off an array of buckets. A link names a frame and, in the bits above, a
+ * piece of the hash of the page in it: a look-up that passes other pages sees from the links alone
+ * that they are others, and touches one frame only, the right one. Buckets and links are small
+ * enough to stay in a core's cache when the frames are not.
+ *
+ * Chains change under the mutex of their partition, and are read without it: a reader may be led
+ * astray into another chain by a frame that moves, and then misses a page that is there. Only a
+ * search under the mutex decides that a page is not there.
  */
 #include "pool/pool_internal.h"
-
-#include <string.h>
 
 /* Longer walks than any healthy chain: the reader has been led astray. */
 #define WALK_MAX 16u
@@ -30,9 +32,33 @@ static inline uint64_t hash(const struct ps_pool_key *key)
     return h * 0xd6e8feb86659fd93ull;
 }
 
-static inline uint32_t bucket_of(const struct ps_pool *pool, const struct ps_pool_key *key)
+static inline uint32_t bucket_of(const struct ps_pool *pool, uint64_t h)
 {
-    return (uint32_t)(hash(key) >> pool->bucket_shift);
+    return (uint32_t)(h >> pool->bucket_shift);
+}
+
+/* --- links ---------------------------------------------------------------------------------- */
+
+/* Names no frame: all ones. */
+static inline uint32_t link_frame_no(const struct ps_pool *pool, uint32_t link)
+{
+    return link & ((1u << pool->index_bits) - 1);
+}
+
+static inline bool link_ends(const struct ps_pool *pool, uint32_t link)
+{
+    return link_frame_no(pool, link) == (1u << pool->index_bits) - 1;
+}
+
+/* The piece of a hash that a link holds, in its place. */
+static inline uint32_t link_mark(const struct ps_pool *pool, uint64_t h)
+{
+    return (uint32_t)h << pool->index_bits;
+}
+
+static inline bool link_may_match(const struct ps_pool *pool, uint32_t link, uint32_t mark)
+{
+    return (link ^ mark) >> pool->index_bits == 0;
 }
 
 static inline bool key_matches(const struct ps_frame *f, const struct ps_pool_key *key)
@@ -41,22 +67,53 @@ static inline bool key_matches(const struct ps_frame *f, const struct ps_pool_ke
            atomic_load_explicit(&f->key_space, memory_order_relaxed) == key->space;
 }
 
-void ps_pool_map_init(struct ps_pool *pool)
+/* --- memory --------------------------------------------------------------------------------- */
+
+/* One to two buckets a frame, and a number more than there are frames, to end chains with. */
+static unsigned bits_for(uint32_t frames)
 {
-    size_t count = (size_t)1 << (64 - pool->bucket_shift);
+    unsigned bits = 1;
+
+    while ((1u << bits) <= frames)
+        bits++;
+    return bits;
+}
+
+ps_err ps_pool_map_init(struct ps_pool *pool)
+{
+    const unsigned bits = bits_for(pool->frame_count);
+    const size_t buckets = (size_t)1 << bits;
+    size_t i;
+    ps_err err;
+
+    err = ps_arena_init(&pool->map_arena, (buckets + pool->frame_count) * sizeof(uint32_t));
+    if (err)
+        return err;
+    pool->buckets = (_Atomic uint32_t *)(void *)pool->map_arena.base;
+    pool->links = pool->buckets + buckets;
+    pool->bucket_shift = 64 - bits;
+    pool->index_bits = bits;
+    for (i = 0; i < buckets; i++)
+        atomic_init(&pool->buckets[i], UINT32_MAX);
+    return PS_OK;
+}
+
+uint32_t ps_pool_map_count(const struct ps_pool *pool)
+{
+    const size_t buckets = (size_t)1 << (64 - pool->bucket_shift);
+    uint32_t count = 0;
     size_t i;
 
-    for (i = 0; i < count; i++)
-        atomic_init(&pool->buckets[i], PS_NO_FRAME);
-    for (i = 0; i < PS_POOL_PARTS; i++)
-        ps_mutex_init(&pool->parts[i].mtx, PS_RANK_POOL_MAP, "pool.part.mtx");
+    for (i = 0; i < buckets; i++) {
+        uint32_t link = atomic_load(&pool->buckets[i]);
+
+        for (; !link_ends(pool, link) && count <= pool->frame_count; count++)
+            link = atomic_load(&pool->links[link_frame_no(pool, link)]);
+    }
+    return count;
 }
 
-void ps_pool_map_deinit(struct ps_pool *pool)
-{
-    for (size_t i = 0; i < PS_POOL_PARTS; i++)
-        ps_mutex_deinit(&pool->parts[i].mtx);
-}
+/* --- look-ups without a lock ---------------------------------------------------------------- */
 
 /* One more pin, and a little more usage, on a state that the caller has looked at. */
 static inline uint64_t state_hit(uint64_t state)
@@ -82,15 +139,16 @@ static inline bool pin_if_match(struct ps_frame *f, const struct ps_pool_key *ke
 
 struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool, const struct ps_pool_key *key)
 {
-    _Atomic uint32_t *link = &pool->buckets[bucket_of(pool, key)];
-    uint32_t no = atomic_load_explicit(link, memory_order_acquire);
+    const uint64_t h = hash(key);
+    const uint32_t mark = link_mark(pool, h);
+    uint32_t link = atomic_load_explicit(&pool->buckets[bucket_of(pool, h)], memory_order_acquire);
 
-    for (unsigned step = 0; no != PS_NO_FRAME && step < WALK_MAX; step++) {
-        struct ps_frame *f = &pool->frames[no];
+    for (unsigned step = 0; !link_ends(pool, link) && step < WALK_MAX; step++) {
+        uint32_t no = link_frame_no(pool, link);
 
-        if (pin_if_match(f, key))
-            return f;
-        no = atomic_load_explicit(&f->next, memory_order_acquire);
+        if (link_may_match(pool, link, mark) && pin_if_match(&pool->frames[no], key))
+            return &pool->frames[no];
+        link = atomic_load_explicit(&pool->links[no], memory_order_acquire);
     }
     return NULL;
 }
@@ -106,9 +164,16 @@ bool ps_frame_pin_version(struct ps_frame *f, uint32_t version)
     return false;
 }
 
+/* --- changes, under the partition's mutex --------------------------------------------------- */
+
+static struct ps_pool_part *part_of(struct ps_pool *pool, uint64_t h)
+{
+    return &pool->parts[bucket_of(pool, h) % PS_POOL_PARTS];
+}
+
 struct ps_pool_part *ps_pool_map_lock(struct ps_pool *pool, const struct ps_pool_key *key)
 {
-    struct ps_pool_part *part = &pool->parts[bucket_of(pool, key) % PS_POOL_PARTS];
+    struct ps_pool_part *part = part_of(pool, hash(key));
 
     ps_mutex_lock(&part->mtx);
     return part;
@@ -116,44 +181,45 @@ struct ps_pool_part *ps_pool_map_lock(struct ps_pool *pool, const struct ps_pool
 
 struct ps_frame *ps_pool_map_find(struct ps_pool *pool, const struct ps_pool_key *key)
 {
-    uint32_t bucket = bucket_of(pool, key);
-    uint32_t no = atomic_load_explicit(&pool->buckets[bucket], memory_order_relaxed);
+    const uint64_t h = hash(key);
+    uint32_t link = atomic_load(&pool->buckets[bucket_of(pool, h)]);
 
-    ps_assert_held(&pool->parts[bucket % PS_POOL_PARTS].mtx);
-    while (no != PS_NO_FRAME) {
-        struct ps_frame *f = &pool->frames[no];
+    ps_assert_held(&part_of(pool, h)->mtx);
+    while (!link_ends(pool, link)) {
+        uint32_t no = link_frame_no(pool, link);
 
-        if (key_matches(f, key))
-            return f;
-        no = atomic_load_explicit(&f->next, memory_order_relaxed);
+        if (link_may_match(pool, link, link_mark(pool, h)) && key_matches(&pool->frames[no], key))
+            return &pool->frames[no];
+        link = atomic_load(&pool->links[no]);
     }
     return NULL;
 }
 
+/* The frame's own link first: who finds the frame finds the rest of the chain behind it. */
 static void link_frame(struct ps_pool *pool, const struct ps_pool_key *key, struct ps_frame *f)
 {
-    _Atomic uint32_t *head = &pool->buckets[bucket_of(pool, key)];
+    const uint64_t h = hash(key);
+    _Atomic uint32_t *head = &pool->buckets[bucket_of(pool, h)];
+    uint32_t no = ps_frame_no(pool, f);
 
     assert(key_matches(f, key));
-    atomic_store_explicit(&f->next, atomic_load_explicit(head, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(head, ps_frame_no(pool, f), memory_order_release);
+    atomic_store(&pool->links[no], atomic_load(head));
+    atomic_store(head, link_mark(pool, h) | no);
 }
 
 void ps_pool_map_unlink(struct ps_pool *pool, struct ps_frame *f)
 {
     const struct ps_pool_key key = ps_pool_key(&f->page.tag);
-    uint32_t bucket = bucket_of(pool, &key);
-    _Atomic uint32_t *link = &pool->buckets[bucket];
+    const uint64_t h = hash(&key);
+    _Atomic uint32_t *at = &pool->buckets[bucket_of(pool, h)];
     uint32_t no = ps_frame_no(pool, f);
 
-    ps_assert_held(&pool->parts[bucket % PS_POOL_PARTS].mtx);
-    while (atomic_load_explicit(link, memory_order_relaxed) != no) {
-        assert(atomic_load_explicit(link, memory_order_relaxed) != PS_NO_FRAME);
-        link = &pool->frames[atomic_load_explicit(link, memory_order_relaxed)].next;
+    ps_assert_held(&part_of(pool, h)->mtx);
+    while (link_frame_no(pool, atomic_load(at)) != no) {
+        assert(!link_ends(pool, atomic_load(at)));
+        at = &pool->links[link_frame_no(pool, atomic_load(at))];
     }
-    atomic_store_explicit(link, atomic_load_explicit(&f->next, memory_order_relaxed),
-                          memory_order_release);
+    atomic_store(at, atomic_load(&pool->links[no]));
 }
 
 /* Pins a frame that is in the map, so that it cannot stop being VALID or LOADING in the meantime;

@@ -3,7 +3,7 @@
  */
 #include "pool/pool_internal.h"
 
-/* --- what a policy may ask ---------------------------------------------------------------- */
+/* --- what a policy may ask ------------------------------------------------------------------ */
 
 static unsigned policy_usage(void *ctx, uint32_t frame)
 {
@@ -73,7 +73,7 @@ static void policy_remove(struct ps_pool *pool, struct ps_frame *f)
     ps_mutex_unlock(&pool->policy_mtx);
 }
 
-/* --- beginning and end of a frame's life as a page ---------------------------------------- */
+/* --- beginning and end of a frame's life as a page ------------------------------------------ */
 
 static void wake_load_waiters(struct ps_pool *pool, struct ps_frame *f)
 {
@@ -145,7 +145,7 @@ void ps_pool_free_frame(struct ps_pool *pool, struct ps_frame *f)
     ps_mutex_unlock(&pool->policy_mtx);
 }
 
-/* --- victims ------------------------------------------------------------------------------ */
+/* --- victims -------------------------------------------------------------------------------- */
 
 /* Pins a frame that nobody has pinned; with clean_only not a dirty one. */
 static bool claim(struct ps_frame *f, bool clean_only)
@@ -297,7 +297,7 @@ ps_err ps_pool_take_frame(struct ps_pool *pool, struct ps_frame **ret)
     }
 }
 
-/* --- pages thrown away -------------------------------------------------------------------- */
+/* --- pages thrown away ---------------------------------------------------------------------- */
 
 /* Waits until a frame that the caller has pinned is not being written. */
 static void wait_written(struct ps_pool *pool, struct ps_frame *f)

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* --- the dirty list ----------------------------------------------------------------------- */
+/* --- the dirty list ------------------------------------------------------------------------- */
 
 static void list_append(struct ps_pool *pool, uint32_t no)
 {
@@ -98,7 +98,7 @@ void ps_pool_changed(struct ps_pool *pool, struct ps_page *page, uint64_t lsn)
         atomic_fetch_and(&f->state, ~PS_ST_SEALED);
 }
 
-/* --- batches ------------------------------------------------------------------------------ */
+/* --- batches -------------------------------------------------------------------------------- */
 
 void ps_write_batch_init(struct ps_write_batch *b, const char *reason)
 {

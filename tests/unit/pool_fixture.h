@@ -34,7 +34,7 @@
 #define FX_LOG_START 4096u
 #define FX_LOG_MAX (16u * 1024u * 1024u)
 
-/* --- a log -------------------------------------------------------------------------------- */
+/* --- a log ---------------------------------------------------------------------------------- */
 
 struct ps_wal {
     pthread_mutex_t mtx;
@@ -142,7 +142,7 @@ uint64_t ps_wal_redo_lsn(const struct ps_wal *wal)
     return wal->redo;
 }
 
-/* --- a place where threads can be made to wait -------------------------------------------- */
+/* --- a place where threads can be made to wait ---------------------------------------------- */
 
 struct fx_gate {
     pthread_mutex_t mtx;
@@ -179,7 +179,7 @@ static inline void fx_gate_await(struct fx_gate *g, unsigned waiting)
     pthread_mutex_unlock(&g->mtx);
 }
 
-/* --- a disk ------------------------------------------------------------------------------- */
+/* --- a disk --------------------------------------------------------------------------------- */
 
 struct fx {
     struct ps_provider provider; /* first */
@@ -305,7 +305,7 @@ static inline uint64_t fx_now_us(struct ps_io *io)
     return 1000;
 }
 
-/* --- set-up ------------------------------------------------------------------------------- */
+/* --- set-up --------------------------------------------------------------------------------- */
 
 static inline void fx_init_gate(struct fx_gate *g)
 {
@@ -376,7 +376,7 @@ static inline void fx_destroy(struct fx *fx)
     free(fx);
 }
 
-/* --- what tests do over and over ---------------------------------------------------------- */
+/* --- what tests do over and over ------------------------------------------------------------ */
 
 static inline struct ps_page *fx_pin(struct fx *fx, uint32_t table, uint32_t page)
 {

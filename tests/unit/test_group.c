@@ -67,7 +67,7 @@ static uint64_t record_at(struct group_test *t, uint64_t pos, struct ps_record *
     return rec->lsn;
 }
 
-/* --- what is logged ----------------------------------------------------------------------- */
+/* --- what is logged ------------------------------------------------------------------------- */
 
 static void first_change_after_the_redo_point_logs_the_whole_page(void **state)
 {
@@ -317,7 +317,7 @@ static void extra_record_ends_the_group(void **state)
     assert_int_equal(fx_info(t->fx, 0, 5).lsn, lsn);
 }
 
-/* --- transactions ------------------------------------------------------------------------- */
+/* --- transactions --------------------------------------------------------------------------- */
 
 static void transaction_logs_before_bytes_and_chains_its_records(void **state)
 {
@@ -438,7 +438,7 @@ static void compensation_group_logs_where_undo_goes_on_and_no_before_bytes(void 
     assert_int_equal(txn.last_pos, pos);
 }
 
-/* --- frames, pins, errors ----------------------------------------------------------------- */
+/* --- frames, pins, errors ------------------------------------------------------------------- */
 
 static void page_asked_for_twice_is_the_same_and_pinned_once(void **state)
 {
@@ -508,7 +508,7 @@ static void group_that_gets_no_log_or_no_frames_holds_neither(void **state)
     assert_int_equal(t->fx->wal.reserved, 0);
 }
 
-/* --- random groups against a redo of the log ---------------------------------------------- */
+/* --- random groups against a redo of the log ------------------------------------------------ */
 
 #define MODEL_PAGES 10u
 

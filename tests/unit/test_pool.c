@@ -17,7 +17,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- pins --------------------------------------------------------------------------------- */
+/* --- pins ----------------------------------------------------------------------------------- */
 
 static void pin_miss_reads_page_once(void **state)
 {
@@ -137,7 +137,7 @@ static void pin_many_keeps_what_it_has_and_names_what_it_has_not(void **state)
     assert_int_equal(fx_stats(fx).pinned, 0);
 }
 
-/* --- new pages ---------------------------------------------------------------------------- */
+/* --- new pages ------------------------------------------------------------------------------ */
 
 static void new_page_is_zeroed_latched_and_never_read(void **state)
 {
@@ -193,7 +193,7 @@ static void new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it(void **sta
     assert_true(fx_info(fx, 0, 9).valid);
 }
 
-/* --- victims ------------------------------------------------------------------------------ */
+/* --- victims -------------------------------------------------------------------------------- */
 
 static void evict_skips_pinned_frames(void **state)
 {
@@ -283,7 +283,7 @@ static void drop_clean_empties_the_pool_but_for_dirty_and_pinned_frames(void **s
     ps_pool_unpin(fx->pool, pinned);
 }
 
-/* --- write-back --------------------------------------------------------------------------- */
+/* --- write-back ----------------------------------------------------------------------------- */
 
 static void page_is_written_only_after_log_is_durable_to_its_lsn(void **state)
 {
@@ -478,7 +478,7 @@ static void cleaner_makes_clean_what_the_hand_comes_to(void **state)
     assert_int_equal(fx_stats(fx).dirty_evictions, 1); /* the victim was clean */
 }
 
-/* --- seals -------------------------------------------------------------------------------- */
+/* --- seals ---------------------------------------------------------------------------------- */
 
 static void first_reader_after_a_change_seals_the_page(void **state)
 {
@@ -501,7 +501,7 @@ static void first_reader_after_a_change_seals_the_page(void **state)
     ps_pool_unpin(fx->pool, page);
 }
 
-/* --- drop --------------------------------------------------------------------------------- */
+/* --- drop ----------------------------------------------------------------------------------- */
 
 static void dropped_pinned_frame_is_detached(void **state)
 {
@@ -552,7 +552,7 @@ static void change_of_a_detached_page_makes_nothing_dirty(void **state)
     assert_int_equal(fx->store_calls, 0);
 }
 
-/* --- reservations ------------------------------------------------------------------------- */
+/* --- reservations --------------------------------------------------------------------------- */
 
 static void reservation_of_more_than_the_pool_is_out_of_range(void **state)
 {
@@ -639,7 +639,7 @@ static void raised_token_ends_a_wait_for_frames_at_once(void **state)
     ps_cancel_deinit(&cancel);
 }
 
-/* --- the rest ----------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------------------- */
 
 static void pool_is_refused_for_senseless_sizes(void **state)
 {

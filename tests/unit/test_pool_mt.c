@@ -37,7 +37,7 @@ static void must(bool holds, const char *what)
         sched_yield();               \
     } while (fx_stats(fx).field < (value))
 
-/* --- one thread does one thing ------------------------------------------------------------ */
+/* --- one thread does one thing -------------------------------------------------------------- */
 
 struct actor {
     struct fx *fx;
@@ -122,7 +122,7 @@ static void *drop_page(void *arg)
     return NULL;
 }
 
-/* --- loads -------------------------------------------------------------------------------- */
+/* --- loads ---------------------------------------------------------------------------------- */
 
 static void two_readers_of_one_missing_page_read_it_once(void **state)
 {
@@ -289,7 +289,7 @@ static void every_hit_of_more_threads_than_stripes_is_counted(void **state)
     assert_int_equal(fx_stats(fx).misses, 1);
 }
 
-/* --- writes ------------------------------------------------------------------------------- */
+/* --- writes --------------------------------------------------------------------------------- */
 
 static void change_during_write_is_not_lost(void **state)
 {
@@ -420,7 +420,7 @@ static void flush_and_victim_search_do_not_wait_for_each_other(void **state)
     fx_destroy(fx);
 }
 
-/* --- reservations ------------------------------------------------------------------------- */
+/* --- reservations --------------------------------------------------------------------------- */
 
 #define HALF_PAGES (FRAMES / 2 + 1)
 
@@ -508,7 +508,7 @@ static void interrupted_reservation_leaves_the_queue(void **state)
     ps_cancel_deinit(&small.cancel);
 }
 
-/* --- everything at once, against a model -------------------------------------------------- */
+/* --- everything at once, against a model ---------------------------------------------------- */
 
 #define STRESS_THREADS 4
 #define STRESS_OPS 6000
