@@ -157,6 +157,8 @@ PS_MUST_USE ps_err ps_change_begin(struct ps_change *c, struct ps_table *t,
                                    struct ps_txn_entry *txn, uint32_t pages, uint64_t bytes,
                                    size_t range_count, const struct ps_map_range *ranges,
                                    bool exclusive, struct ps_cancel *cancel);
+/* Data pages that one change may have, wherever they lie, so that pool and log take it. */
+uint32_t ps_change_pages_max(const struct ps_store *s);
 /* Pins a page for change. PS_ERR_CONFLICT if a transaction has it: the caller abandons, waits by
  * ps_change_wait, and begins again. */
 PS_MUST_USE ps_err ps_change_page(struct ps_change *c, uint32_t page_no, enum ps_pin_mode mode,

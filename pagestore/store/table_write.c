@@ -22,20 +22,51 @@ struct write_plan {
     bool grows;           /* gap, or payload length */
 };
 
-size_t ps_write_max(const struct ps_store *s)
+/* Frames that the map takes of a write of `pages` pages and a gap before them, wherever they lie:
+ * each may cross the border between two of the root's subtrees. */
+static uint32_t map_frames_max(const struct ps_store *s, uint32_t pages)
 {
-    uint64_t pages = s->wal ? ps_wal_group_max(s->wal) / (s->page_size + 128u) : 0;
-    uint32_t overhead;
+    uint32_t border;
     struct ps_map map;
-    uint64_t max;
 
     ps_map_init(&map, s->pool, 0, 0, s->page_size);
-    overhead = 2 * ps_map_set_frames(&map, 0, 1) + PS_LOAD_FRAMES + 2;
-    if (pages > ps_pool_frames(s->pool))
-        pages = ps_pool_frames(s->pool);
-    if (pages < overhead + 2)
+    border = (uint32_t)(map.cover[map.levels - 2] - 1);
+    return ps_map_set_frames(&map, border, pages + 1) + ps_map_set_frames(&map, border, 2);
+}
+
+/* Log that each page of a group is reckoned with (ps_group_begin). */
+static uint64_t page_log_max(const struct ps_store *s)
+{
+    struct ps_record rec = {.ref_count = PS_GROUP_RANGES_MAX};
+
+    rec.refs[0] =
+        (struct ps_ref){.flags = PS_REF_IMAGE, .len = s->page_size, .after_len = s->page_size};
+    return ps_record_len(&rec) + (s->opts.log_before_images ? 2 * (uint64_t)s->page_size : 0);
+}
+
+uint32_t ps_change_pages_max(const struct ps_store *s)
+{
+    uint64_t frames = ps_pool_frames(s->pool);
+    uint64_t by_log =
+        s->wal ? (ps_wal_group_max(s->wal) - PS_GROUP_EXTRA_MAX) / page_log_max(s) : 0;
+    uint64_t overhead = PS_LOAD_FRAMES + 1u;
+
+    if (frames > by_log)
+        frames = by_log;
+    if (frames > UINT32_MAX / 2)
+        frames = UINT32_MAX / 2;
+    overhead += map_frames_max(s, (uint32_t)frames);
+    return frames > overhead ? (uint32_t)(frames - overhead) : 1;
+}
+
+size_t ps_write_max(const struct ps_store *s)
+{
+    /* One page more than the bytes fill: they need not begin at a page's start. */
+    uint64_t pages = ps_change_pages_max(s);
+    uint64_t max = (pages - 1) * (s->page_size - ps_format_native.header_len);
+
+    if (max < s->page_size)
         return s->page_size;
-    max = (pages - overhead) * (s->page_size - ps_format_native.header_len);
     return max < WRITE_MAX ? (size_t)max : WRITE_MAX;
 }
 

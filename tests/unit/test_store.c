@@ -527,6 +527,36 @@ static void pages_of_a_mebibyte_take_writes_of_a_mebibyte(void **state)
     free(data);
 }
 
+/* A log of short segments is what bounds a write then, and its gap's map pages count, too. */
+static void write_of_the_largest_size_is_taken_wherever_it_goes(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *data = calloc(1, 1u << 20);
+    uint64_t off;
+    unsigned i;
+
+    ps_store_abandon(f->store);
+    sim_disk_free(f->disk);
+    f->disk = sim_disk_new(1);
+    ok(ps_store_init("sim", &(struct ps_init_options){.page_size = 4096,
+                                                      .segment_size = 128u << 10,
+                                                      .io_given = sim_disk_io(f->disk)}));
+    reopen(f);
+    for (i = 0; i < 20; i++) {
+        struct ps_table *t = NULL;
+        char name[16];
+
+        snprintf(name, sizeof(name), "t%u", i);
+        ok(ps_table_create(f->store, name, PS_FORMAT_NATIVE, PS_PAGE_RAW, &t));
+        off = (uint64_t)(240 + i) * 4064 + 4063; /* the border of two map pages is near */
+        ok(ps_write(t, PS_SPACE_PAYLOAD, off, data, ps_write_max(f->store), 0, NULL));
+        ok(ps_write(t, PS_SPACE_PAYLOAD, 2 * off + (500u << 12), data, ps_write_max(f->store), 0,
+                    NULL));
+        ps_table_unref(t);
+    }
+    free(data);
+}
+
 static void failed_sync_poisons_the_store_and_recovery_brings_it_back(void **state)
 {
     struct fixture *f = *state;
@@ -574,6 +604,7 @@ int main(void)
         T(page_of_an_earlier_time_is_a_lost_write),
         cmocka_unit_test_setup_teardown(pages_of_a_mebibyte_take_writes_of_a_mebibyte, setup_1m,
                                         teardown),
+        T(write_of_the_largest_size_is_taken_wherever_it_goes),
         T(failed_sync_poisons_the_store_and_recovery_brings_it_back),
     };
 
