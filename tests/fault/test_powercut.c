@@ -30,11 +30,6 @@
 #include "sim_disk.h"
 #include "store_work.h"
 
-#define PAGE 4096u
-#define SEGMENT (128u * 1024u)
-#define POOL (64u * PAGE)
-#define MAX_WAL (8u * SEGMENT)
-
 #define STEPS 400u
 #define RUNS 6u
 #define RUNS_LONG 40u
@@ -83,18 +78,6 @@ static void fail_at(const struct where *at, const char *what, const char *why)
              at->run->seed, at->run->depth, at->snapshot->no, kind_names[at->snapshot->kind],
              at->snapshot->path, at->run->work.what, mode_names[at->mode], at->crash_seed, what,
              why);
-}
-
-static ps_err open_store(struct sim_disk *disk, struct ps_store **ret)
-{
-    struct ps_store_options opts;
-
-    ps_store_options_default(&opts);
-    opts.io_given = sim_disk_io(disk);
-    opts.no_threads = true;
-    opts.pool_bytes = POOL;
-    opts.max_wal = MAX_WAL;
-    return ps_store_open("sim", &opts, ret);
 }
 
 /* --- judging one state -------------------------------------------------------------------- */
@@ -190,7 +173,7 @@ static struct ps_store *must_open(const struct where *at, struct sim_disk *disk)
 {
     struct ps_store *store = NULL;
 
-    if (open_store(disk, &store))
+    if (work_open_store(disk, &store))
         fail_at(at, "open", ps_message());
     return store;
 }
@@ -350,17 +333,14 @@ static void check_snapshots(struct run *r, size_t acked_before)
     r->work.acked = acked;
 }
 
-/* Readers see what transactions have not committed yet: only without those is it the model's. */
 static void expect_live_state(struct run *r)
 {
     struct snapshot now = {.path = "-"};
     struct where at = {.run = r, .snapshot = &now};
     struct store_state got;
-    unsigned i;
 
-    for (i = 0; i < WORK_TXNS; i++)
-        if (r->work.txns[i].count > 0)
-            return;
+    if (!work_is_settled(&r->work))
+        return;
     got = must_digest(&at, r->work.store);
     if (got.digest == r->work.model.states[model_last(&r->work.model)].digest)
         return;
@@ -388,18 +368,14 @@ static void work_for(struct run *r, unsigned steps)
 
 static void one_run(struct run *r, uint64_t seed)
 {
-    struct ps_init_options init = {.page_size = PAGE, .segment_size = SEGMENT};
-
     memset(r, 0, sizeof(*r));
     r->seed = seed;
     r->choices = seed + 1000;
     r->all = getenv("PS_LONG") != NULL;
     r->one_in = SAMPLE_ONE_IN;
-    r->disk = sim_disk_new(seed);
-    init.io_given = sim_disk_io(r->disk);
-    assert_int_equal(ps_store_init("sim", &init), PS_OK);
-    work_init(&r->work, PAGE, seed);
-    if (open_store(r->disk, &r->work.store))
+    r->disk = work_new_disk(seed);
+    work_init(&r->work, seed);
+    if (work_open_store(r->disk, &r->work.store))
         fail_msg("open: %s", ps_message());
     work_for(r, STEPS);
     ps_store_abandon(r->work.store);

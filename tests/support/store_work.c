@@ -26,13 +26,38 @@ static void say(struct store_work *w, const char *fmt, ...)
     va_end(args);
 }
 
-void work_init(struct store_work *w, uint32_t page_size, uint64_t seed)
+struct sim_disk *work_new_disk(uint64_t seed)
+{
+    struct ps_init_options init = {.page_size = WORK_PAGE, .segment_size = WORK_SEGMENT};
+    struct sim_disk *disk = sim_disk_new(seed);
+    ps_err err;
+
+    init.io_given = sim_disk_io(disk);
+    err = ps_store_init("sim", &init);
+    assert(!err);
+    (void)err;
+    return disk;
+}
+
+ps_err work_open_store(struct sim_disk *disk, struct ps_store **ret)
+{
+    struct ps_store_options opts;
+
+    ps_store_options_default(&opts);
+    opts.io_given = sim_disk_io(disk);
+    opts.no_threads = true;
+    opts.pool_bytes = WORK_POOL;
+    opts.max_wal = WORK_MAX_WAL;
+    return ps_store_open("sim", &opts, ret);
+}
+
+void work_init(struct store_work *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
     w->seed = seed;
     w->buf = malloc(BUF_LEN);
     assert(w->buf);
-    model_init(&w->model, page_size);
+    model_init(&w->model, WORK_PAGE);
 }
 
 void work_deinit(struct store_work *w)
@@ -103,7 +128,7 @@ static ps_err get(struct store_work *w, const struct model_table *t, struct ps_t
 
 static uint32_t some_page(struct store_work *w)
 {
-    return below(w, 16) == 0 ? MODEL_PAGES - 80 + below(w, 60) : below(w, NEAR_PAGES);
+    return below(w, 16) == 0 ? MODEL_PAGES - 80 + below(w, 40) : below(w, NEAR_PAGES);
 }
 
 static size_t some_len(struct store_work *w, uint32_t page_size)
@@ -240,6 +265,8 @@ static ps_err punch_some(struct store_work *w)
     last = first + 1 + below(w, 40);
     if (last > m->pages_end)
         last = m->pages_end;
+    if (w->single && last == m->pages_end && last > 0)
+        last--;
     if (first >= last || txn_has(w, m, 0, UINT32_MAX))
         return PS_OK;
     say(w, "punch %s %s pages %llu to %llu", m->name,
@@ -272,7 +299,7 @@ static ps_err allocate_some(struct store_work *w)
     struct ps_table *t;
     ps_err err;
 
-    if (!m || end > MODEL_PAGES || txn_has(w, m, 0, UINT32_MAX))
+    if (!m || end > MODEL_PAGES || w->single || txn_has(w, m, 0, UINT32_MAX))
         return PS_OK;
     say(w, "allocate %s pages %llu to %llu", m->name, (unsigned long long)first,
         (unsigned long long)end);
@@ -342,7 +369,7 @@ static ps_err append_items(struct store_work *w)
     struct ps_table *t;
     ps_err err;
 
-    if (!m || m->item_count + 64 > MODEL_ITEMS || txn_has(w, m, 0, UINT32_MAX))
+    if (!m || m->item_count + 64 > MODEL_ITEMS || w->single)
         return PS_OK;
     for (i = 0; i < count; i++) {
         items[i] = (struct ps_item){.data = at, .len = make_item(w, at)};
@@ -491,8 +518,9 @@ static ps_err txn_write_bytes(struct store_work *w, struct work_txn *x)
         return err;
     err = ps_txn_write(x->txn, t, page, e.off, w->buf, e.len, NULL);
     ps_table_unref(t);
-    if (!err)
-        x->writes[x->count++] = e;
+    if (err)
+        e.len = 0; /* the transaction goes on without it, and may have locked the page */
+    x->writes[x->count++] = e;
     return err;
 }
 
@@ -503,6 +531,8 @@ static void apply_txn(struct store_work *w, const struct work_txn *x)
     for (i = 0; i < x->count; i++) {
         const struct work_txn_write *e = &x->writes[i];
 
+        if (e->len == 0)
+            continue;
         memset(w->buf, e->fill, e->len);
         model_write(&w->model, &w->model.tables[e->table], PS_SPACE_IMAGE,
                     (uint64_t)e->page * w->model.page_size + e->off, w->buf, e->len);
@@ -540,6 +570,27 @@ static ps_err work_on_txn(struct store_work *w)
         err = txn_write_bytes(w, x);
     if (err == PS_ERR_RANGE) /* it keeps too much log */
         return txn_end(w, x, false);
+    return err;
+}
+
+bool work_is_settled(const struct store_work *w)
+{
+    uint32_t i;
+
+    for (i = 0; i < WORK_TXNS; i++)
+        if (w->txns[i].count > 0)
+            return false;
+    return true;
+}
+
+ps_err work_settle(struct store_work *w)
+{
+    ps_err err = PS_OK;
+    uint32_t i;
+
+    for (i = 0; !err && i < WORK_TXNS; i++)
+        if (w->txns[i].txn)
+            err = txn_end(w, &w->txns[i], below(w, 2));
     return err;
 }
 

@@ -16,7 +16,14 @@
 #define TEST_STORE_WORK_H
 
 #include "pagestore/txn.h"
+#include "sim_disk.h"
 #include "store_model.h"
+
+/* The store that work is done on: a pool far too small for it, and a log that is soon full. */
+#define WORK_PAGE 4096u
+#define WORK_SEGMENT (128u * 1024u)
+#define WORK_POOL (64u * WORK_PAGE)
+#define WORK_MAX_WAL (8u * WORK_SEGMENT)
 
 #define WORK_TXNS 2u
 #define WORK_TXN_WRITES 96u
@@ -40,11 +47,16 @@ struct store_work {
     size_t acked; /* states up to this one must survive */
     struct work_txn txns[WORK_TXNS];
     uint32_t next_item, next_name;
+    bool single; /* only calls that are one step: what fails has changed nothing */
     uint8_t *buf;
     char what[160]; /* the last step, for people */
 };
 
-void work_init(struct store_work *w, uint32_t page_size, uint64_t seed);
+/* A disk with such a store, closed; and that store, opened. */
+struct sim_disk *work_new_disk(uint64_t seed);
+PS_MUST_USE ps_err work_open_store(struct sim_disk *disk, struct ps_store **ret);
+
+void work_init(struct store_work *w, uint64_t seed);
 void work_deinit(struct store_work *w);
 /* The store crashed or was abandoned: its transactions are gone. */
 void work_store_gone(struct store_work *w);
@@ -52,5 +64,9 @@ void work_store_gone(struct store_work *w);
 PS_MUST_USE ps_err work_step(struct store_work *w);
 /* Everything until now is acknowledged. */
 void work_ack(struct store_work *w);
+/* True if readers see what the model has: not while a transaction's changes are undecided. */
+bool work_is_settled(const struct store_work *w);
+/* Ends the transactions that are open. */
+PS_MUST_USE ps_err work_settle(struct store_work *w);
 
 #endif

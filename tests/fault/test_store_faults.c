@@ -1,0 +1,318 @@
+/*
+ * The store on a disk that fails while the power stays on: it is full, it refuses writes or syncs,
+ * it loses writes and says nothing. Random work (store_work.h) goes on meanwhile; whatever fails
+ * must have changed nothing, whatever was acknowledged must stay.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "file/control.h"
+#include "format_test.h"
+#include "pagestore/verify.h"
+#include "sim_disk.h"
+#include "store_work.h"
+
+#define RUNS 12u
+#define RUNS_LONG 400u
+
+struct run {
+    uint64_t seed, choices;
+    struct sim_disk *disk;
+    struct store_work work;
+    enum sim_op_kind fault_kind; /* what on_operation makes fail, and how */
+    enum sim_fault fault;
+    const char *fault_path; /* begins like this */
+    uint32_t fault_one_in;
+    uint64_t fault_after, faults, faults_max;
+};
+
+static uint64_t runs(void)
+{
+    return getenv("PS_LONG") ? RUNS_LONG : RUNS;
+}
+
+static void must(const struct run *r, ps_err err, const char *what)
+{
+    if (err)
+        fail_msg("seed %" PRIu64 ": %s after \"%s\": %s: %s", r->seed, what, r->work.what,
+                 ps_err_text(err), ps_message());
+}
+
+static void start(struct run *r, uint64_t seed)
+{
+    memset(r, 0, sizeof(*r));
+    r->seed = seed;
+    r->choices = seed + 77;
+    r->disk = work_new_disk(seed);
+    work_init(&r->work, seed);
+    r->work.single = true;
+    must(r, work_open_store(r->disk, &r->work.store), "open");
+}
+
+static void stop(struct run *r)
+{
+    if (r->work.store)
+        ps_store_abandon(r->work.store);
+    work_deinit(&r->work);
+    sim_disk_free(r->disk);
+}
+
+static void work_without_faults(struct run *r, unsigned steps)
+{
+    unsigned i;
+
+    for (i = 0; i < steps; i++)
+        must(r, work_step(&r->work), "step");
+}
+
+static enum sim_fault on_operation(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct run *r = ctx;
+
+    (void)disk;
+    if (op->kind != r->fault_kind || strncmp(op->path, r->fault_path, strlen(r->fault_path)) != 0 ||
+        r->faults == r->faults_max || random_below(&r->choices, r->fault_one_in) != 0)
+        return SIM_NO_FAULT;
+    if (r->fault_after > 0) {
+        r->fault_after--;
+        return SIM_NO_FAULT;
+    }
+    r->faults++;
+    return r->fault;
+}
+
+static void make_fail(struct run *r, enum sim_op_kind kind, const char *path, enum sim_fault fault,
+                      uint32_t one_in, uint64_t max)
+{
+    r->fault_kind = kind;
+    r->fault_path = path;
+    r->fault = fault;
+    r->fault_one_in = one_in;
+    r->faults_max = r->faults + max;
+    sim_disk_set_hook(r->disk, on_operation, r);
+}
+
+static void make_well(struct run *r)
+{
+    sim_disk_set_hook(r->disk, NULL, NULL);
+    sim_disk_set_capacity(r->disk, UINT64_MAX);
+}
+
+/* --- judging ------------------------------------------------------------------------------------
+ */
+
+static bool is_among(const struct store_work *w, size_t from, uint64_t digest)
+{
+    size_t i;
+
+    for (i = from; i < w->model.state_count; i++)
+        if (w->model.states[i].digest == digest)
+            return true;
+    return false;
+}
+
+static void expect_model(struct run *r)
+{
+    struct store_state got;
+
+    must(r, store_digest(r->work.store, &got), "read");
+    if (!is_among(&r->work, model_last(&r->work.model), got.digest))
+        fail_msg("seed %" PRIu64 ": after \"%s\" the store is not what it should be", r->seed,
+                 r->work.what);
+}
+
+static void report_fault(void *ctx, const struct ps_finding *f)
+{
+    if (f->severity != PS_FAULT)
+        return;
+    print_error("%s page %" PRId64 " %s: %s\n", f->file, f->page, f->word, f->text);
+    ++*(unsigned *)ctx;
+}
+
+static void close_sound(struct run *r)
+{
+    unsigned faults = 0;
+    const struct ps_verify_options opts = {
+        .report = report_fault, .ctx = &faults, .io_given = sim_disk_io(r->disk)};
+    struct ps_verify_result result;
+    struct ps_store *store = r->work.store;
+
+    work_store_gone(&r->work);
+    must(r, ps_store_close(store), "close");
+    must(r, ps_verify("sim", &opts, &result), "verify");
+    if (faults || result.needs_recovery)
+        fail_msg("seed %" PRIu64 ": %u faults after closing", r->seed, faults);
+}
+
+static void crash_and_expect(struct run *r, enum sim_crash_mode mode)
+{
+    struct store_state got;
+
+    ps_store_abandon(r->work.store);
+    work_store_gone(&r->work);
+    sim_disk_crash(r->disk, mode, random_next(&r->choices));
+    must(r, work_open_store(r->disk, &r->work.store), "recovery");
+    must(r, store_digest(r->work.store, &got), "read");
+    if (!is_among(&r->work, r->work.acked, got.digest))
+        fail_msg("seed %" PRIu64 ": after \"%s\" and a crash: not a state between %zu and %zu",
+                 r->seed, r->work.what, r->work.acked, model_last(&r->work.model));
+}
+
+/* --- a full disk --------------------------------------------------------------------------------
+ */
+
+static void fill_disk(struct run *r)
+{
+    struct ps_io *io = sim_disk_io(r->disk);
+    struct ps_io_space space = {0};
+
+    sim_disk_set_capacity(r->disk, UINT64_MAX / 2);
+    must(r, io->ops->space(io, &space), "space");
+    sim_disk_set_capacity(r->disk, space.bytes_total - space.bytes_free +
+                                       random_below(&r->choices, 3 * WORK_SEGMENT));
+}
+
+static unsigned work_on_full_disk(struct run *r, unsigned steps)
+{
+    unsigned i, refused = 0;
+
+    for (i = 0; i < steps; i++) {
+        ps_err err = work_step(&r->work);
+
+        if (err == PS_ERR_NOSPC)
+            refused++;
+        else
+            must(r, err, "step on a full disk");
+        if (err && work_is_settled(&r->work))
+            expect_model(r);
+    }
+    return refused;
+}
+
+static void full_disk_refuses_writers_and_loses_nothing(void **state)
+{
+    uint64_t seed, n = runs();
+    unsigned refused = 0;
+    struct run r;
+
+    (void)state;
+    for (seed = 1; seed <= n; seed++) {
+        start(&r, seed);
+        work_without_faults(&r, 60 + random_below(&r.choices, 100));
+        fill_disk(&r);
+        refused += work_on_full_disk(&r, 80);
+        must(&r, ps_store_sync(r.work.store, NULL), "sync on a full disk");
+        work_ack(&r.work);
+        if (seed % 2) {
+            make_well(&r);
+            crash_and_expect(&r, (enum sim_crash_mode)(seed % 3));
+        } else {
+            make_well(&r);
+            work_without_faults(&r, 80);
+            must(&r, work_settle(&r.work), "settle");
+            expect_model(&r);
+        }
+        close_sound(&r);
+        stop(&r);
+    }
+    print_message("seeds 1 to %" PRIu64 ": %u calls refused\n", n, refused);
+    assert_true(refused > 0);
+}
+
+/* --- refused writes and syncs -------------------------------------------------------------------
+ */
+
+static void failed_page_writes_keep_pages_dirty_and_lose_nothing(void **state)
+{
+    uint64_t seed, n = runs(), failed = 0;
+    struct run r;
+    unsigned i;
+
+    (void)state;
+    for (seed = 1; seed <= n; seed++) {
+        start(&r, seed);
+        work_without_faults(&r, 40);
+        make_fail(&r, SIM_WRITE, "tables/", SIM_EIO, 3, UINT64_MAX / 2);
+        for (i = 0; i < 60; i++) {
+            ps_err err = work_step(&r.work);
+
+            if (err && err != PS_ERR_IO)
+                must(&r, err, "step");
+        }
+        failed += r.faults;
+        make_well(&r);
+        assert_null(ps_store_poison_reason(r.work.store));
+        if (seed % 2)
+            crash_and_expect(&r, SIM_CRASH_SAMPLE);
+        must(&r, work_settle(&r.work), "settle");
+        if (seed % 2 == 0)
+            expect_model(&r);
+        must(&r, ps_store_checkpoint(r.work.store, NULL), "checkpoint");
+        close_sound(&r);
+        stop(&r);
+    }
+    print_message("seeds 1 to %" PRIu64 ": %" PRIu64 " writes failed\n", n, failed);
+    assert_true(failed > 0);
+}
+
+/* Works until the store is poisoned; what it says then must be durable is judged by a crash. */
+static void poison_and_recover(struct run *r, const char *path)
+{
+    unsigned i;
+
+    for (i = 0; i < 600 && !ps_store_poison_reason(r->work.store); i++)
+        if (work_step(&r->work) != PS_OK && !ps_store_poison_reason(r->work.store))
+            must(r, PS_ERR_IO, "a step failed and the store is not poisoned");
+    if (!ps_store_poison_reason(r->work.store))
+        fail_msg("seed %" PRIu64 ": a sync of %s failed and nobody noticed", r->seed, path);
+    make_well(r);
+    assert_int_equal(ps_store_sync(r->work.store, NULL), PS_ERR_POISONED);
+    assert_int_equal(ps_store_checkpoint(r->work.store, NULL), PS_ERR_POISONED);
+    assert_int_equal(ps_table_create(r->work.store, "more", PS_FORMAT_NATIVE, PS_PAGE_RAW, NULL),
+                     PS_ERR_POISONED);
+    crash_and_expect(r, SIM_CRASH_DROP);
+    close_sound(r);
+}
+
+static void failed_sync_poisons_and_loses_nothing_acknowledged(void **state)
+{
+    static const struct {
+        enum sim_op_kind kind;
+        enum sim_fault fault;
+        const char *path;
+    } faults[] = {
+        {SIM_SYNC, SIM_FSYNC_FAIL, "tables/"},
+        {SIM_SYNC, SIM_FSYNC_FAIL, PS_CONTROL_PATH},
+        {SIM_WRITE_DURABLE, SIM_EIO, "wal/"},
+        {SIM_WRITE, SIM_EIO, PS_CONTROL_PATH},
+    };
+    uint64_t seed, n = 4 * runs();
+    struct run r;
+
+    (void)state;
+    for (seed = 1; seed <= n; seed++) {
+        start(&r, seed);
+        r.fault_after = random_below(&r.choices, 4);
+        make_fail(&r, faults[seed % 4].kind, faults[seed % 4].path, faults[seed % 4].fault, 1, 1);
+        poison_and_recover(&r, faults[seed % 4].path);
+        stop(&r);
+    }
+    print_message("seeds 1 to %" PRIu64 "\n", n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(full_disk_refuses_writers_and_loses_nothing),
+        cmocka_unit_test(failed_page_writes_keep_pages_dirty_and_lose_nothing),
+        cmocka_unit_test(failed_sync_poisons_and_loses_nothing_acknowledged),
+    };
+
+    return cmocka_run_group_tests_name("store faults", tests, NULL, NULL);
+}
