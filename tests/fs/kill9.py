@@ -280,8 +280,8 @@ class Victim(mounted.Mount):
 
     def start_doomed(self, options, nth):
         """Dies as it enters its nth write (of any thread)."""
-        run = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64,pwritev",
-               "-e", f"inject=pwrite64,pwritev:signal=SIGKILL:when={nth}",
+        run = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwritev2",
+               "-e", f"inject=pwritev2:signal=SIGKILL:when={nth}",
                os.path.join(self.programs, "pagefs"), "-f", "-o", options, self.store, self.dir]
         self.child = subprocess.Popen(run, stderr=subprocess.PIPE)
         while self.child.poll() is None and not self.is_mounted():
