@@ -66,23 +66,26 @@ void pfs_log(enum ps_message_level level, const char *fmt, ...)
     va_end(args);
 }
 
+static enum ps_message_level level_of(enum fuse_log_level level)
+{
+    if (level <= FUSE_LOG_ERR)
+        return PS_MSG_ERROR;
+    return level <= FUSE_LOG_WARNING ? PS_MSG_WARNING : PS_MSG_INFO;
+}
+
+/* libfuse says some lines in pieces: they are put together until their end comes. */
 static void fuse_said(enum fuse_log_level level, const char *fmt, va_list args)
 {
-    char line[LINE_MAX_LEN];
-    const char *text = line;
-    size_t len;
+    static _Thread_local char line[LINE_MAX_LEN];
+    size_t len = strlen(line);
 
-    vsnprintf(line, sizeof(line), fmt, args);
+    vsnprintf(line + len, sizeof(line) - len, fmt, args);
     len = strlen(line);
-    while (len > 0 && line[len - 1] == '\n')
-        line[--len] = '\0';
-    if (strncmp(text, "fuse: ", 6) == 0)
-        text += 6;
-    if (len > 0)
-        pfs_log(level <= FUSE_LOG_ERR       ? PS_MSG_ERROR
-                : level <= FUSE_LOG_WARNING ? PS_MSG_WARNING
-                                            : PS_MSG_INFO,
-                "%s", text);
+    if (len + 1 < sizeof(line) && (len == 0 || line[len - 1] != '\n'))
+        return;
+    line[strcspn(line, "\n")] = '\0';
+    pfs_log(level_of(level), "%s", strncmp(line, "fuse: ", 6) == 0 ? line + 6 : line);
+    line[0] = '\0';
 }
 
 void pfs_log_take_fuse(void)

@@ -95,7 +95,6 @@ static bool take_source(struct program *p)
     struct stat st;
 
     if (!path || stat(path, &st) != 0) {
-        pfs_say("%s: %s", p->opts.source, strerror(errno));
         free(path);
         return false;
     }
@@ -229,13 +228,10 @@ static bool close_store(struct program *p)
 
 /* --- the whole ---------------------------------------------------------------------------- */
 
-static bool run(struct program *p, struct fuse_args *args)
+static bool run(struct program *p)
 {
-    bool ok;
+    bool ok = pfs_mountpoint_prepare(p->opts.mountpoint) && open_store(p) && mount_session(p);
 
-    if (!take_source(p) || !pfs_mountpoint_prepare(p->opts.mountpoint) || !make_session(p, args))
-        return false;
-    ok = open_store(p) && mount_session(p);
     if (ok)
         ok = serve(p);
     stop_notifier(p);
@@ -264,19 +260,28 @@ static void deinit(struct program *p)
     pthread_rwlock_destroy(&p->fs.freeing);
 }
 
+/* In the background from here on, unless -f was given: the caller waits for on_ready(). */
+static bool start_daemon(struct program *p)
+{
+    if (p->opts.foreground)
+        return true;
+    p->report_fd = pfs_daemon_start();
+    return p->report_fd >= 0;
+}
+
 static int mount_and_serve(struct program *p, struct fuse_args *args)
 {
-    bool ok;
+    int status = EXIT_FAILURE;
 
     init(p);
-    if (!p->opts.foreground) {
-        p->report_fd = pfs_daemon_start();
-        if (p->report_fd < 0)
-            return EXIT_FAILURE;
-    }
-    ok = run(p, args);
+    if (!take_source(p))
+        pfs_say("%s: %s", p->opts.source, strerror(errno));
+    else if (!make_session(p, args))
+        status = PFS_EXIT_USAGE;
+    else if (start_daemon(p) && run(p))
+        status = EXIT_SUCCESS;
     deinit(p);
-    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }
 
 int main(int argc, char **argv)

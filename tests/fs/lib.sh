@@ -55,13 +55,16 @@ remounted()
 # The one process that runs COMMANDS is also the one that has to leave before an unmount.
 sh()
 {
-    bash -o pipefail -c "cd '$mnt' && { $1
+    bash -o pipefail -c "cd '$mnt' 2>/dev/null; { $1
     }"
 }
 
 python_head='
 import ctypes, errno, fcntl, hashlib, mmap, os, random, signal, stat, subprocess, sys, threading, time
-os.chdir(os.environ["mnt"])
+try:
+    os.chdir(os.environ["mnt"])
+except OSError: # a dead mount, perhaps
+    pass
 def fd(path, flags=os.O_RDWR, mode=0o666):
     return os.open(path, flags, mode)
 def read(path):

@@ -11,10 +11,10 @@ refused()
     exits "$status" "$@" && says_one_line err "$pattern"
 }
 
+new_store || exit 1
 check "--help and --version exit with 0" \
     sh 'cd / && pagefs --help | grep usage && pagefs --version | grep "^pagefs [0-9]" &&
         umount.fuse.pagefs --help | grep usage && umount.fuse.pagefs --version | grep "[0-9]"'
-new_store || exit 1
 check "wrong usage is one line and exit status 2" refused 2 '^pagefs: usage' pagefs
 check "too many arguments are refused" refused 2 'too many' pagefs a b c
 for option in pool=none pool=0 policy fsync=never wal_delay=-1 wal_delay=x max_wal= \
@@ -22,7 +22,7 @@ for option in pool=none pool=0 policy fsync=never wal_delay=-1 wal_delay=x max_w
     check "-o $option is refused" refused 2 '^pagefs: ' pagefs -o "$option" "$store" "$mnt"
 done
 check "an option that nobody knows is refused" \
-    refused 1 '^pagefs: .*faults' pagefs -o faults "$store" "$mnt"
+    refused 2 '^pagefs: unknown option.*faults' pagefs -o faults "$store" "$mnt"
 check "a policy that nobody knows is refused" \
     refused 1 '^pagefs: .*policy' pagefs -o policy=magic "$store" "$mnt"
 check "a source that is not there is refused" \
@@ -35,9 +35,10 @@ check "a mount point that is not there is refused" \
 check "a mount point that is a file is refused" \
     refused 1 'Not a directory' pagefs "$store" "$store/lock"
 
+new_store || exit 1
 check "the mount is usable at once, says what it is, and lets its descriptors go" \
     sh 'cd "$work" && out=$(pagefs "$store" "$mnt" 2>&1) && [ -z "$out" ] && [ -e "$mnt/.pagefs" ] &&
-        grep -q "^$store $mnt fuse.pagefs .*default_permissions" /proc/self/mounts'
+        grep -q "^$store $mnt fuse[.]pagefs .*default_permissions" /proc/self/mounts'
 check "a store in use is refused, and says by whom" \
     refused 1 'store is in use by pid [0-9]+' pagefs "$store" "$work/empty"
 check "umount.fuse.pagefs returns when the store is closed" \
@@ -87,10 +88,10 @@ for (n, page), i in done.items():
     assert int(read(mnt + "w%d/%d" % (n, page))[100:120]) >= i
 subprocess.check_call(["umount.fuse.pagefs", os.environ["mnt"]])'
 check "a killed daemon leaves a dead mount, which the next one replaces and recovers" \
-    sh 'cd "$work" && mounted && mkdir "$mnt/k" && cp "$(command -v pagectl)" "$mnt/k/views/payload" &&
+    sh 'cd "$work" && mounted && mkdir "$mnt/k" && cp "$bin/pagectl" "$mnt/k/views/payload" &&
         sync "$mnt/k" && kill -9 $(cat "$store/lock") && flock "$store/lock" true &&
-        ! ls "$mnt" 2>/dev/null && pagectl verify "$store" && mounted &&
-        cmp "$(command -v pagectl)" "$mnt/k/views/payload" &&
+        ! ls "$mnt" 2>/dev/null && mounted &&
+        cmp "$bin/pagectl" "$mnt/k/views/payload" &&
         [ "$(grep -cF " $mnt " /proc/self/mounts)" = 1 ] && unmounted && pagectl verify "$store"'
 check "what a sync did not cover is durable within wal_delay" \
     sh 'cd "$work" && mounted -o wal_delay=50 && mkdir "$mnt/d" && echo hello >"$mnt/d/views/payload" &&
@@ -138,10 +139,25 @@ check "a path with blanks and commas is mounted and unmounted" \
         umount.fuse.pagefs "m, n" && pagectl verify "a, b"'
 check "umount.fuse.pagefs of what is no mount is an error" \
     refused 1 'no pagefs is mounted' umount.fuse.pagefs "$work/empty"
-check "a store that could not be closed makes umount.fuse.pagefs fail" \
-    sh 'cd "$work" && mounted && mkdir "$mnt/u" && dd if=/dev/zero of="$mnt/u/views/payload" bs=1M \
-            count=1 && mount -t tmpfs none "$work/empty" &&
-        kill -STOP $(cat "$store/lock") && { umount.fuse.pagefs "$mnt" 2>err & } &&
-        { while grep -qF " $mnt " /proc/self/mounts; do :; done; kill -9 $(cat "$store/lock"); } &&
-        ! wait $! && grep "not closed cleanly" err; umount "$work/empty"; mounted && unmounted'
+failed_sync()
+{
+    local tracer
+
+    cd "$work" && mounted && mkdir "$mnt/f" && touch "$mnt/f/0" && sync "$mnt/f" || return 1
+    strace -f -qq -o /dev/null -e trace=fdatasync,fsync,pwritev2 \
+        -e inject=fdatasync,fsync,pwritev2:error=EIO -p "$(cat "$store/lock")" &
+    tracer=$!
+    while ! grep -q "^TracerPid:[[:blank:]]*[1-9]" "/proc/$(cat "$store/lock")/status"; do :; done
+    fails_with EIO 'write("f/0", b"x", 100); os.fsync(fd("f/0"))' &&
+        fails_with EIO 'write("f/0", b"y", 100)' && cat "$mnt/f/0" >/dev/null &&
+        [ "$(number "$mnt/.pagefs/stats" state)" = poisoned ]
+    local status=$?
+    umount.fuse.pagefs "$mnt" 2>err && status=1
+    kill "$tracer" 2>/dev/null
+    wait "$tracer"
+    [ $status = 0 ] && grep "was not closed cleanly (.*)" err && mounted && [ -e "$mnt/f/0" ] &&
+        unmounted && pagectl verify "$store"
+}
+check "after a failed sync callers get EIO, umount.fuse.pagefs says so, the next mount recovers" \
+    failed_sync
 finish
