@@ -50,17 +50,17 @@ struct ps_event {
 };
 
 struct ps_store_options {
-    uint64_t pool_bytes;      /* default 64 MiB; at least 8 pages and, but for io_given, 4 MiB */
-    const char *policy;       /* default "clock" */
-    const char *io;           /* "auto" (default), "direct", "buffered" */
-    uint64_t max_wal;         /* default 1 GiB */
-    uint32_t wal_delay_ms;    /* default 200: an unsynced change is durable within this */
+    uint64_t pool_bytes;   /* default 64 MiB; at least 8 pages and, but for io_given, 4 MiB */
+    const char *policy;    /* default "clock" */
+    const char *io;        /* "auto" (default), "direct", "buffered" */
+    uint64_t max_wal;      /* default 1 GiB */
+    uint32_t wal_delay_ms; /* default 200: an unsynced change is durable within this */
     uint32_t checkpoint_timeout_s; /* default 300 */
-    bool read_only;           /* recovery, if it is needed, is refused (PS_ERR_READONLY) */
-    bool serve_corrupt;       /* give damaged pages to readers rather than PS_ERR_CORRUPT */
-    bool no_threads;          /* background work happens only in ps_store_step */
-    bool log_before_images;   /* of every change, not of transactions only */
-    struct ps_io *io_given;   /* instead of real files: tests; the caller keeps it */
+    bool read_only;                /* recovery, if it is needed, is refused (PS_ERR_READONLY) */
+    bool serve_corrupt;            /* give damaged pages to readers rather than PS_ERR_CORRUPT */
+    bool no_threads;               /* background work happens only in ps_store_step */
+    bool log_before_images;        /* of every change, not of transactions only */
+    struct ps_io *io_given;        /* instead of real files: tests; the caller keeps it */
     void (*message)(void *ctx, enum ps_message_level level, const char *text);
     /* Called with the table's lock held, so that no reader can come between the change and the
      * call: note it down and return; make no call into the library. */
@@ -115,7 +115,7 @@ struct ps_stat {
     const char *name;
     const char *text; /* NULL: a number */
     uint64_t value;
-    bool is_counter;  /* only grows */
+    bool is_counter; /* only grows */
 };
 typedef void (*ps_stat_fn)(void *ctx, const struct ps_stat *stat);
 /* Always the same names in the same order. */
@@ -134,7 +134,7 @@ PS_MUST_USE ps_err ps_store_wal_text(struct ps_store *store, uint64_t from,
                                      ps_err (*each)(void *ctx, const char *line), void *ctx);
 
 uint32_t ps_store_page_size(const struct ps_store *store);
-bool ps_store_read_only(const struct ps_store *store); /* also after poison */
+bool ps_store_read_only(const struct ps_store *store);      /* also after poison */
 const char *ps_store_poison_reason(struct ps_store *store); /* NULL while sound */
 void ps_store_uuid(const struct ps_store *store, char text[37]);
 struct ps_pool *ps_store_pool(struct ps_store *store);
