@@ -32,8 +32,8 @@ struct ps_item {
 /* Highest slot number in use or unused on the page; 0 when there is none. */
 PS_MUST_USE ps_err ps_slotted_slots(const struct ps_format *fmt, const void *page,
                                     uint32_t page_size, uint32_t *ret_slots);
-PS_MUST_USE ps_err ps_slotted_get(const struct ps_format *fmt, const void *page,
-                                  uint32_t page_size, uint32_t slot, struct ps_item *ret);
+PS_MUST_USE ps_err ps_slotted_get(const struct ps_format *fmt, const void *page, uint32_t page_size,
+                                  uint32_t slot, struct ps_item *ret);
 /* Longest item that ps_slotted_insert would take now; 0: none at all, an empty one neither. */
 uint32_t ps_slotted_room(const struct ps_format *fmt, const void *page, uint32_t page_size);
 /* Longest item that an empty page of this size takes. */
@@ -51,7 +51,6 @@ PS_MUST_USE ps_err ps_slotted_delete(const struct ps_format *fmt, void *page, ui
 PS_MUST_USE ps_err ps_slotted_replace(const struct ps_format *fmt, void *page, uint32_t page_size,
                                       uint32_t slot, const void *data, uint32_t len);
 /* Moves the items together at the page's end; slots stay. */
-PS_MUST_USE ps_err ps_slotted_compact(const struct ps_format *fmt, void *page,
-                                      uint32_t page_size);
+PS_MUST_USE ps_err ps_slotted_compact(const struct ps_format *fmt, void *page, uint32_t page_size);
 
 #endif
