@@ -32,13 +32,13 @@ struct ps_table_info {
     uint32_t id;
     char name[PS_TABLE_NAME_MAX + 1];
     enum ps_format_id format;
-    enum ps_page_type type;  /* RAW or SLOTTED */
-    uint64_t pages_end;      /* highest allocated page + 1 */
+    enum ps_page_type type; /* RAW or SLOTTED */
+    uint64_t pages_end;     /* highest allocated page + 1 */
     uint64_t pages_allocated;
-    uint64_t pages_used;     /* written at least once */
-    uint64_t payload_len;    /* raw native tables, else 0 */
-    uint64_t mtime_us;       /* of the last change, of the table's files if none since open */
-    uint64_t ctime_us;       /* when it was made, or renamed last */
+    uint64_t pages_used;  /* written at least once */
+    uint64_t payload_len; /* raw native tables, else 0 */
+    uint64_t mtime_us;    /* of the last change, of the table's files if none since open */
+    uint64_t ctime_us;    /* when it was made, or renamed last */
     uint64_t bytes_on_disk;
     uint32_t mode, uid, gid; /* of the page file */
 };
@@ -75,28 +75,26 @@ struct ps_page_info {
 };
 
 /* PS_ERR_NOENT: not allocated. */
-PS_MUST_USE ps_err ps_page_stat(struct ps_table *table, uint32_t page_no,
-                                struct ps_page_info *ret);
+PS_MUST_USE ps_err ps_page_stat(struct ps_table *table, uint32_t page_no, struct ps_page_info *ret);
 /* Up to max allocated pages from page number `from` on; *ret_count is 0 at the end. */
 PS_MUST_USE ps_err ps_page_list(struct ps_table *table, uint64_t from, struct ps_page_info *ret,
                                 uint32_t max, uint32_t *ret_count);
 /* PS_ERR_EXIST: it is allocated already. */
 PS_MUST_USE ps_err ps_page_create(struct ps_table *table, uint32_t page_no,
                                   struct ps_cancel *cancel);
-PS_MUST_USE ps_err ps_page_free(struct ps_table *table, uint32_t page_no,
-                                struct ps_cancel *cancel);
+PS_MUST_USE ps_err ps_page_free(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel);
 
 /* What the extended attributes show. Reads the page in. */
 struct ps_page_meta {
     uint64_t lsn, page_id;
-    uint32_t checksum;   /* as it is, or would be, on disk */
+    uint32_t checksum; /* as it is, or would be, on disk */
     bool checksum_ok, checksum_none;
     bool dirty;
     uint32_t pins;
     enum ps_page_type type;
 };
-PS_MUST_USE ps_err ps_page_meta(struct ps_table *table, uint32_t page_no,
-                                struct ps_cancel *cancel, struct ps_page_meta *ret);
+PS_MUST_USE ps_err ps_page_meta(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
+                                struct ps_page_meta *ret);
 
 /* A sealed copy of one page, for whoever shows it as something else. Damaged pages are given too,
  * as they lie on disk: the bytes are there and the return value is PS_ERR_CORRUPT. */
@@ -104,8 +102,8 @@ PS_MUST_USE ps_err ps_page_copy(struct ps_table *table, uint32_t page_no, struct
                                 void *buf);
 
 /* The page as text (struct ps_format's describe), with what the allocation map knows. */
-PS_MUST_USE ps_err ps_page_text(struct ps_table *table, uint32_t page_no,
-                                struct ps_cancel *cancel, FILE *out);
+PS_MUST_USE ps_err ps_page_text(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
+                                FILE *out);
 
 /* --- bytes -------------------------------------------------------------------------------- */
 
@@ -157,8 +155,7 @@ size_t ps_write_max(const struct ps_store *store);
  * stay free (image). LSN, checksum and identity fields are the store's: what is written there is
  * stamped over. */
 PS_MUST_USE ps_err ps_write(struct ps_table *table, enum ps_space space, uint64_t off,
-                            const void *buf, size_t len, unsigned flags,
-                            struct ps_cancel *cancel);
+                            const void *buf, size_t len, unsigned flags, struct ps_cancel *cancel);
 
 /* image: a multiple of the page size (else PS_ERR_INVAL). Growing allocates, shrinking frees. */
 PS_MUST_USE ps_err ps_truncate(struct ps_table *table, enum ps_space space, uint64_t len,
@@ -169,8 +166,8 @@ PS_MUST_USE ps_err ps_allocate(struct ps_table *table, enum ps_space space, uint
                                uint64_t len, bool keep_size, struct ps_cancel *cancel);
 /* The range reads as zeros after; whole pages in it are freed (image) or become virgin (payload),
  * and their space on disk is given back. */
-PS_MUST_USE ps_err ps_punch(struct ps_table *table, enum ps_space space, uint64_t off,
-                            uint64_t len, struct ps_cancel *cancel);
+PS_MUST_USE ps_err ps_punch(struct ps_table *table, enum ps_space space, uint64_t off, uint64_t len,
+                            struct ps_cancel *cancel);
 /* The next byte >= off that is data, or hole. PS_ERR_NOENT: none (for data), off past the end. */
 PS_MUST_USE ps_err ps_seek(struct ps_table *table, enum ps_space space, uint64_t off, bool data,
                            uint64_t *ret);
@@ -182,8 +179,7 @@ PS_MUST_USE ps_err ps_seek(struct ps_table *table, enum ps_space space, uint64_t
 PS_MUST_USE ps_err ps_items_append(struct ps_table *table, const struct ps_item *items,
                                    uint32_t count, unsigned flags, struct ps_cancel *cancel);
 PS_MUST_USE ps_err ps_item_insert(struct ps_table *table, const void *data, uint32_t len,
-                                  uint32_t *ret_page, uint32_t *ret_slot,
-                                  struct ps_cancel *cancel);
+                                  uint32_t *ret_page, uint32_t *ret_slot, struct ps_cancel *cancel);
 /* Copies up to buf_len bytes; *ret_len is the item's length. */
 PS_MUST_USE ps_err ps_item_get(struct ps_table *table, uint32_t page_no, uint32_t slot, void *buf,
                                uint32_t buf_len, uint32_t *ret_len, struct ps_cancel *cancel);
