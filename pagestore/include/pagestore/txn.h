@@ -3,8 +3,8 @@
  *
  * ARIES (Mohan et al., 1992): changes are logged with before- and after-bytes, abort and recovery
  * undo them with compensation records. Each page that a transaction changes is locked until the
- * transaction ends; whoever else wants to change it waits, for lock_wait_ms (100 by default), and then gets
- * PS_ERR_CONFLICT. Readers do not wait: isolation is for a layer above.
+ * transaction ends; whoever else wants to change it waits, for lock_wait_ms (100 by default), and
+ * then gets PS_ERR_CONFLICT. Readers do not wait: isolation is for a layer above.
  *
  * Ownership  begin gives a transaction that commit or abort takes back, whatever they return.
  * Locking    one thread a transaction at a time.
