@@ -73,9 +73,9 @@ struct ps_load {
 struct ps_store_page {
     struct ps_tag tag;
     const struct ps_format *fmt;
-    void *buf;    /* a copy, sealed already */
+    void *buf; /* a copy, sealed already */
     uint64_t lsn;
-    ps_err err;   /* out */
+    ps_err err; /* out */
 };
 
 struct ps_provider {
@@ -135,8 +135,8 @@ PS_MUST_USE ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag,
                                struct ps_page **ret);
 
 /* Pins many, ascending tags, reading what is missing in batches of up to PS_LOAD_BATCH_MAX.
- * pages[i] is NULL where errs[i] is an error; returns the first error in order, or PS_OK. The others
- * stay pinned. */
+ * pages[i] is NULL where errs[i] is an error; returns the first error in order, or PS_OK. The
+ * others stay pinned. */
 #define PS_LOAD_BATCH_MAX 128u
 ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t count,
                         struct ps_page **pages, ps_err *errs);
