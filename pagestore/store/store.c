@@ -17,7 +17,8 @@
 
 #define POOL_BYTES_MIN (4u << 20)
 #define POOL_PAGES_MIN 8u
-#define POOL_FRAMES_MIN 16u /* what one write of 1 MiB may pin, its map included, in any page size */
+#define POOL_FRAMES_MIN \
+    16u /* what one write of 1 MiB may pin, its map included, in any page size */
 #define SEGMENT_PAGES_MIN 32u /* a group of a 1 MiB write and its map's pages fits a segment */
 #define TRACE_EVENTS 4096u
 #define MAX_WAL_SEGMENTS_MIN 4u
