@@ -36,7 +36,9 @@ struct ps_table {
     struct ps_map map;
     _Atomic uint32_t refs; /* the registry's one included */
     _Atomic bool dropped;
-    _Atomic bool files_to_remove; /* dropped, and the record must stay until the files are gone */
+    /* LSN of its drop's record, 0: none. The files go once that is durable, and before the record
+     * does. */
+    _Atomic uint64_t drop_lsn;
 
     /* rank TABLE. Shared: no page of the table changes its state. Exclusive: it may. */
     struct ps_rwlock alloc_lock;

@@ -273,7 +273,7 @@ static ps_err edit_apply(struct catalog_edit *ed, const struct edit_purpose *why
     ps_rwlock_rdlock(&s->txns.table_lock); /* no checkpoint between the record and what it owes */
     lsn = ps_group_commit(&c.g);
     if (why->dropped)
-        why->dropped->files_to_remove = true;
+        why->dropped->drop_lsn = lsn;
     ps_rwlock_unlock(&s->txns.table_lock);
     ps_change_end(&c);
     return ps_wal_flush(s->wal, lsn, NULL);
@@ -477,7 +477,7 @@ static ps_err drop_locked(struct ps_store *s, struct ps_table *t, bool even_with
     if (!err)
         err = edit_apply(&ed, &why);
     edit_deinit(&ed);
-    if (err && !t->files_to_remove) {
+    if (err && !t->drop_lsn) {
         t->dropped = false; /* nothing was logged */
         return err;
     }

@@ -259,10 +259,13 @@ ps_err ps_tables_sync(struct ps_store *s, bool maps)
     if (!list)
         return ps_fail(PS_ERR_NOMEM, "no memory to sync %u tables", count);
     for (i = 0; files && i < count; i++) {
-        /* A checkpoint lets go of the records of drops, and so sees to what they owe. */
-        if (maps && !err && list[i]->files_to_remove)
+        uint64_t drop_lsn = list[i]->drop_lsn;
+
+        /* A checkpoint lets go of the records of drops before its own, and so sees to what they
+         * owe. Those records are durable; that of a drop that came later need not be yet. */
+        if (maps && !err && drop_lsn && drop_lsn <= ps_wal_durable_lsn(s->wal))
             err = ps_table_files_remove(s, list[i]->id);
-        if (!list[i]->files_open || list[i]->files_to_remove)
+        if (!list[i]->files_open || drop_lsn)
             continue;
         files[n++] = &list[i]->data;
         if (maps)

@@ -1,0 +1,59 @@
+/*
+ * Tables that come and go while something else is under way.
+ */
+#include "store/store_internal.h"
+#include "store_fixture.h"
+
+/* --- what happens in the middle of a log flush --------------------------------------------- */
+
+struct meanwhile {
+    void (*what)(struct fixture *f);
+    struct fixture *f;
+    unsigned done;
+};
+
+static enum sim_fault in_log_flush(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct meanwhile *m = ctx;
+
+    (void)disk;
+    if (op->kind == SIM_WRITE_DURABLE && m->done++ == 0)
+        m->what(m->f);
+    return SIM_NO_FAULT;
+}
+
+/* What a checkpoint that began before does at its end. */
+static void sync_tables(struct fixture *f)
+{
+    ok(ps_tables_sync(f->store, true));
+}
+
+static void files_of_a_dropped_table_stay_until_its_drop_is_durable(void **state)
+{
+    struct fixture *f = *state;
+    struct meanwhile m = {.what = sync_tables, .f = f};
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, "kept", 4, 0, NULL));
+    ok(ps_store_checkpoint(f->store, NULL));
+    ps_table_unref(t);
+    sim_disk_set_hook(f->disk, in_log_flush, &m);
+    sim_disk_arm(f->disk, SIM_WRITE_DURABLE, 0, SIM_CUT);
+    assert_int_not_equal(ps_table_drop(f->store, "t", true), PS_OK);
+    assert_int_equal(m.done, 1);
+    crash(f, SIM_CRASH_DROP);
+    t = find(f, "t");
+    expect_payload(t, 0, (const uint8_t *)"kept", 4);
+    ps_table_unref(t);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(files_of_a_dropped_table_stay_until_its_drop_is_durable),
+    };
+
+    return cmocka_run_group_tests_name("store_ddl", tests, NULL, NULL);
+}
