@@ -53,6 +53,7 @@ check "stat prints the store's" sh "pagectl stat store | grep ^uuid"
 check "dump prints the decoded page" sh "pagectl dump store notes 0 | cmp - mnt/notes/views/decoded/0"
 check "dump refuses a page that is not there" fails_saying 0000009999 dump store notes 9999
 check "wal prints the log" sh "pagectl wal store | grep -c image"
+echo >mnt/.pagefs/checkpoint # all of it is durable, and nothing follows
 last=$(pagectl wal store | tail -1 | awk '{print $1}')
 check "wal --from leaves out what is older" \
     sh "[ \$(pagectl wal store --from $last | awk '\$1 + 0 > 0' | wc -l) -eq 1 ]"
