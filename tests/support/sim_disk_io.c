@@ -11,7 +11,7 @@
 
 struct sim_file {
     struct ps_io_file file; /* first */
-    uint32_t node;
+    uint32_t node = 0;
     uint64_t epoch;
     bool unaligned;
     bool rdonly;
@@ -411,7 +411,7 @@ static ps_err sim_rename(struct ps_io *io, const char *from, const char *to)
     struct sim_disk *disk = disk_of(io);
     char from_folder[SIM_PATH_LEN];
     char to_folder[SIM_PATH_LEN];
-    uint32_t node;
+    uint32_t node = 0;
     ps_err err;
 
     sim_folder_of(from, from_folder);
@@ -434,7 +434,7 @@ static ps_err sim_rename(struct ps_io *io, const char *from, const char *to)
 static ps_err sim_unlink(struct ps_io *io, const char *path)
 {
     struct sim_disk *disk = disk_of(io);
-    uint32_t node;
+    uint32_t node = 0;
     ps_err err;
 
     ps_mutex_lock(&disk->mtx);
