@@ -15,8 +15,9 @@ static ps_err check_options(const struct ps_wal_options *o)
         return ps_fail(PS_ERR_INVAL, "log segment size %u is no power of two from %u on",
                        o->segment_size, 16 * PS_IO_ALIGN);
     if (o->max_wal < 4 * (uint64_t)o->segment_size)
-        return ps_fail(PS_ERR_INVAL, "max_wal %llu is less than four log segments of %u",
-                       (unsigned long long)o->max_wal, o->segment_size);
+        return ps_fail(PS_ERR_INVAL,
+                       "max_wal is %llu bytes; it must be at least %llu, four log segments",
+                       (unsigned long long)o->max_wal, 4 * (unsigned long long)o->segment_size);
     if (o->end_pos % PS_IO_ALIGN != 0 || o->last_lsn > o->end_pos || o->redo_lsn > o->end_pos ||
         o->log_start_lsn > o->end_pos)
         return ps_fail(PS_ERR_INVAL, "log cannot go on at %llu: last %llu, redo %llu, start %llu",
@@ -25,10 +26,11 @@ static ps_err check_options(const struct ps_wal_options *o)
     return PS_OK;
 }
 
+/* What fits in a segment, and in an empty buffer, where the open block's header has its place. */
 static uint64_t group_max(uint32_t segment_size, uint64_t ring_len)
 {
     uint64_t by_segment = segment_size - PS_WAL_BLOCK_HDR_LEN;
-    uint64_t by_ring = (ring_len - ps_wal_group_cost(0)) / 2;
+    uint64_t by_ring = (ring_len - PS_WAL_BLOCK_HDR_LEN - ps_wal_group_cost(0)) / 2;
 
     return by_segment < by_ring ? by_segment : by_ring;
 }

@@ -712,6 +712,62 @@ static void released_slots_give_their_room_back(void **state)
     }
 }
 
+/* Reserves without waiting. */
+static ps_err reserve_now(bool urgent, uint64_t bytes, struct ps_wal_slot *ret)
+{
+    struct ps_cancel no_wait;
+    ps_err err;
+
+    ps_cancel_init(&no_wait);
+    ps_cancel_raise(&no_wait);
+    err = urgent ? ps_wal_reserve_urgent(fix.wal, bytes, &no_wait, ret)
+                 : ps_wal_reserve(fix.wal, bytes, &no_wait, ret);
+    ps_cancel_deinit(&no_wait);
+    return err;
+}
+
+/* With segments as large as the buffer, it is the buffer that bounds a group. */
+static void longest_group_fits_an_empty_buffer(void **state)
+{
+    struct ps_wal_slot slot = {0};
+    uint64_t max, no;
+
+    (void)state;
+    fix.opts.segment_size = 1024 * 1024;
+    wal_fixture_create(&fix);
+    wal_fixture_open(&fix);
+    max = ps_wal_group_max(fix.wal);
+    assert_in_range(max, 500 * 1024, 512 * 1024);
+    assert_int_equal(reserve_now(false, max, &slot), PS_OK);
+    ps_wal_release(fix.wal, &slot);
+    for (no = 0; no < 7; no++)
+        append_group(fix.wal, 1, no, 1, no % 2 ? (uint32_t)(max & ~7u) - 96 : 8);
+    flush_all();
+    assert_log_has(no, ps_wal_tail_lsn(fix.wal));
+}
+
+/* Each checkpoint's record begins a block, and so pads the one before: the worst that groups this
+ * short can do. Nothing is flushed, so room once reserved has to hold it. */
+static void reserved_room_covers_the_padding_of_every_block(void **state)
+{
+    struct ps_record rec = {.rm = PS_RM_LOG, .type = PS_LOG_CHECKPOINT};
+    struct ps_wal_slot slots[4096] = {0};
+    size_t count = 0, i;
+    uint64_t redo;
+    struct ps_wal_end end;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    while (count < 4096 && reserve_now(true, ps_record_len(&rec), &slots[count]) == PS_OK)
+        count++;
+    assert_in_range(count, 100, 4095);
+    for (i = 0; i < count; i++)
+        ps_wal_append_checkpoint(fix.wal, &slots[i], &rec, &redo);
+    flush_all();
+    assert_int_equal(read_log(&fix, 0, 0, NULL, NULL, &end), PS_ERR_NOENT);
+    assert_int_equal(end.last_lsn, ps_wal_tail_lsn(fix.wal));
+}
+
 /* ---- options ---- */
 
 static void senseless_options_are_refused(void **state)
@@ -729,6 +785,8 @@ static void senseless_options_are_refused(void **state)
     o = good;
     o.max_wal = 3 * TEST_SEGMENT;
     assert_int_equal(ps_wal_open(&o, &wal), PS_ERR_INVAL);
+    assert_string_equal(ps_message(), "max_wal is 196608 bytes; it must be at least 262144, four "
+                                      "log segments");
     o = good;
     o.end_pos = 100;
     assert_int_equal(ps_wal_open(&o, &wal), PS_ERR_INVAL);
@@ -784,6 +842,8 @@ int main(void)
         TEST(waiting_reserve_leaves_a_poisoned_log),
         TEST(reserve_flushes_when_the_buffer_is_full),
         TEST(released_slots_give_their_room_back),
+        TEST(longest_group_fits_an_empty_buffer),
+        TEST(reserved_room_covers_the_padding_of_every_block),
         TEST(senseless_options_are_refused),
         TEST(oldest_position_is_that_of_the_first_segment_file),
     };
