@@ -120,7 +120,7 @@ ps_err ps_block_verify(const struct ps_block *b, const uint8_t *buf, uint64_t *r
     ps_err err;
 
     while (off < b->payload_len) {
-        *ret_bad_off = off;
+        *ret_bad_off = PS_WAL_BLOCK_HDR_LEN + off;
         err = check_record(b, buf, off, prev_lsn, &rec);
         if (err)
             return err;

@@ -125,7 +125,8 @@ PS_MUST_USE ps_err ps_block_decode(const uint8_t *buf, uint64_t pos, uint32_t se
                                    uint64_t store_tag, struct ps_block *ret);
 
 /* Checks the records of a sound header; buf holds its payload. ret_last_lsn: of the last record,
- * or prev_lsn. *ret_bad_off on error: where in the payload the first unsound record begins. */
+ * or prev_lsn. *ret_bad_off on error: where in the block the first unsound record begins, or 0
+ * where each is sound and the whole is not. */
 PS_MUST_USE ps_err ps_block_verify(const struct ps_block *b, const uint8_t *buf,
                                    uint64_t *ret_last_lsn, uint64_t *ret_bad_off);
 

@@ -162,7 +162,7 @@ static ps_err read_block(struct ps_wal_reader *r, struct ps_block *ret, uint64_t
         return err;
     err = ps_block_verify(ret, bytes, ret_last_lsn, &bad_off);
     if (err)
-        return fail_at(r, r->pos + (bad_off ? PS_WAL_BLOCK_HDR_LEN + bad_off : 0), err);
+        return fail_at(r, r->pos + bad_off, err);
     return PS_OK;
 }
 
