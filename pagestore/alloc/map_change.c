@@ -456,7 +456,10 @@ ps_err ps_map_redo_touch(struct ps_map *map, uint32_t page_no, uint64_t lsn, uin
                       ", but the allocation map's page %" PRIu32 " for it was never written",
                       map->table, page_no, lsn, tag.page);
     } else if (page->lsn <= lsn) {
-        ps_pool_mark_dirty(map->pool, page, 0); /* where the group began is not known here */
+        /* 0, as where the group began is not known here: below every redo point, so that the next
+         * checkpoint writes the page. The group's LSN would be too high: a redo point can lie there
+         * that no longer covers the group. */
+        ps_pool_mark_dirty(map->pool, page, 0);
         entry = (struct ps_map_leaf_entry *)(page->data +
                                              ps_map_leaf_off(ps_map_leaf_slot(&leaf, page_no)));
         entry->lsn = ps_put64(lsn);
