@@ -6,8 +6,8 @@
  *            that sent it has still to tidy up: who does takes a reference of its own. A handle
  *            refers to its table, so that a dropped one stays an object until the last
  *            descriptor goes.
- * Locking    fields are set before the handle is shared, but for dead (set by events) and pending
- *            (guarded by pending_mtx).
+ * Locking    fields are set before the handle is shared, but for gen, dead (set by events) and
+ *            pending (guarded by pending_mtx).
  */
 #ifndef PFS_HANDLE_H
 #define PFS_HANDLE_H
@@ -23,9 +23,10 @@ struct pfs;
 struct pfs_handle {
     _Atomic unsigned refs;
     struct pfs_object object;
-    struct ps_table *table; /* NULL where no table is meant */
-    struct pfs_gen *gen;    /* of generated files open for reading, else NULL */
-    _Atomic bool dead;      /* its page was freed: EIO from now on */
+    struct ps_table *table;      /* NULL where no table is meant */
+    struct pfs_gen *_Atomic gen; /* of generated files open for reading, else NULL; set by open,
+                                    when the handle is known to the registry already */
+    _Atomic bool dead;           /* its page was freed: EIO from now on */
 
     pthread_mutex_t pending_mtx;
     struct pfs_text pending; /* written, and not yet a whole line */

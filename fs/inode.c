@@ -279,16 +279,15 @@ uint64_t pfs_inodes_generation(struct pfs_inodes *in, uint64_t ino)
 
 bool pfs_inodes_text_len(struct pfs_inodes *in, uint64_t ino, uint64_t *ret)
 {
+    const struct pfs_gen *gen = NULL;
     const struct known *k;
-    const struct pfs_handle *h;
 
     pthread_mutex_lock(&in->mtx);
     k = known_find(in, ino);
-    h = k ? k->handles : NULL;
-    while (h && !h->gen)
-        h = h->next;
-    if (h)
-        *ret = pfs_gen_len(h->gen);
+    for (const struct pfs_handle *h = k ? k->handles : NULL; h && !gen; h = h->next)
+        gen = h->gen;
+    if (gen)
+        *ret = pfs_gen_len(gen);
     pthread_mutex_unlock(&in->mtx);
-    return h != NULL;
+    return gen != NULL;
 }

@@ -52,6 +52,7 @@ static ps_err begin_open(struct pfs *fs, struct pfs_handle *h, struct ps_cancel 
     struct pfs_subject subject = subject_of(fs, h);
     struct ps_table_info info;
     struct ps_page_info page;
+    struct pfs_gen *gen = NULL;
     ps_err err = PS_OK;
 
     if (h->table)
@@ -61,7 +62,8 @@ static ps_err begin_open(struct pfs *fs, struct pfs_handle *h, struct ps_cancel 
     if (!err && node->naming == PFS_NAMED_BY_PAGE)
         err = ps_page_stat(h->table, h->object.page, &page);
     if (!err && node->kind == PFS_KIND_VIEW && wants_read(fi))
-        err = pfs_gen_open(node->view, &subject, cancel, &h->gen);
+        err = pfs_gen_open(node->view, &subject, cancel, &gen);
+    h->gen = gen;
     return err;
 }
 

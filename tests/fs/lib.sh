@@ -16,13 +16,27 @@ store=$work/store
 mnt=$work/mnt
 export work store mnt PATH="$bin:$PATH" PYTHONDONTWRITEBYTECODE=1
 
+# What is still mounted below $work, the newest first.
+mounts_left()
+{
+    tac /proc/self/mounts | while read -r _ dir _; do
+        dir=$(printf %b "$dir")
+        [[ $dir == "$work"/* ]] && printf '%s\n' "$dir"
+    done
+}
+
 leave_nothing()
 {
+    local dir lock
+
     cd /
-    if grep -qF " $mnt " /proc/self/mounts; then
-        umount -i -l "$mnt"
-        flock -s "$store/lock" true # until the daemon has let go
-    fi
+    mounts_left | while read -r dir; do
+        umount -i -l "$dir"
+    done
+    for lock in "$work"/*/lock; do # until each daemon has let go, or can only be killed
+        [ -e "$lock" ] || continue
+        timeout 60 flock -s "$lock" true || kill -9 "$(cat "$lock")"
+    done
     rm -rf "$work"
 }
 trap leave_nothing EXIT
