@@ -11,7 +11,7 @@
 
 struct sim_file {
     struct ps_io_file file; /* first */
-    uint32_t node = 0;
+    uint32_t node;
     uint64_t epoch;
     bool unaligned;
     bool rdonly;
