@@ -222,13 +222,22 @@ static void look_end(struct ps_table *t, struct ps_page *page)
     ps_pool_release(pool, LOOK_FRAMES);
 }
 
-/* The bytes as they lie on disk, for pages that the pool does not take. */
+/* The bytes as they lie on disk, for pages that the pool does not take. Direct I/O goes through an
+ * aligned buffer; the caller's may be any. */
 static ps_err read_raw(struct ps_table *t, uint32_t page_no, void *buf)
 {
-    struct ps_pagefile_page page = {.page_no = page_no, .buf = buf};
-    ps_err err = ps_table_open_files(t);
+    struct ps_pagefile_page page = {.page_no = page_no, .buf = ps_buf_alloc(t->store->page_size)};
+    ps_err err;
 
-    return err ? err : ps_pagefile_read(&t->data, &page, 1);
+    if (!page.buf)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a page");
+    err = ps_table_open_files(t);
+    if (!err)
+        err = ps_pagefile_read(&t->data, &page, 1);
+    if (!err)
+        memcpy(buf, page.buf, t->store->page_size);
+    ps_buf_free(page.buf);
+    return err;
 }
 
 ps_err ps_page_copy(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel, void *buf)
