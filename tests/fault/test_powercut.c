@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "file/control.h"
 #include "format_test.h"
 #include "pagestore/verify.h"
@@ -31,17 +32,17 @@
 #include "store_work.h"
 
 #define STEPS 400u
-#define RUNS 6u
+#define RUNS 4u
 #define RUNS_LONG 40u
 #define SAMPLE_ONE_IN 12u /* of operations that are like many others */
 #define SNAPSHOTS_MAX 4096u
 #define RECOVERY_CUTS_MAX 512u
 
-/* The disk as it was before an operation. */
+/* The disk as it was before an operation; of a durable write, while it was under way. */
 struct snapshot {
     struct sim_disk *disk;
     enum sim_op_kind kind;
-    uint64_t no;
+    uint64_t no, off, len;
     char path[64];
 };
 
@@ -51,9 +52,8 @@ struct run {
     struct store_work work;
     struct snapshot snapshots[SNAPSHOTS_MAX];
     size_t snapshot_count;
-    bool all; /* every operation */
-    unsigned one_in;
-    unsigned depth; /* 1: in the work that follows a recovery */
+    bool under_way; /* the last snapshot's durable write, whose bytes are not known yet */
+    bool all;       /* every operation */
     uint64_t points, states, recoveries_cut;
 };
 
@@ -73,11 +73,10 @@ static const char *const kind_names[] = {
 
 static void fail_at(const struct where *at, const char *what, const char *why)
 {
-    fail_msg("seed %" PRIu64 ", depth %u, cut at operation %" PRIu64
-             " (%s of %s) of \"%s\", %s %" PRIu64 ": %s: %s",
-             at->run->seed, at->run->depth, at->snapshot->no, kind_names[at->snapshot->kind],
-             at->snapshot->path, at->run->work.what, mode_names[at->mode], at->crash_seed, what,
-             why);
+    fail_msg("seed %" PRIu64 ", cut at operation %" PRIu64 " (%s of %s) of \"%s\", %s %" PRIu64
+             ": %s: %s",
+             at->run->seed, at->snapshot->no, kind_names[at->snapshot->kind], at->snapshot->path,
+             at->run->work.what, mode_names[at->mode], at->crash_seed, what, why);
 }
 
 /* --- judging one state -------------------------------------------------------------------- */
@@ -222,7 +221,7 @@ static void expect_same_recovery(const struct where *at, struct sim_disk *disk, 
 static void expect_recovery_repeats(struct run *r, const struct where *at, struct sim_disk *disk,
                                     const struct store_state *want)
 {
-    struct recovery_cuts cuts = {.choices = at->crash_seed * 2 + 1, .one_in = r->all ? 1 : 4};
+    struct recovery_cuts cuts = {.choices = at->crash_seed * 2 + 1, .one_in = r->all ? 1 : 8};
     struct ps_store *store;
     size_t i;
 
@@ -299,22 +298,54 @@ static bool is_wanted(struct run *r, const struct sim_op *op)
     case SIM_RENAME:
     case SIM_UNLINK:
     case SIM_TRUNCATE:
-        return random_below(&r->choices, r->one_in / 4 + 1) == 0;
+    case SIM_WRITE_DURABLE:
+        return random_below(&r->choices, SAMPLE_ONE_IN / 3) == 0;
     default:
-        return random_below(&r->choices, r->one_in) == 0;
+        return random_below(&r->choices, SAMPLE_ONE_IN) == 0;
     }
+}
+
+/* A durable write has ended, so its bytes can be had: the snapshot gets them, not synced. */
+static void put_under_way(struct run *r)
+{
+    const struct snapshot *s = r->snapshots + r->snapshot_count - 1;
+    struct ps_io_file *file = NULL;
+    unsigned char *bytes;
+    struct ps_io *io;
+    void *aligned;
+    size_t len;
+
+    if (!r->under_way)
+        return;
+    r->under_way = false;
+    io = sim_disk_io(s->disk);
+    aligned = ps_buf_alloc(s->len);
+    bytes = sim_disk_dump(r->disk, s->path, &len);
+    assert_true(aligned && s->off + s->len <= len);
+    memcpy(aligned, bytes + s->off, s->len);
+    assert_int_equal(io->ops->open(io, s->path, 0, &file), PS_OK);
+    assert_int_equal(ps_io_write(file, aligned, s->len, s->off), PS_OK);
+    ps_io_close(file);
+    free(bytes);
+    ps_buf_free(aligned);
 }
 
 static enum sim_fault on_operation(void *ctx, struct sim_disk *disk, const struct sim_op *op)
 {
     struct run *r = ctx;
-    struct snapshot *s = &r->snapshots[r->snapshot_count];
+    struct snapshot *s;
 
+    put_under_way(r);
     if (!is_wanted(r, op))
         return SIM_NO_FAULT;
     assert_true(r->snapshot_count < SNAPSHOTS_MAX);
-    r->snapshot_count++;
-    *s = (struct snapshot){.disk = sim_disk_clone(disk), .kind = op->kind, .no = op->no};
+    s = &r->snapshots[r->snapshot_count++];
+    *s = (struct snapshot){.disk = sim_disk_clone(disk),
+                           .kind = op->kind,
+                           .no = op->no,
+                           .off = op->off,
+                           .len = op->len};
+    r->under_way = op->kind == SIM_WRITE_DURABLE;
     snprintf(s->path, sizeof(s->path), "%s", op->path);
     return SIM_NO_FAULT;
 }
@@ -324,6 +355,7 @@ static void check_snapshots(struct run *r, size_t acked_before)
 {
     size_t i, acked = r->work.acked;
 
+    put_under_way(r);
     r->work.acked = acked_before;
     for (i = 0; i < r->snapshot_count; i++) {
         check_snapshot(r, &r->snapshots[i]);
@@ -366,18 +398,20 @@ static void work_for(struct run *r, unsigned steps)
     sim_disk_set_hook(r->disk, NULL, NULL);
 }
 
-static void one_run(struct run *r, uint64_t seed)
+static void run_start(struct run *r, uint64_t seed)
 {
     memset(r, 0, sizeof(*r));
     r->seed = seed;
     r->choices = seed + 1000;
     r->all = getenv("PS_LONG") != NULL;
-    r->one_in = SAMPLE_ONE_IN;
     r->disk = work_new_disk(seed);
     work_init(&r->work, seed);
     if (work_open_store(r->disk, &r->work.store))
         fail_msg("open: %s", ps_message());
-    work_for(r, STEPS);
+}
+
+static void run_stop(struct run *r)
+{
     ps_store_abandon(r->work.store);
     work_deinit(&r->work);
     sim_disk_free(r->disk);
@@ -393,7 +427,9 @@ static void every_crash_leaves_a_state_that_was_and_nothing_acknowledged_is_lost
     for (seed = 1; seed <= runs; seed++) {
         if (only)
             seed = runs = strtoull(only, NULL, 10);
-        one_run(r, seed);
+        run_start(r, seed);
+        work_for(r, STEPS);
+        run_stop(r);
         print_message("seed %" PRIu64 ": %" PRIu64 " points, %" PRIu64 " crash states, %" PRIu64
                       " recoveries cut\n",
                       seed, r->points, r->states, r->recoveries_cut);
@@ -401,9 +437,110 @@ static void every_crash_leaves_a_state_that_was_and_nothing_acknowledged_is_lost
     free(r);
 }
 
+/* --- promises of their own ----------------------------------------------------------------------
+ */
+
+/* Every page of the table on disk, after the power went, is the page as readers see it now. */
+static void expect_on_disk(struct ps_table *t, struct sim_disk *crashed)
+{
+    struct ps_page_info info;
+    uint8_t page[WORK_PAGE];
+    char path[64];
+    unsigned char *bytes;
+    uint64_t from = 0;
+    uint32_t n = 1;
+    size_t len;
+
+    snprintf(path, sizeof(path), "tables/%u.pages", ps_table_id(t));
+    bytes = sim_disk_dump(crashed, path, &len);
+    while (n > 0) {
+        assert_int_equal(ps_page_list(t, from, &info, 1, &n), PS_OK);
+        from = (uint64_t)info.page_no + 1;
+        if (n == 0 || !info.used)
+            continue;
+        assert_int_equal(ps_page_copy(t, info.page_no, NULL, page), PS_OK);
+        assert_true(len >= from * WORK_PAGE);
+        assert_memory_equal(bytes + (size_t)info.page_no * WORK_PAGE, page, WORK_PAGE);
+    }
+    free(bytes);
+}
+
+static void sync_puts_every_change_into_the_page_files(void **state)
+{
+    struct run *r = calloc(1, sizeof(*r));
+    struct ps_table *t = NULL;
+    struct sim_disk *crashed;
+    unsigned i, k;
+    uint32_t from;
+
+    (void)state;
+    run_start(r, 5);
+    for (i = 0; i < 12; i++) {
+        for (k = 0; k < 20; k++)
+            assert_int_equal(work_step(&r->work), PS_OK);
+        assert_int_equal(ps_store_sync(r->work.store, NULL), PS_OK);
+        crashed = sim_disk_clone(r->disk);
+        sim_disk_crash(crashed, SIM_CRASH_DROP, 0);
+        for (from = 0; ps_table_next(r->work.store, from, &t) == PS_OK; ps_table_unref(t)) {
+            from = ps_table_id(t) + 1;
+            expect_on_disk(t, crashed);
+        }
+        sim_disk_free(crashed);
+    }
+    run_stop(r);
+    free(r);
+}
+
+struct incarnation_look {
+    uint32_t before; /* the crash */
+    unsigned writes;
+};
+
+static enum sim_fault look_at_incarnation(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct incarnation_look *look = ctx;
+    struct ps_control control;
+    struct sim_disk *crashed;
+
+    if (op->kind != SIM_WRITE_DURABLE || strncmp(op->path, "wal/", 4) != 0)
+        return SIM_NO_FAULT;
+    crashed = sim_disk_clone(disk);
+    sim_disk_crash(crashed, SIM_CRASH_DROP, 0);
+    assert_int_equal(ps_control_read(sim_disk_io(crashed), &control, NULL), PS_OK);
+    assert_true(control.incarnation > look->before);
+    sim_disk_free(crashed);
+    look->writes++;
+    return SIM_NO_FAULT;
+}
+
+static void recovery_appends_to_the_log_only_under_a_new_durable_incarnation(void **state)
+{
+    struct run *r = calloc(1, sizeof(*r));
+    struct incarnation_look look = {0};
+    struct ps_control control;
+    unsigned i;
+
+    (void)state;
+    run_start(r, 6);
+    for (i = 0; i < 80; i++)
+        assert_int_equal(work_step(&r->work), PS_OK);
+    ps_store_abandon(r->work.store);
+    work_store_gone(&r->work);
+    sim_disk_crash(r->disk, SIM_CRASH_SAMPLE, 1);
+    assert_int_equal(ps_control_read(sim_disk_io(r->disk), &control, NULL), PS_OK);
+    look.before = control.incarnation;
+    sim_disk_set_hook(r->disk, look_at_incarnation, &look);
+    assert_int_equal(work_open_store(r->disk, &r->work.store), PS_OK);
+    assert_true(look.writes > 0);
+    run_stop(r);
+    free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sync_puts_every_change_into_the_page_files),
+        cmocka_unit_test(recovery_appends_to_the_log_only_under_a_new_durable_incarnation),
         cmocka_unit_test(every_crash_leaves_a_state_that_was_and_nothing_acknowledged_is_lost),
     };
 

@@ -306,12 +306,117 @@ static void failed_sync_poisons_and_loses_nothing_acknowledged(void **state)
     print_message("seeds 1 to %" PRIu64 "\n", n);
 }
 
+/* --- lost writes --------------------------------------------------------------------------------
+ */
+
+/* Each page of a raw table is what was written last, or known to be damaged. Returns how many are
+ * damaged. */
+static unsigned expect_no_stale_page(const struct run *r, struct ps_table *t,
+                                     const struct model_table *model)
+{
+    uint8_t page[WORK_PAGE];
+    struct ps_page_info info;
+    unsigned damaged = 0;
+    uint64_t from = 0;
+    uint32_t n = 1;
+
+    while (n > 0) {
+        must(r, ps_page_list(t, from, &info, 1, &n), "list");
+        from = (uint64_t)info.page_no + 1;
+        if (n == 0)
+            break;
+        if (ps_page_copy(t, info.page_no, NULL, page) == PS_ERR_CORRUPT)
+            damaged++;
+        else if (!model_page_is(&r->work.model, model, info.page_no, page))
+            fail_msg("seed %" PRIu64 ": page %u of table %u is stale", r->seed, info.page_no,
+                     model->id);
+    }
+    return damaged;
+}
+
+/* Changes pages here and there, so that some of them are written by themselves.
+ */
+static void work_one_page_each(struct run *r, struct model_table *model)
+{
+    struct ps_table *t = NULL;
+    uint32_t page;
+
+    must(r, ps_table_get(r->work.store, model->id, &t), "table");
+    for (page = 0; page < MODEL_PAGES; page += 2) {
+        uint64_t off = (uint64_t)page * WORK_PAGE + 100;
+
+        if (!model->pages[page].allocated)
+            continue;
+        must(r, ps_write(t, PS_SPACE_IMAGE, off, "x", 1, 0, NULL), "write");
+        model_write(&r->work.model, model, PS_SPACE_IMAGE, off, (const uint8_t *)"x", 1);
+    }
+    ps_table_unref(t);
+}
+
+/* The table as it is on the disk now; the open store's pool knows better. */
+static unsigned compare_with_disk(struct run *r, const struct model_table *model)
+{
+    struct sim_disk *disk = sim_disk_clone(r->disk);
+    struct ps_store *store = NULL;
+    struct ps_table *t = NULL;
+    unsigned damaged;
+
+    sim_disk_crash(disk, SIM_CRASH_KEEP, 0);
+    must(r, work_open_store(disk, &store), "open");
+    must(r, ps_table_get(store, model->id, &t), "table");
+    damaged = expect_no_stale_page(r, t, model);
+    ps_table_unref(t);
+    ps_store_abandon(store);
+    sim_disk_free(disk);
+    return damaged;
+}
+
+static struct model_table *raw_table(struct run *r)
+{
+    uint32_t i;
+
+    for (i = 0; i < MODEL_TABLES; i++)
+        if (r->work.model.tables[i].id && r->work.model.tables[i].type == PS_PAGE_RAW &&
+            r->work.model.tables[i].pages_end > 0)
+            return &r->work.model.tables[i];
+    return NULL;
+}
+
+static void page_whose_write_was_lost_is_never_served(void **state)
+{
+    uint64_t seed, n = 2 * runs();
+    struct model_table *model;
+    unsigned damaged = 0;
+    char path[64];
+    struct run r;
+
+    (void)state;
+    for (seed = 1; seed <= n; seed++) {
+        start(&r, seed);
+        do
+            work_without_faults(&r, 100);
+        while (!(model = raw_table(&r)));
+        must(&r, work_settle(&r.work), "settle");
+        must(&r, ps_store_checkpoint(r.work.store, NULL), "checkpoint");
+        snprintf(path, sizeof(path), "tables/%u.pages", model->id);
+        make_fail(&r, SIM_WRITE, path, SIM_LOST, 2, 1);
+        work_one_page_each(&r, model);
+        must(&r, ps_store_checkpoint(r.work.store, NULL), "checkpoint");
+        make_well(&r);
+        damaged += compare_with_disk(&r, model);
+        stop(&r);
+    }
+    print_message("seeds 1 to %" PRIu64 ": %u pages damaged\n", n, damaged);
+    assert_true(damaged > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_disk_refuses_writers_and_loses_nothing),
         cmocka_unit_test(failed_page_writes_keep_pages_dirty_and_lose_nothing),
         cmocka_unit_test(failed_sync_poisons_and_loses_nothing_acknowledged),
+        cmocka_unit_test(page_whose_write_was_lost_is_never_served),
     };
 
     return cmocka_run_group_tests_name("store faults", tests, NULL, NULL);

@@ -323,6 +323,13 @@ void model_truncate(struct store_model *m, struct model_table *t, enum ps_space 
     t->dirty = true;
 }
 
+bool model_page_is(const struct store_model *m, const struct model_table *t, uint32_t page_no,
+                   const uint8_t *page)
+{
+    return t->pages[page_no].allocated &&
+           digest_page(t->fmt, page, m->page_size) == t->pages[page_no].digest;
+}
+
 void model_item_insert(struct model_table *t, const void *data, uint32_t len, uint32_t page,
                        uint32_t slot)
 {

@@ -95,6 +95,10 @@ void model_item_insert(struct model_table *t, const void *data, uint32_t len, ui
                        uint32_t slot);
 void model_item_delete(struct model_table *t, uint32_t at);
 
+/* Are these the page's bytes, but for what is the store's own? */
+bool model_page_is(const struct store_model *m, const struct model_table *t, uint32_t page_no,
+                   const uint8_t *page);
+
 /* Reads everything that the store holds through the public headers, checks each page's checksum,
  * and sums it up. */
 PS_MUST_USE ps_err store_digest(struct ps_store *store, struct store_state *ret);

@@ -553,7 +553,7 @@ static ps_err txn_end(struct store_work *w, struct work_txn *x, bool commit)
         step_done(w, true);
     }
     x->count = 0;
-    return err;
+    return err == PS_ERR_CONFLICT ? PS_OK : err; /* it kept too much log and was undone */
 }
 
 static ps_err work_on_txn(struct store_work *w)
@@ -568,7 +568,7 @@ static ps_err work_on_txn(struct store_work *w)
         return txn_end(w, x, what == 0);
     for (i = 0; !err && i < 1 + what / 4; i++)
         err = txn_write_bytes(w, x);
-    if (err == PS_ERR_RANGE) /* it keeps too much log */
+    if (err == PS_ERR_CONFLICT) /* it kept too much log and was undone */
         return txn_end(w, x, false);
     return err;
 }
