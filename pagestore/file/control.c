@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/byteorder.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
 

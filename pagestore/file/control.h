@@ -13,7 +13,6 @@
 #ifndef PS_FILE_CONTROL_H
 #define PS_FILE_CONTROL_H
 
-#include "base/byteorder.h"
 #include "base/poison.h"
 #include "io/io.h"
 

@@ -1,7 +1,6 @@
 #include "format/pg_checksum.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__

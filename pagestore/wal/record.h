@@ -13,7 +13,6 @@
 #ifndef PS_WAL_RECORD_H
 #define PS_WAL_RECORD_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

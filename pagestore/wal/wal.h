@@ -27,7 +27,6 @@
 #ifndef PS_WAL_WAL_H
 #define PS_WAL_WAL_H
 
-#include "base/lock.h"
 #include "base/poison.h"
 #include "io/io.h"
 #include "pagestore/cancel.h"

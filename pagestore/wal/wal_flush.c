@@ -5,8 +5,6 @@
  * block in one batch, a request a segment, makes them durable, and wakes the others. Those who
  * came meanwhile find what they wait for done, or one of them is the next flusher, for all.
  */
-#include <string.h>
-
 #include "base/wait.h"
 #include "wal/wal_internal.h"
 

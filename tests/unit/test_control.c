@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/byteorder.h"
 #include "base/crc32c.h"
 #include "file/control.h"
 #include "sim_disk.h"
