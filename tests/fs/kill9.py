@@ -3,18 +3,20 @@
 
 Usage: kill9.py PROGRAMS KILLS
 
-Four writers work at once: on page-files, on views/image (several pages a request), on
-views/payload, and on views/items. A writer's requests are numbered, and each leaves its number in
-every cell that it changes: a part of a page, a page, 64 bytes, a line. The log holds them in the
-order of their numbers, so that after a crash there is a last one, V: every request up to V is
-there whole, none after V left anything, and V is not before what an fsync of anybody or a
-write on an O_DSYNC descriptor acknowledged.
+Six writers work at once: on page-files, on views/image (several pages a request), on
+views/payload, and on views/items; one makes and removes page-files, one makes, renames and drops
+tables. A writer's requests are numbered, and each leaves its number in every cell that it changes:
+a part of a page, a page, 64 bytes, a line, a name. The log holds them in the order of their
+numbers, so that after a crash there is a last one, V: every request up to V is there whole, none
+after V left anything, and V is not before what an fsync of anybody or a write on an O_DSYNC
+descriptor acknowledged.
 
 The daemon dies of a signal out of the blue, or (under strace) as it enters its n-th write;
 recovery, by mounting or by `pagectl recover`, dies now and then, too. Before recovery `pagectl
 verify` finds the store in need of recovery and without faults; after it, sound.
 SEED in the environment repeats a run's choices, though not its races.
 """
+import collections
 import contextlib
 import errno
 import os
@@ -88,6 +90,11 @@ class Writer(threading.Thread):
         finally:
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+    def compare_checksums(self):
+        table = self.path()
+        if os.stat(self.path("views", "checksums")).st_size > 0:
+            mounted.run("sh", "-c", f"cd {table} && xxhsum -c -q views/checksums")
 
     def resume(self, last):
         """After a crash: goes on behind V."""
@@ -266,6 +273,102 @@ class ItemWriter(Writer):
             super().resume(0)
 
 
+class NameWriter(Writer):
+    """What has requests on names instead: they are issued and done, never O_DSYNC."""
+
+    def request(self):
+        name = self.choose()
+        self.history.append(name)
+        self.write(name, len(self.history))
+        self.done = len(self.history)
+
+    @contextlib.contextmanager
+    def opened(self, _cells, _flags):
+        """For fsync, which works on folders, too."""
+        fd = os.open(self.mount.dir, os.O_RDONLY)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+class PageNameWriter(NameWriter):
+    """A request makes or removes a page-file. Any V with the pages that are found is good."""
+
+    page_count = 60
+
+    def make(self):
+        pass
+
+    def choose(self):
+        return self.rng.randrange(self.page_count)
+
+    def write(self, name, version):
+        path = self.path(f"{name:010d}")
+        if name in self.pages_after(version - 1):
+            os.unlink(path)
+        else:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+
+    def pages_after(self, version):
+        counts = collections.Counter(self.history[:version])
+        return {page for page, count in counts.items() if count % 2 == 1}
+
+    def check(self):
+        found = {int(name) for name in os.listdir(self.path()) if name.isdigit()}
+        for version in range(len(self.history), self.acknowledged - 1, -1):
+            if self.pages_after(version) == found:
+                return version
+        raise AssertionError(f"{self.table}: the pages are {sorted(found)}, which they never were "
+                             f"after request {self.acknowledged}")
+
+    def resume(self, last):
+        """The history so far, in as few requests."""
+        pages = self.pages_after(last)
+        super().resume(last)
+        self.history[:] = pages
+        self.done = self.acknowledged = len(pages)
+
+
+class TableNameWriter(NameWriter):
+    """Request n replaces table n - 1 by table n: renames it, or makes one and drops the other."""
+
+    def name(self, version):
+        return f"{self.path()}-{version}"
+
+    def make(self):
+        os.rename(self.path(), self.name(0))
+
+    def choose(self):
+        return self.rng.choice(("rename", "make and drop"))
+
+    def write(self, name, version):
+        if name == "rename":
+            os.rename(self.name(version - 1), self.name(version))
+        else:
+            os.mkdir(self.name(version))
+            os.rmdir(self.name(version - 1))
+
+    def check(self):
+        prefix = self.table + "-"
+        found = sorted(int(name[len(prefix):]) for name in os.listdir(self.mount.dir)
+                       if name.startswith(prefix))
+        last = found[0]
+        assert found in ([last], [last, last + 1]), f"the tables are {found}"
+        assert len(found) == 1 or self.history[last] == "make and drop"
+        assert self.acknowledged <= last <= len(self.history), \
+            f"{self.table}: request {last} is the last, {self.acknowledged} were acknowledged"
+        return last
+
+    def compare_checksums(self):
+        """There are no pages."""
+
+    def resume(self, last):
+        super().resume(last)
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(self.name(last + 1))
+
+
 class Victim(mounted.Mount):
     """A mount whose daemon dies."""
 
@@ -309,7 +412,7 @@ class Campaign:
         self.rng = rng
         self.needed_recovery = 0
         classes = {"pages": PageFileWriter, "image": ImageWriter, "payload": PayloadWriter,
-                   "items": ItemWriter}
+                   "items": ItemWriter, "names": PageNameWriter, "tables": TableNameWriter}
         self.writers = [kind(table, mount, rng.randrange(1 << 32))
                         for table, kind in classes.items()]
 
@@ -333,11 +436,12 @@ class Campaign:
                                     self.rng.randrange(30))
         else:
             self.mount.start(self.options())
-        for writer in self.writers:
+        writers = self.writers if self.mount.is_mounted() else [] # it may be dead already
+        for writer in writers:
             writer.others = self.writers
             writer.start()
         self.mount.strike(self.rng.uniform(0, 0.8))
-        for writer in self.writers:
+        for writer in writers:
             writer.join()
             assert not writer.error, f"{writer.table}: {writer.error}"
         self.mount.forget()
@@ -367,8 +471,7 @@ class Campaign:
         self.mount.start()
         for writer in self.writers:
             last = writer.check()
-            if last > 0:
-                mounted.run("sh", "-c", f"cd {writer.path()} && xxhsum -c -q views/checksums")
+            writer.compare_checksums()
             writer.resume(last)
         self.mount.stop()
         self.mount.pagectl("verify", self.mount.store)
