@@ -430,7 +430,7 @@ class Campaign:
         self.mount.stop()
 
     def crash(self):
-        """Mounts, lets the writers work, kills; returns their error if one was not the crash's."""
+        """Mounts, lets the writers work, kills. Only the crash may be an error to them."""
         if self.rng.random() < 0.4:
             self.mount.start_doomed(self.options(), self.rng.choice((3, 30, 300)) +
                                     self.rng.randrange(30))
