@@ -19,11 +19,12 @@
 
 /* Ascending: what may be taken while a lower number is held. */
 enum ps_rank {
-    PS_RANK_DDL = 10,     /* store.ddl_mtx: one create, drop or rename at a time */
-    PS_RANK_CKPT = 20,    /* store.ckpt_mtx: one checkpoint or close at a time */
-    PS_RANK_CATALOG = 30, /* store.catalog_lock: names and ids to table objects */
-    PS_RANK_TABLE = 40,   /* table.alloc_lock: page states (read: they stay; write: change them) */
-    PS_RANK_LATCH = 60,   /* page.latch: bytes and LSN of one pinned page */
+    PS_RANK_DDL = 10,      /* store.ddl_mtx: one create, drop or rename at a time */
+    PS_RANK_CATALOG = 15,  /* store.catalog_lock: names and ids to table objects */
+    PS_RANK_CKPT = 20,     /* store.ckpt_mtx: one checkpoint or close at a time */
+    PS_RANK_TXN_CALL = 30, /* txn.mtx: one call on a transaction at a time */
+    PS_RANK_TABLE = 40,    /* table.alloc_lock: page states (read: they stay; write: change them) */
+    PS_RANK_LATCH = 60,    /* page.latch: bytes and LSN of one pinned page */
     PS_RANK_PAGE_LOCK = 65,  /* txns.lock_mtx: which transaction has which page */
     PS_RANK_TXN = 70,        /* txn.table_lock: which transactions are active, their last record */
     PS_RANK_POOL_MAP = 80,   /* pool.part[i].mtx: tag to frame */
@@ -58,7 +59,6 @@ struct ps_rwlock {
 void ps_mutex_init(struct ps_mutex *m, enum ps_rank rank, const char *name);
 void ps_mutex_deinit(struct ps_mutex *m);
 void ps_mutex_lock(struct ps_mutex *m);
-bool ps_mutex_trylock(struct ps_mutex *m);
 void ps_mutex_unlock(struct ps_mutex *m);
 
 #ifdef PS_DEBUG_LOCKS

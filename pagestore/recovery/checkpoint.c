@@ -6,9 +6,6 @@
 
 #include "base/wait.h"
 
-/* Most transactions that one checkpoint record names. */
-#define CHECKPOINT_TXNS_MAX 1024u
-
 /* Callers that share one data checkpoint. The last of them frees it. */
 struct ps_sync_round {
     uint32_t callers; /* guarded by round_mtx, as is everything here */
@@ -136,7 +133,7 @@ static uint64_t note_txns(struct ps_checkpointer *c, struct ps_checkpoint_body *
     for (e = c->txns->active; e; e = e->next) {
         if (!e->log.first_pos)
             continue; /* it logged nothing yet */
-        assert(count < CHECKPOINT_TXNS_MAX);
+        assert(count < PS_TXNS_MAX);
         at[count++] = (struct ps_checkpoint_txn){
             .id = ps_put64(e->log.id),
             .first_pos = ps_put64(e->log.first_pos),
@@ -178,8 +175,8 @@ static uint64_t append_record(struct ps_checkpointer *c, struct ps_wal_slot *slo
 static ps_err begin_checkpoint(struct ps_checkpointer *c, struct ps_control *control,
                                uint64_t *ret_lsn)
 {
-    struct ps_checkpoint_body *body = calloc(1, body_len(CHECKPOINT_TXNS_MAX));
-    struct ps_record longest = {.body_len = (uint32_t)body_len(CHECKPOINT_TXNS_MAX)};
+    struct ps_checkpoint_body *body = calloc(1, body_len(PS_TXNS_MAX));
+    struct ps_record longest = {.body_len = (uint32_t)body_len(PS_TXNS_MAX)};
     struct ps_wal_slot slot = {0};
     ps_err err;
 

@@ -36,9 +36,10 @@ struct ps_recovery_ops {
     /* The table was dropped: its files go. They may be gone already. */
     ps_err (*table_dropped)(void *ctx, uint32_t table);
     void (*page_lost)(void *ctx, const struct ps_tag *tag, ps_err err); /* ps_message() says why */
-    /* Keeps the states of the table's pages as they are from one to the other; undo only, NULL
-     * while nobody else sees the store. */
+    /* Undo only, NULL while nobody else sees the store: keeps the states of the table's pages as
+     * they are from one to the other; in between it is told that a page has changed. */
     void (*table_lock)(void *ctx, uint32_t table);
+    void (*page_undone)(void *ctx, const struct ps_tag *tag);
     void (*table_unlock)(void *ctx, uint32_t table);
     void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
     void *ctx;
@@ -69,7 +70,7 @@ PS_MUST_USE ps_err ps_redo(struct ps_io *io, const struct ps_control *control,
 
 /* Undoes what `e` did that is not undone yet and appends its ABORT record; for abort, too. A page
  * that is damaged is reported through ops->page_lost and left; the first error of another kind ends
- * it, to be repeated by the next recovery. */
+ * it: called again, later or by the next recovery, it goes on from there. */
 PS_MUST_USE ps_err ps_undo(struct ps_group_env *env, struct ps_txns *txns, struct ps_txn_entry *e,
                            const struct ps_recovery_ops *ops);
 

@@ -19,8 +19,12 @@ void ps_txns_init(struct ps_txns *t, uint64_t next_id)
 
 void ps_txns_deinit(struct ps_txns *t)
 {
-    while (t->active)
-        ps_txns_end(t, t->active);
+    while (t->active) { /* nobody uses a transaction any more */
+        struct ps_txn_entry *e = t->active;
+
+        e->refs = 1;
+        ps_txns_end(t, e);
+    }
     ps_cond_deinit(&t->lock_cond);
     ps_mutex_deinit(&t->lock_mtx);
     ps_mutex_deinit(&t->list_mtx);
@@ -35,28 +39,57 @@ static void list_insert(struct ps_txns *t, struct ps_txn_entry *e)
     if (e->next)
         e->next->link = &e->next;
     t->active = e;
+    t->active_count++;
 }
 
-ps_err ps_txns_begin(struct ps_txns *t, struct ps_txn_entry **ret)
+static void free_entry(struct ps_txn_entry *e)
+{
+    ps_mutex_deinit(&e->mtx);
+    free(e);
+}
+
+static ps_err new_entry(struct ps_txn_entry **ret)
 {
     struct ps_txn_entry *e = calloc(1, sizeof(*e));
 
     if (!e)
         return ps_fail(PS_ERR_NOMEM, "no memory for a transaction");
-    ps_mutex_lock(&t->list_mtx);
-    e->log.id = t->next_id++;
-    list_insert(t, e);
-    ps_mutex_unlock(&t->list_mtx);
+    ps_mutex_init(&e->mtx, PS_RANK_TXN_CALL, "txn.mtx");
+    e->refs = 2; /* the list's and the caller's */
     *ret = e;
     return PS_OK;
 }
 
+ps_err ps_txns_begin(struct ps_txns *t, struct ps_txn_entry **ret)
+{
+    struct ps_txn_entry *e = NULL;
+    ps_err err = new_entry(&e);
+
+    if (err)
+        return err;
+    ps_mutex_lock(&t->list_mtx);
+    if (t->active_count < PS_TXNS_MAX) {
+        e->log.id = t->next_id++;
+        list_insert(t, e);
+    } else {
+        err = ps_fail(PS_ERR_CONFLICT, "there are %u transactions already, the most there can be",
+                      PS_TXNS_MAX);
+    }
+    ps_mutex_unlock(&t->list_mtx);
+    if (err)
+        free_entry(e);
+    else
+        *ret = e;
+    return err;
+}
+
 ps_err ps_txns_adopt(struct ps_txns *t, const struct ps_txn_log *log, struct ps_txn_entry **ret)
 {
-    struct ps_txn_entry *e = calloc(1, sizeof(*e));
+    struct ps_txn_entry *e = NULL;
+    ps_err err = new_entry(&e);
 
-    if (!e)
-        return ps_fail(PS_ERR_NOMEM, "no memory for a transaction");
+    if (err)
+        return err;
     e->log = *log;
     ps_mutex_lock(&t->list_mtx);
     if (t->next_id <= log->id)
@@ -110,8 +143,38 @@ void ps_txns_end(struct ps_txns *t, struct ps_txn_entry *e)
     *e->link = e->next;
     if (e->next)
         e->next->link = e->link;
+    t->active_count--;
     ps_mutex_unlock(&t->list_mtx);
-    free(e);
+    e->ended = true;
+    ps_txn_unref(t, e);
+}
+
+void ps_txn_unref(struct ps_txns *t, struct ps_txn_entry *e)
+{
+    bool last;
+
+    ps_mutex_lock(&t->list_mtx);
+    assert(e->refs > 0);
+    last = --e->refs == 0;
+    ps_mutex_unlock(&t->list_mtx);
+    if (last)
+        free_entry(e);
+}
+
+struct ps_txn_entry *ps_txns_find_hog(struct ps_txns *t, uint64_t pos)
+{
+    struct ps_txn_entry *e;
+
+    ps_rwlock_wrlock(&t->table_lock); /* nobody's first_pos changes */
+    ps_mutex_lock(&t->list_mtx);
+    for (e = t->active; e; e = e->next)
+        if (e->doomed || (e->log.first_pos && e->log.first_pos < pos))
+            break;
+    if (e)
+        e->refs++;
+    ps_mutex_unlock(&t->list_mtx);
+    ps_rwlock_unlock(&t->table_lock);
+    return e;
 }
 
 static uint64_t deadline_after_ms(uint32_t ms)

@@ -77,6 +77,8 @@ static ps_err undo_record(struct ps_group_env *env, struct ps_txns *txns, struct
     if (ops->table_lock)
         ops->table_lock(ops->ctx, tag.table);
     err = undo_bytes(&g, txns, rec, &tag);
+    if (!err && ops->page_undone)
+        ops->page_undone(ops->ctx, &tag);
     if (ops->table_unlock)
         ops->table_unlock(ops->ctx, tag.table);
     if (err != PS_ERR_CORRUPT)
@@ -103,6 +105,7 @@ static ps_err append_abort(struct ps_group_env *env, struct ps_txns *txns, struc
     ps_rwlock_rdlock(&txns->table_lock);
     while (!ps_wal_append(env->wal, &slot, &rec, 1, ps_wal_redo_lsn(env->wal)))
         ;
+    e->log.first_pos = 0; /* a checkpoint need not know it any more */
     e->log.last_pos = rec.pos;
     ps_rwlock_unlock(&txns->table_lock);
     return PS_OK;

@@ -86,6 +86,15 @@ static void pace(void *ctx, uint32_t done, uint32_t total)
     ps_mutex_unlock(&b->mtx);
 }
 
+/* Before a checkpoint: it cannot let go of log that they keep. */
+static void undo_hogs(struct ps_store *s)
+{
+    ps_err err = ps_txns_undo_hogs(s);
+
+    if (err && err != PS_ERR_POISONED)
+        ps_store_say(s, PS_MSG_WARNING, "undoing a transaction: %s", ps_message());
+}
+
 static ps_err checkpoint(struct ps_store *s, struct ps_background *b)
 {
     const struct ps_checkpoint_how how = {.pace = b ? pace : NULL, .ctx = b};
@@ -98,6 +107,7 @@ static ps_err checkpoint(struct ps_store *s, struct ps_background *b)
 
 ps_err ps_step_checkpointer(struct ps_store *s, bool *ret_worked)
 {
+    undo_hogs(s);
     *ret_worked = checkpoint_is_due(s);
     return *ret_worked ? checkpoint(s, NULL) : PS_OK;
 }
@@ -189,6 +199,7 @@ static void *checkpointer_main(void *arg)
     while (wait_period(b, CHECKPOINT_LOOK_US, &b->want_checkpoint)) {
         ps_err err = PS_OK;
 
+        undo_hogs(s);
         if (take_wish(b, &b->want_checkpoint))
             err = checkpoint(s, NULL); /* writers wait for it: no pacing */
         else if (checkpoint_is_due(s))
@@ -204,6 +215,7 @@ void ps_background_want_checkpoint(struct ps_store *s)
     struct ps_background *b = s->background;
 
     if (!b) { /* nobody else would: the one who needs it runs it */
+        undo_hogs(s);
         if (checkpoint(s, NULL))
             ps_store_say(s, PS_MSG_WARNING, "checkpoint: %s", ps_message());
         return;

@@ -54,6 +54,13 @@ ps_err ps_table_summary(struct ps_table *t)
     return PS_OK;
 }
 
+ps_err ps_table_check_slotted(const struct ps_table *t)
+{
+    if (t->type == PS_PAGE_SLOTTED)
+        return PS_OK;
+    return ps_fail(PS_ERR_WRONG_TYPE, "table %u is raw: it has no items", t->id);
+}
+
 bool ps_table_has_payload(const struct ps_table *t)
 {
     return t->fmt->id == PS_FORMAT_NATIVE && t->type == PS_PAGE_RAW && t->id != PS_CATALOG_ID;

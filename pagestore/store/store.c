@@ -429,7 +429,7 @@ static ps_err on_table_dropped(void *ctx, uint32_t table)
 static void on_page_lost(void *ctx, const struct ps_tag *tag, ps_err err)
 {
     (void)err;
-    ps_store_say(ctx, PS_MSG_ERROR, "recovery: page %u of table %u%s is damaged and stays so: %s",
+    ps_store_say(ctx, PS_MSG_ERROR, "page %u of table %u%s is damaged and cannot be recovered: %s",
                  tag->page, tag->table, tag->fork == PS_FORK_MAP ? " (allocation map)" : "",
                  ps_message());
 }
@@ -437,6 +437,14 @@ static void on_page_lost(void *ctx, const struct ps_tag *tag, ps_err err)
 static void table_lock(void *ctx, uint32_t table)
 {
     ps_rwlock_rdlock(&ps_registry_find(ctx, table)->alloc_lock);
+}
+
+static void on_page_undone(void *ctx, const struct ps_tag *tag)
+{
+    const struct ps_event event = {
+        .kind = PS_EVENT_PAGES_CHANGED, .table = tag->table, .first = tag->page, .count = 1};
+
+    ps_store_event(ctx, &event);
 }
 
 static void table_unlock(void *ctx, uint32_t table)
@@ -451,6 +459,7 @@ void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret)
         .table_dropped = on_table_dropped,
         .page_lost = on_page_lost,
         .table_lock = table_lock,
+        .page_undone = on_page_undone,
         .table_unlock = table_unlock,
         .progress = on_analysis,
         .ctx = s,
@@ -479,12 +488,17 @@ static ps_err undo(struct ps_store *s)
     ps_err err = PS_OK;
 
     ps_recovery_ops_of(s, &ops);
+    ops.table_lock = NULL; /* nobody else sees the store yet */
+    ops.page_undone = NULL;
+    ops.table_unlock = NULL;
     for (i = 0; i < s->recovered.loser_count && !err; i++) {
         err = ps_txns_adopt(&s->txns, &s->recovered.losers[i], &e);
-        if (!err)
-            err = ps_undo(&s->env, &s->txns, e, &ops);
+        if (err)
+            break;
+        err = ps_undo(&s->env, &s->txns, e, &ops);
         if (!err)
             ps_txns_end(&s->txns, e);
+        ps_txn_unref(&s->txns, e);
     }
     return err;
 }
@@ -692,9 +706,9 @@ ps_err ps_store_close(struct ps_store *s)
         ps_background_stop(s);
     s->background = NULL;
     if (!s->opts.read_only) {
-        while (s->txns.active) /* nobody is left to end them */
-            (void)ps_txn_abort_entry(s, s->txns.active);
-        err = ps_checkpoint_full(&s->ckpt, &last, NULL);
+        err = ps_txns_undo_all(s);
+        if (!err)
+            err = ps_checkpoint_full(&s->ckpt, &last, NULL);
     }
     free_store(s);
     return err;

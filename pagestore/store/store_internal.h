@@ -111,8 +111,11 @@ PS_MUST_USE ps_err ps_store_writable(struct ps_store *s);
 void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret);
 
 /* --- txn_api.c ---------------------------------------------------------------------------- */
-/* Undoes what it did, as far as can be, and forgets it. */
-ps_err ps_txn_abort_entry(struct ps_store *s, struct ps_txn_entry *e);
+/* Undoes the transactions that keep more than half of max_wal from being let go, and those whose
+ * undoing failed before. */
+PS_MUST_USE ps_err ps_txns_undo_hogs(struct ps_store *s);
+/* Undoes every transaction there is: nobody is left to end them. */
+PS_MUST_USE ps_err ps_txns_undo_all(struct ps_store *s);
 
 /* --- provider.c: pages between pool and files ---------------------------------------------- */
 extern const struct ps_provider_ops ps_table_provider;
@@ -181,6 +184,7 @@ PS_MUST_USE ps_err ps_table_summary(struct ps_table *t);
  * not from within a request that holds a reservation already. */
 PS_MUST_USE ps_err ps_table_lock_known(struct ps_table *t, struct ps_cancel *cancel);
 void ps_table_unlock(struct ps_table *t);
+PS_MUST_USE ps_err ps_table_check_slotted(const struct ps_table *t);
 /* A table that users may change: not the catalog, not dropped, store writable. */
 PS_MUST_USE ps_err ps_table_writable(struct ps_table *t);
 bool ps_table_has_payload(const struct ps_table *t);

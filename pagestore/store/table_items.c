@@ -13,13 +13,6 @@
 
 #define WRITTEN (1u << PS_USED | 1u << PS_ZERO)
 
-static ps_err check_slotted(const struct ps_table *t)
-{
-    if (t->type == PS_PAGE_SLOTTED)
-        return PS_OK;
-    return ps_fail(PS_ERR_WRONG_TYPE, "table %u is raw: it has no items", t->id);
-}
-
 /* An empty raw table becomes slotted with its first item. */
 static ps_err become_slotted(struct ps_table *t, struct ps_cancel *cancel)
 {
@@ -33,7 +26,7 @@ static ps_err become_slotted(struct ps_table *t, struct ps_cancel *cancel)
     ps_table_unlock(t);
     if (slotted)
         return PS_OK;
-    return empty ? ps_catalog_update(t, PS_PAGE_SLOTTED) : check_slotted(t);
+    return empty ? ps_catalog_update(t, PS_PAGE_SLOTTED) : ps_table_check_slotted(t);
 }
 
 /* --- appending ---------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  * txn_api.c - transactions of the library's users (pagestore/txn.h).
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,23 +35,92 @@ uint64_t ps_txn_id(const struct ps_txn *x)
     return x->e->log.id;
 }
 
-/* A transaction keeps all log since its first record. */
-static ps_err check_log(struct ps_txn *x)
-{
-    uint64_t kept = x->e->log.first_pos ? ps_wal_tail_lsn(x->s->wal) - x->e->log.first_pos : 0;
+/* --- undoing --------------------------------------------------------------------------------- */
 
-    if (kept <= x->s->opts.max_wal / 2)
+/* Its mtx is held. One that cannot be undone now stays on the list, with its locks: whoever undoes
+ * hogs tries again, and so does recovery. */
+static ps_err undo(struct ps_store *s, struct ps_txn_entry *e)
+{
+    struct ps_recovery_ops ops;
+    ps_err err = ps_store_writable(s);
+
+    ps_assert_held(&e->mtx);
+    e->doomed = true;
+    ps_recovery_ops_of(s, &ops);
+    if (!err)
+        err = ps_undo(&s->env, &s->txns, e, &ops);
+    if (!err)
+        ps_txns_end(&s->txns, e);
+    return err;
+}
+
+/* Every transaction that is doomed or keeps log from before pos. */
+static ps_err undo_before(struct ps_store *s, uint64_t pos, bool tell)
+{
+    struct ps_txn_entry *e;
+    ps_err err = PS_OK;
+
+    while (!err && (e = ps_txns_find_hog(&s->txns, pos))) {
+        ps_mutex_lock(&e->mtx);
+        if (!e->ended) {
+            if (tell && !e->doomed)
+                ps_store_say(s, PS_MSG_WARNING,
+                             "transaction %llu keeps more than half of max_wal: it is undone",
+                             (unsigned long long)e->log.id);
+            err = undo(s, e);
+        }
+        ps_mutex_unlock(&e->mtx);
+        ps_txn_unref(&s->txns, e);
+    }
+    return err;
+}
+
+/* A transaction keeps all log since its first record; none may keep log from before this. */
+static uint64_t kept_from(const struct ps_store *s)
+{
+    uint64_t tail = ps_wal_tail_lsn(s->wal), max = s->opts.max_wal / 2;
+
+    return tail > max ? tail - max : 0;
+}
+
+ps_err ps_txns_undo_hogs(struct ps_store *s)
+{
+    return undo_before(s, kept_from(s), true);
+}
+
+ps_err ps_txns_undo_all(struct ps_store *s)
+{
+    return undo_before(s, UINT64_MAX, false);
+}
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+static ps_err undone(const struct ps_txn *x)
+{
+    return ps_fail(PS_ERR_CONFLICT, "transaction %llu kept more than half of max_wal: it is undone",
+                   (unsigned long long)ps_txn_id(x));
+}
+
+/* Until leave() nobody else works on the transaction. PS_ERR_CONFLICT: it was undone. */
+static ps_err enter(struct ps_txn *x)
+{
+    ps_mutex_lock(&x->e->mtx);
+    if (!x->e->doomed)
         return PS_OK;
-    return ps_fail(PS_ERR_RANGE,
-                   "transaction %llu keeps %llu bytes of log, more than half of max_wal: abort it",
-                   (unsigned long long)x->e->log.id, (unsigned long long)kept);
+    ps_mutex_unlock(&x->e->mtx);
+    return undone(x);
+}
+
+static void leave(struct ps_txn *x)
+{
+    ps_mutex_unlock(&x->e->mtx);
 }
 
 /* One page, locked for the transaction, pinned for change, its old bytes copied. `edit` makes the
  * new page of the copy. */
-static ps_err change_page(struct ps_txn *x, struct ps_table *t, uint32_t page_no,
-                          ps_err (*edit)(void *ctx, struct ps_table *t, uint8_t *copy), void *ctx,
-                          struct ps_cancel *cancel)
+static ps_err change_entered(struct ps_txn *x, struct ps_table *t, uint32_t page_no,
+                             ps_err (*edit)(void *ctx, struct ps_table *t, uint8_t *copy),
+                             void *ctx, struct ps_cancel *cancel)
 {
     const struct ps_map_range range = {.first = page_no, .count = 1};
     const struct ps_event event = {
@@ -63,8 +133,6 @@ static ps_err change_page(struct ps_txn *x, struct ps_table *t, uint32_t page_no
     struct ps_change c;
     ps_err err = copy ? ps_table_writable(t) : ps_fail(PS_ERR_NOMEM, "no memory for a page");
 
-    if (!err)
-        err = check_log(x);
     if (!err)
         err = ps_page_lock(&x->s->txns, x->e, &tag, cancel);
     /* Exclusively: a page that was never written changes its state. */
@@ -103,6 +171,24 @@ out:
     return err;
 }
 
+static ps_err change_page(struct ps_txn *x, struct ps_table *t, uint32_t page_no,
+                          ps_err (*edit)(void *ctx, struct ps_table *t, uint8_t *copy), void *ctx,
+                          struct ps_cancel *cancel)
+{
+    ps_err err = enter(x);
+
+    if (err)
+        return err;
+    if (x->e->log.first_pos && x->e->log.first_pos < kept_from(x->s)) {
+        (void)undo(x->s, x->e); /* if that fails, the checkpointer tries again */
+        err = undone(x);
+    } else {
+        err = change_entered(x, t, page_no, edit, ctx, cancel);
+    }
+    leave(x);
+    return err;
+}
+
 struct bytes_edit {
     uint32_t page_no, off, len;
     const void *buf;
@@ -137,32 +223,26 @@ struct item_edit {
 static ps_err edit_insert(void *ctx, struct ps_table *t, uint8_t *copy)
 {
     struct item_edit *e = ctx;
+    ps_err err = ps_table_check_slotted(t);
 
-    return ps_slotted_insert(t->fmt, copy, t->store->page_size, e->data, e->len, &e->slot);
+    return err ? err
+               : ps_slotted_insert(t->fmt, copy, t->store->page_size, e->data, e->len, &e->slot);
 }
 
 static ps_err edit_delete(void *ctx, struct ps_table *t, uint8_t *copy)
 {
     const struct item_edit *e = ctx;
+    ps_err err = ps_table_check_slotted(t);
 
-    return ps_slotted_delete(t->fmt, copy, t->store->page_size, e->slot);
-}
-
-static ps_err check_slotted(const struct ps_table *t)
-{
-    if (t->type == PS_PAGE_SLOTTED)
-        return PS_OK;
-    return ps_fail(PS_ERR_WRONG_TYPE, "table %u is raw: it has no items", t->id);
+    return err ? err : ps_slotted_delete(t->fmt, copy, t->store->page_size, e->slot);
 }
 
 ps_err ps_txn_item_insert(struct ps_txn *x, struct ps_table *t, uint32_t page_no, const void *data,
                           uint32_t len, uint32_t *ret_slot, struct ps_cancel *cancel)
 {
     struct item_edit e = {.data = data, .len = len};
-    ps_err err = check_slotted(t);
+    ps_err err = change_page(x, t, page_no, edit_insert, &e, cancel);
 
-    if (!err)
-        err = change_page(x, t, page_no, edit_insert, &e, cancel);
     if (!err)
         *ret_slot = e.slot;
     return err;
@@ -172,9 +252,8 @@ ps_err ps_txn_item_delete(struct ps_txn *x, struct ps_table *t, uint32_t page_no
                           struct ps_cancel *cancel)
 {
     struct item_edit e = {.slot = slot};
-    ps_err err = check_slotted(t);
 
-    return err ? err : change_page(x, t, page_no, edit_delete, &e, cancel);
+    return change_page(x, t, page_no, edit_delete, &e, cancel);
 }
 
 static ps_err append_commit(struct ps_txn *x, uint64_t *ret_lsn)
@@ -201,36 +280,57 @@ static ps_err append_commit(struct ps_txn *x, uint64_t *ret_lsn)
     return PS_OK;
 }
 
-ps_err ps_txn_commit(struct ps_txn *x)
+/* The record was not appended: what the transaction did is undone, and the reason stays. */
+static ps_err commit_failed(struct ps_txn *x, ps_err err)
+{
+    char why[256];
+
+    (void)snprintf(why, sizeof(why), "%s", ps_message());
+    (void)undo(x->s, x->e);
+    return ps_fail(err, "%s", why);
+}
+
+static ps_err commit_entered(struct ps_txn *x)
 {
     uint64_t lsn = 0;
     ps_err err = ps_store_writable(x->s);
 
     if (!err && x->e->log.first_pos)
         err = append_commit(x, &lsn);
-    if (!err && lsn)
+    if (err)
+        return commit_failed(x, err);
+    if (lsn)
         err = ps_wal_flush(x->s->wal, lsn, NULL);
     ps_txns_end(&x->s->txns, x->e);
-    free(x);
     return err;
 }
 
-ps_err ps_txn_abort_entry(struct ps_store *s, struct ps_txn_entry *e)
+static void free_txn(struct ps_txn *x)
 {
-    struct ps_recovery_ops ops;
-    ps_err err = ps_store_writable(s);
+    ps_txn_unref(&x->s->txns, x->e);
+    free(x);
+}
 
-    ps_recovery_ops_of(s, &ops);
-    if (!err)
-        err = ps_undo(&s->env, &s->txns, e, &ops);
-    ps_txns_end(&s->txns, e);
+ps_err ps_txn_commit(struct ps_txn *x)
+{
+    ps_err err = enter(x);
+
+    if (!err) {
+        err = commit_entered(x);
+        leave(x);
+    }
+    free_txn(x);
     return err;
 }
 
 ps_err ps_txn_abort(struct ps_txn *x)
 {
-    ps_err err = ps_txn_abort_entry(x->s, x->e);
+    ps_err err = PS_OK;
 
-    free(x);
+    ps_mutex_lock(&x->e->mtx);
+    if (!x->e->ended)
+        err = undo(x->s, x->e);
+    leave(x);
+    free_txn(x);
     return err;
 }

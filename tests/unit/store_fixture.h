@@ -26,6 +26,8 @@ struct fixture {
     struct sim_disk *disk;
     struct ps_store *store;
     uint32_t page_size;
+    uint64_t max_wal;           /* 0: the default */
+    struct ps_event last_event; /* without its names */
     char last_message[256];
 };
 
@@ -37,6 +39,14 @@ static inline void on_message(void *ctx, enum ps_message_level level, const char
     snprintf(f->last_message, sizeof(f->last_message), "%s", text);
 }
 
+static inline void on_event(void *ctx, const struct ps_event *event)
+{
+    struct fixture *f = ctx;
+
+    f->last_event = *event;
+    f->last_event.name = f->last_event.name_old = NULL;
+}
+
 static inline void options(struct fixture *f, struct ps_store_options *opts)
 {
     ps_store_options_default(opts);
@@ -44,6 +54,9 @@ static inline void options(struct fixture *f, struct ps_store_options *opts)
     opts->no_threads = true;
     opts->pool_bytes = f->page_size > 8192 ? 8u << 20 : 4u << 20;
     opts->message = on_message;
+    opts->event = on_event;
+    if (f->max_wal)
+        opts->max_wal = f->max_wal;
     opts->ctx = f;
 }
 
@@ -69,12 +82,13 @@ static inline void crash(struct fixture *f, enum sim_crash_mode mode)
     reopen(f);
 }
 
-static inline int setup_sized(void **state, uint32_t page_size)
+static inline int setup_with(void **state, uint32_t page_size, uint32_t segment_size)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    struct ps_init_options init = {.page_size = page_size};
+    struct ps_init_options init = {.page_size = page_size, .segment_size = segment_size};
 
     f->page_size = page_size;
+    f->max_wal = 4 * (uint64_t)segment_size;
     f->disk = sim_disk_new(1);
     init.io_given = sim_disk_io(f->disk);
     ok(ps_store_init("sim", &init));
@@ -85,12 +99,18 @@ static inline int setup_sized(void **state, uint32_t page_size)
 
 static inline int setup(void **state)
 {
-    return setup_sized(state, 8192);
+    return setup_with(state, 8192, 0);
+}
+
+/* The log is full after a megabyte. */
+static inline int setup_small_log(void **state)
+{
+    return setup_with(state, 8192, 256u << 10);
 }
 
 static inline int setup_1m(void **state)
 {
-    return setup_sized(state, 1u << 20);
+    return setup_with(state, 1u << 20, 0);
 }
 
 static inline int teardown(void **state)

@@ -47,11 +47,27 @@ static void files_of_a_dropped_table_stay_until_its_drop_is_durable(void **state
     ps_table_unref(t);
 }
 
+/* Under ddl_mtx and catalog_lock a checkpoint runs, here in the same thread. */
+static void renames_go_on_when_the_log_is_full(void **state)
+{
+    struct fixture *f = *state;
+    unsigned i;
+
+    ps_table_unref(make(f, "a", PS_FORMAT_NATIVE));
+    for (i = 0; i < 200; i++) {
+        ok(ps_table_rename(f->store, "a", "b"));
+        ok(ps_table_rename(f->store, "b", "a"));
+    }
+    assert_true(ps_wal_tail_lsn(ps_store_wal(f->store)) > f->max_wal);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(renames_go_on_when_the_log_is_full, setup_small_log,
+                                        teardown),
         T(files_of_a_dropped_table_stay_until_its_drop_is_durable),
     };
 

@@ -8,9 +8,10 @@
  *
  * Ownership  begin gives a transaction that commit or abort takes back, whatever they return.
  * Locking    one thread a transaction at a time.
- * Errors     PS_ERR_CONFLICT; PS_ERR_RANGE when it has logged so much that it would pin more than
- *            half of max_wal: abort it. After an error of a write the transaction lives on, without
- *            that write.
+ * Errors     PS_ERR_CONFLICT. After an error of a write the transaction lives on, without that
+ *            write. A transaction keeps all log since its first record: one that so keeps more than
+ *            half of max_wal is undone, idle or not, and its calls but abort are PS_ERR_CONFLICT
+ *            then. Also when too many transactions are active.
  * Promise    when commit returns PS_OK the transaction survives a crash whole; one that did not
  *            commit leaves no trace in any page but its LSN.
  */

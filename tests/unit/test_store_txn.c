@@ -1,0 +1,155 @@
+/*
+ * Transactions that do not end well: idle ones, too many, ones that cannot be undone at once.
+ */
+#include "recovery/txn.h"
+#include "store_fixture.h"
+
+#define PAGE_LEN 8160u
+
+static struct ps_table *make_pages(struct fixture *f, uint8_t *data, size_t len)
+{
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+
+    fill(data, len, 3);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, len, 0, NULL));
+    return t;
+}
+
+static void idle_transaction_that_keeps_the_log_is_undone_so_that_writers_go_on(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[2 * PAGE_LEN];
+    struct ps_table *t = make_pages(f, data, sizeof(data));
+    struct ps_txn *idle;
+    unsigned i;
+
+    ok(ps_txn_begin(f->store, &idle));
+    ok(ps_txn_write(idle, t, 0, 100, "scribble", 8, NULL));
+    for (i = 0; i < 1000; i++)
+        ok(ps_write(t, PS_SPACE_PAYLOAD, PAGE_LEN, data + PAGE_LEN, 4000, 0, NULL));
+    assert_int_equal(ps_txn_write(idle, t, 1, 100, "x", 1, NULL), PS_ERR_CONFLICT);
+    assert_non_null(strstr(ps_message(), "more than half of max_wal"));
+    assert_int_equal(ps_txn_commit(idle), PS_ERR_CONFLICT);
+    expect_payload(t, 0, data, sizeof(data));
+    ps_table_unref(t);
+    close_store(f);
+}
+
+static void transaction_that_keeps_too_much_log_itself_is_undone(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[PAGE_LEN], other[4000];
+    struct ps_table *t = make_pages(f, data, sizeof(data));
+    struct ps_txn *x;
+    unsigned i;
+    ps_err err = PS_OK;
+
+    ok(ps_txn_begin(f->store, &x));
+    for (i = 0; i < 1000 && !err; i++) {
+        fill(other, sizeof(other), i);
+        err = ps_txn_write(x, t, 0, 100, other, sizeof(other), NULL);
+    }
+    assert_int_equal(err, PS_ERR_CONFLICT);
+    ok(ps_txn_abort(x));
+    expect_payload(t, 0, data, sizeof(data));
+    ps_table_unref(t);
+}
+
+static void more_transactions_than_a_checkpoint_can_name_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[PAGE_LEN];
+    struct ps_table *t = make_pages(f, data, sizeof(data));
+    struct ps_txn *x[PS_TXNS_MAX], *more;
+    unsigned i;
+
+    ok(ps_truncate(t, PS_SPACE_IMAGE, PS_TXNS_MAX * (uint64_t)f->page_size, NULL));
+    for (i = 0; i < PS_TXNS_MAX; i++) {
+        ok(ps_txn_begin(f->store, &x[i]));
+        ok(ps_txn_write(x[i], t, i, 100, "x", 1, NULL));
+    }
+    assert_int_equal(ps_txn_begin(f->store, &more), PS_ERR_CONFLICT);
+    ok(ps_store_checkpoint(f->store, NULL));
+    ok(ps_txn_abort(x[0]));
+    ok(ps_txn_begin(f->store, &x[0]));
+    for (i = 0; i < PS_TXNS_MAX; i++)
+        ok(ps_txn_abort(x[i]));
+    ps_table_unref(t);
+}
+
+/* A transaction whose abort fails, because a record of it cannot be read back. */
+static struct ps_table *fail_abort(struct fixture *f, uint8_t *data, size_t len)
+{
+    struct ps_table *t = make_pages(f, data, len);
+    struct ps_txn *x;
+
+    ok(ps_txn_begin(f->store, &x));
+    ok(ps_txn_write(x, t, 0, 100, "scribble", 8, NULL));
+    ok(ps_store_sync(f->store, NULL));
+    sim_disk_arm(f->disk, SIM_READ, 0, SIM_EIO);
+    assert_int_equal(ps_txn_abort(x), PS_ERR_IO);
+    return t;
+}
+
+static void transaction_that_could_not_be_undone_keeps_its_pages_until_it_is(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[PAGE_LEN];
+    struct ps_table *t = fail_abort(f, data, sizeof(data));
+
+    assert_int_equal(ps_write(t, PS_SPACE_PAYLOAD, 0, "x", 1, 0, NULL), PS_ERR_CONFLICT);
+    (void)ps_store_step(f->store, PS_TASK_CHECKPOINTER);
+    expect_payload(t, 0, data, sizeof(data));
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, 1, 0, NULL));
+    ps_table_unref(t);
+}
+
+static void store_with_a_transaction_that_cannot_be_undone_is_left_for_recovery(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[PAGE_LEN];
+    struct ps_table *t = fail_abort(f, data, sizeof(data));
+
+    ps_table_unref(t);
+    sim_disk_arm(f->disk, SIM_READ, 0, SIM_EIO);
+    assert_int_equal(ps_store_close(f->store), PS_ERR_IO);
+    reopen(f);
+    t = find(f, "t");
+    expect_payload(t, 0, data, sizeof(data));
+    ps_table_unref(t);
+}
+
+static void undone_pages_are_told_to_have_changed(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[2 * PAGE_LEN];
+    struct ps_table *t = make_pages(f, data, sizeof(data));
+    struct ps_txn *x;
+
+    ok(ps_txn_begin(f->store, &x));
+    ok(ps_txn_write(x, t, 1, 100, "scribble", 8, NULL));
+    memset(&f->last_event, 0, sizeof(f->last_event));
+    ok(ps_txn_abort(x));
+    assert_int_equal(f->last_event.kind, PS_EVENT_PAGES_CHANGED);
+    assert_int_equal(f->last_event.table, ps_table_id(t));
+    assert_int_equal(f->last_event.first, 1);
+    assert_int_equal(f->last_event.count, 1);
+    ps_table_unref(t);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T_SMALL_LOG(name) cmocka_unit_test_setup_teardown(name, setup_small_log, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T_SMALL_LOG(idle_transaction_that_keeps_the_log_is_undone_so_that_writers_go_on),
+        T_SMALL_LOG(transaction_that_keeps_too_much_log_itself_is_undone),
+        T(more_transactions_than_a_checkpoint_can_name_are_refused),
+        T(transaction_that_could_not_be_undone_keeps_its_pages_until_it_is),
+        T(store_with_a_transaction_that_cannot_be_undone_is_left_for_recovery),
+        T(undone_pages_are_told_to_have_changed),
+    };
+
+    return cmocka_run_group_tests_name("store_txn", tests, NULL, NULL);
+}
