@@ -33,7 +33,7 @@ struct ps_control {
     uint32_t incarnation;     /* of the log; raised before every open for writing appends */
     uint64_t incarnation_lsn; /* where this incarnation's first block may stand; blocks from here
                                  on with a lower incarnation are stale */
-    uint64_t redo_lsn;        /* position of the CHECKPOINT record at which redo starts */
+    uint64_t redo_lsn;        /* position of the block, begun by a checkpoint record, where redo starts */
     uint64_t log_start_lsn;   /* oldest log position still needed (redo or undo) */
     uint64_t durable_lsn;     /* the log is durable at least up to here */
     uint64_t end_lsn;         /* CLEAN only: LSN of the log's last record */
