@@ -154,17 +154,21 @@ void ps_map_apply_payload_len(struct ps_map *map, struct ps_group *g, uint64_t l
 PS_MUST_USE ps_err ps_map_redo_touch(struct ps_map *map, uint32_t page_no, uint64_t lsn,
                                      uint64_t time_us, bool zero);
 
-/* For verify, which has no pool: the node that lies at map page map_page_no, and who covers what.
- */
+/* A node of the tree. */
 struct ps_map_node_id {
     unsigned level;      /* 0: leaf */
     uint64_t index;      /* among the nodes of its level */
     uint64_t first_page; /* of the table, that it covers */
     uint64_t pages;
 };
-/* False: no node lies there (past the end of the shape). */
-bool ps_map_node_at(const struct ps_map *map, uint32_t map_page_no, struct ps_map_node_id *ret);
+/* For verify, which has no pool: the map page at which a node lies. */
 uint32_t ps_map_node_page(const struct ps_map *map, unsigned level, uint64_t index);
+
+/* For whoever reads map pages from their file: can a page that passed its format's verify be the
+ * node that lies at map_page_no? Level, states and counts of its entries, the root's totals; not
+ * whether its parent means it. PS_ERR_CORRUPT, the message naming the entry or the field. */
+PS_MUST_USE ps_err ps_map_page_check(const struct ps_map *map, uint32_t map_page_no,
+                                     const void *data);
 
 /*
  * The offline walk, for verify and tests: reads map pages through `read` and checks the whole tree

@@ -4,7 +4,7 @@
  * Units      a node's pages are the table's pages that it covers, clipped to PS_MAP_PAGES_MAX.
  * Ownership  the pointers into a page are good for as long as the page is pinned and latched.
  * Locking    none of its own; callers hold the latch of the page whose bytes they give.
- * Errors     only ps_map_node_check has any: PS_ERR_CORRUPT.
+ * Errors     only the checks have any: PS_ERR_CORRUPT.
  * Promise    no byte of a node is trusted for an index or a length: the shape gives those.
  */
 #ifndef PS_ALLOC_MAP_INTERNAL_H
@@ -120,6 +120,19 @@ struct ps_tag ps_map_tag(const struct ps_map *map, const struct ps_map_node_id *
  * which has no parent and only must have been written. */
 PS_MUST_USE ps_err ps_map_node_check(const struct ps_map *map, const void *page,
                                      const struct ps_map_node_id *node, uint64_t gen);
+
+/* --- counts (map_check.c) ----------------------------------------------------------------- */
+
+struct ps_map_counts {
+    uint64_t used, virgin; /* sums of 32-bit counts: cannot overflow */
+};
+
+/* Can the node's entries be, and do they add up to what the root says of the table, and to what the
+ * parent says of the node (NULL: not asked)? PS_ERR_CORRUPT, the message naming the entry or the
+ * field, not the node. Reads all of the node. */
+PS_MUST_USE ps_err ps_map_counts_check(const struct ps_map *map, const void *data,
+                                       const struct ps_map_node_id *node,
+                                       const struct ps_map_inner_entry *parent);
 
 /* PS_ERR_RANGE unless [first, first + count) is a range of page numbers, count > 0. */
 PS_MUST_USE ps_err ps_map_range_check(const struct ps_map *map, uint32_t first, uint32_t count);

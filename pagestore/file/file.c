@@ -148,16 +148,6 @@ ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages, 
     return err;
 }
 
-bool ps_pagefile_unsynced(struct ps_pagefile *f)
-{
-    bool unsynced;
-
-    ps_mutex_lock(&f->mtx);
-    unsynced = f->writes_done != f->writes_synced;
-    ps_mutex_unlock(&f->mtx);
-    return unsynced;
-}
-
 /* Syncs the unsynced ones among count <= SYNC_BATCH files. */
 static ps_err sync_batch(struct ps_pagefile **files, size_t count)
 {

@@ -53,11 +53,8 @@ void ps_pagefile_close(struct ps_pagefile *f);
 ps_err ps_pagefile_read(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count);
 ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count);
 
-/* True if something was written that no sync has covered yet. */
-bool ps_pagefile_unsynced(struct ps_pagefile *f);
-
-/* Syncs all the files that are unsynced, in one batch. PS_ERR_IO or PS_ERR_POISONED: at least
- * one failed, and the store is poisoned. */
+/* Syncs all the files that have changed since their last sync, in one batch. PS_ERR_IO or
+ * PS_ERR_POISONED: at least one failed, and the store is poisoned. */
 PS_MUST_USE ps_err ps_pagefile_sync(struct ps_pagefile **files, size_t count);
 
 /* Makes sure that writing pages [first, first + count) cannot fail for want of space. Asks the
