@@ -176,18 +176,6 @@ void ps_mutex_lock(struct ps_mutex *m)
     mutex_taken(m);
 }
 
-/* Does not wait and so breaks no order; what is taken while it is held obeys its rank. */
-bool ps_mutex_trylock(struct ps_mutex *m)
-{
-    int rc = pthread_mutex_trylock(&m->m);
-
-    if (rc == EBUSY)
-        return false;
-    must(rc, "trylock", m->name);
-    mutex_taken(m);
-    return true;
-}
-
 void ps_mutex_unlock(struct ps_mutex *m)
 {
     mutex_released(m);
@@ -281,6 +269,7 @@ void ps_rwlock_wrlock(struct ps_rwlock *l)
     note_taken(l, l->rank, l->name);
 }
 
+/* Does not wait and so breaks no order; what is taken while it is held obeys its rank. */
 static bool taken_if_free(struct ps_rwlock *l, int rc, const char *call)
 {
     if (rc == EBUSY)

@@ -55,11 +55,7 @@ static void *count_under_mutex(void *arg)
     struct counters *c = arg;
 
     for (int i = 0; i < ROUNDS; i++) {
-        if (i % 2 == 0)
-            ps_mutex_lock(&c->mtx);
-        else
-            while (!ps_mutex_trylock(&c->mtx))
-                ;
+        ps_mutex_lock(&c->mtx);
         ps_assert_held(&c->mtx);
         c->value++;
         ps_mutex_unlock(&c->mtx);
@@ -120,14 +116,6 @@ static void *try_locks(void *arg)
     return NULL;
 }
 
-static void *try_mutex(void *arg)
-{
-    struct counters *c = arg;
-
-    c->value = ps_mutex_trylock(&c->mtx);
-    return NULL;
-}
-
 static void run_in_thread(void *(*body)(void *), void *arg)
 {
     pthread_t thread;
@@ -141,7 +129,6 @@ static void trylock_fails_on_what_another_thread_holds(void **state)
     struct counters c = {0};
 
     (void)state;
-    ps_mutex_init(&c.mtx, PS_RANK_LEAF, "test.mtx");
     ps_rwlock_init(&c.lock, PS_RANK_LATCH, "test.lock");
 
     ps_rwlock_rdlock(&c.lock);
@@ -156,12 +143,6 @@ static void trylock_fails_on_what_another_thread_holds(void **state)
     assert_false(c.twin);
     ps_rwlock_unlock(&c.lock);
 
-    ps_mutex_lock(&c.mtx);
-    run_in_thread(try_mutex, &c);
-    assert_false(c.value);
-    ps_mutex_unlock(&c.mtx);
-
-    ps_mutex_deinit(&c.mtx);
     ps_rwlock_deinit(&c.lock);
 }
 
@@ -401,7 +382,7 @@ static void wait_with_a_later_lock(struct two_locks *l)
 
 static void tried_lock_counts_as_held(struct two_locks *l)
 {
-    if (ps_mutex_trylock(&l->high))
+    if (ps_rwlock_trywrlock(&l->latches[0]))
         ps_mutex_lock(&l->low);
 }
 
@@ -452,7 +433,7 @@ static void misuse_of_locks_aborts_with_both_names(void **state)
     assert_aborts(wait_with_a_later_lock, "lock order: taking test.low (rank 20) while holding "
                                           "test.high (rank 140)\n");
     assert_aborts(tried_lock_counts_as_held, "lock order: taking test.low (rank 20) while "
-                                             "holding test.high (rank 140)\n");
+                                             "holding test.latch0 (rank 60)\n");
 }
 
 static void sound_use_of_locks_goes_through(void **state)
@@ -465,12 +446,13 @@ static void sound_use_of_locks_goes_through(void **state)
     ps_rwlock_rdlock(&l.latches[0]);
     ps_rwlock_wrlock(&l.latches[1]); /* latches go together */
     ps_mutex_lock(&l.high);
-    assert_true(ps_mutex_trylock(&l.high) == false);
-    ps_mutex_unlock(&l.low);               /* in any order */
-    assert_true(ps_mutex_trylock(&l.low)); /* a try breaks no order */
+    ps_mutex_unlock(&l.low); /* in any order */
+    ps_rwlock_unlock(&l.latches[0]);
+    assert_true(ps_rwlock_tryrdlock(&l.latches[0])); /* a try breaks no order */
     ps_mutex_unlock(&l.high);
     ps_rwlock_unlock(&l.latches[0]);
     ps_rwlock_unlock(&l.latches[1]);
+    ps_mutex_lock(&l.low);
     (void)ps_cond_wait_until(&l.cond, &l.low, 0);
     ps_mutex_unlock(&l.low);
     ps_mutex_deinit(&l.low);
