@@ -33,15 +33,14 @@ struct ps_control {
     uint32_t incarnation;     /* of the log; raised before every open for writing appends */
     uint64_t incarnation_lsn; /* where this incarnation's first block may stand; blocks from here
                                  on with a lower incarnation are stale */
-    uint64_t
-        redo_lsn; /* position of the block that begins with the checkpoint record to redo from */
-    uint64_t log_start_lsn; /* oldest log position still needed (redo or undo) */
-    uint64_t durable_lsn;   /* the log is durable at least up to here */
-    uint64_t end_lsn;       /* CLEAN only: LSN of the log's last record */
-    uint64_t next_txn;      /* transaction ids below may have been used */
-    uint32_t next_table;    /* table ids below may have been used */
-    uint64_t generation;    /* of this content; raised by ps_control_write */
-    uint64_t written_us;    /* when this was written */
+    uint64_t redo_lsn;        /* of the block that redo starts from, with a CHECKPOINT record */
+    uint64_t log_start_lsn;   /* oldest log position still needed (redo or undo) */
+    uint64_t durable_lsn;     /* the log is durable at least up to here */
+    uint64_t end_lsn;         /* CLEAN only: LSN of the log's last record */
+    uint64_t next_txn;        /* transaction ids below may have been used */
+    uint32_t next_table;      /* table ids below may have been used */
+    uint64_t generation;      /* of this content; raised by ps_control_write */
+    uint64_t written_us;      /* when this was written */
 };
 
 /* What was found of the two copies; for verify. */
