@@ -131,6 +131,7 @@ static ps_err change_entered(struct ps_txn *x, struct ps_table *t, uint32_t page
     struct ps_page *page = NULL;
     struct ps_map_entry state;
     struct ps_change c;
+    uint8_t zero;
     ps_err err = copy ? ps_table_writable(t) : ps_fail(PS_ERR_NOMEM, "no memory for a page");
 
     if (!err)
@@ -153,7 +154,8 @@ static ps_err change_entered(struct ps_txn *x, struct ps_table *t, uint32_t page
     }
     if (!err)
         err = ps_change_prepare(&c, &range, 1, state.state == PS_VIRGIN);
-    if (err) {
+    /* What changes no byte has nothing to log; the lock is the transaction's all the same. */
+    if (err || (state.state != PS_VIRGIN && memcmp(copy, page->data, page_size) == 0)) {
         ps_change_abandon(&c);
         goto out;
     }
@@ -162,7 +164,8 @@ static ps_err change_entered(struct ps_txn *x, struct ps_table *t, uint32_t page
         ps_map_apply_set(&t->map, &c.g, page_no, 1, PS_USED);
     }
     ps_change_from_copy(&c, page, copy);
-    ps_map_apply_touch(&t->map, &c.g, page_no, 1, NULL);
+    zero = ps_page_is_blank(t->fmt, page->data, page_size);
+    ps_map_apply_touch(&t->map, &c.g, page_no, 1, &zero);
     (void)ps_change_commit(&c);
     ps_store_event(t->store, &event);
     ps_change_end(&c);

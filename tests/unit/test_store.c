@@ -264,6 +264,46 @@ static void aborted_transaction_leaves_no_trace(void **state)
     ps_table_unref(t);
 }
 
+static void transaction_may_write_what_is_there_already(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    struct ps_txn *x;
+
+    ok(ps_write(t, PS_SPACE_IMAGE, 100, "same", 4, 0, NULL));
+    ok(ps_txn_begin(f->store, &x));
+    ok(ps_txn_write(x, t, 0, 100, "same", 4, NULL));
+    assert_int_equal(ps_write(t, PS_SPACE_IMAGE, 0, "x", 1, 0, NULL), PS_ERR_CONFLICT);
+    ok(ps_txn_commit(x));
+    ok(ps_txn_begin(f->store, &x));
+    ok(ps_txn_write(x, t, 0, 100, "same", 4, NULL));
+    ok(ps_txn_abort(x));
+    ps_table_unref(t);
+}
+
+/* Such a page is stored all-zero, without an LSN, and that is no lost write. */
+static void postgres_page_that_a_transaction_empties_can_be_read_again(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_POSTGRES);
+    struct ps_txn *x;
+    uint8_t byte = 7;
+    size_t n;
+
+    ok(ps_write(t, PS_SPACE_IMAGE, 100, &byte, 1, 0, NULL));
+    ok(ps_store_checkpoint(f->store, NULL));
+    ok(ps_txn_begin(f->store, &x));
+    ok(ps_txn_write(x, t, 0, 100, "", 1, NULL));
+    ok(ps_txn_commit(x));
+    ps_table_unref(t);
+    close_store(f);
+    reopen(f);
+    t = find(f, "t");
+    ok(ps_read(t, PS_SPACE_IMAGE, 100, &byte, 1, NULL, &n));
+    assert_int_equal(byte, 0);
+    ps_table_unref(t);
+}
+
 static void
 crash_undoes_the_transaction_that_did_not_commit_and_keeps_the_one_that_did(void **state)
 {
@@ -462,6 +502,8 @@ int main(void)
         T(punched_range_reads_as_zeros),
         T(items_are_appended_read_and_deleted),
         T(aborted_transaction_leaves_no_trace),
+        T(transaction_may_write_what_is_there_already),
+        T(postgres_page_that_a_transaction_empties_can_be_read_again),
         T(crash_undoes_the_transaction_that_did_not_commit_and_keeps_the_one_that_did),
         T(dropped_table_stays_dropped_and_its_files_go),
         T(creation_that_a_crash_cut_off_leaves_no_files_and_can_be_repeated),
