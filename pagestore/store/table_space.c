@@ -228,9 +228,9 @@ ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct
 
 /* --- ranges of one state ------------------------------------------------------------------ */
 
-/* Gives [first, first + count) one state in one step; the table's lock is taken and let go. */
-static ps_err set_range(struct ps_table *t, uint32_t first, uint32_t count,
-                        enum ps_page_state state, struct ps_cancel *cancel)
+/* Empties pages, in one step: state is PS_FREE or PS_VIRGIN. */
+static ps_err empty_range(struct ps_table *t, uint32_t first, uint32_t count,
+                          enum ps_page_state state, struct ps_cancel *cancel)
 {
     const struct ps_map_range range = {.first = first, .count = count};
     struct ps_change c;
@@ -305,38 +305,75 @@ ps_err ps_punch(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t 
     if (err || first >= last)
         return err;
     if (space == PS_SPACE_PAYLOAD)
-        return set_range(t, (uint32_t)first, (uint32_t)(last - first), PS_VIRGIN, cancel);
+        return empty_range(t, (uint32_t)first, (uint32_t)(last - first), PS_VIRGIN, cancel);
     /* The last page stays, empty, so that the image keeps its size. */
     if (end == size)
-        err = set_range(t, (uint32_t)--last, 1, PS_VIRGIN, cancel);
+        err = empty_range(t, (uint32_t)--last, 1, PS_VIRGIN, cancel);
     if (!err && first < last)
-        err = set_range(t, (uint32_t)first, (uint32_t)(last - first), PS_FREE, cancel);
+        err = empty_range(t, (uint32_t)first, (uint32_t)(last - first), PS_FREE, cancel);
     return err;
 }
 
-/* The next run of pages in [from, end) that are not allocated. PS_ERR_NOENT: none. */
+/* Finds the next run of pages in [from, end) that are not allocated, under the table's lock.
+ * PS_ERR_NOENT: none. */
+static ps_err find_free_run(struct ps_table *t, uint32_t from, uint32_t end,
+                            struct ps_map_range *ret)
+{
+    uint32_t first = 0, stop = end;
+    ps_err none, err = ps_map_next(&t->map, from, 1u << PS_FREE, &first, NULL);
+
+    if (!err && first >= end)
+        err = PS_ERR_NOENT;
+    if (err)
+        return err;
+    none = ps_map_next(&t->map, first, ALLOCATED, &stop, NULL);
+    if (none && none != PS_ERR_NOENT)
+        return none;
+    if (none || stop > end)
+        stop = end;
+    *ret = (struct ps_map_range){.first = first, .count = stop - first};
+    return PS_OK;
+}
+
 static ps_err next_free_run(struct ps_table *t, uint32_t from, uint32_t end,
                             struct ps_map_range *ret, struct ps_cancel *cancel)
 {
-    uint32_t first = 0, stop = end;
     ps_err err = ps_table_lock_known(t, cancel);
 
     if (err)
         return err;
-    err = ps_map_next(&t->map, from, 1u << PS_FREE, &first, NULL);
-    if (!err && first >= end)
-        err = PS_ERR_NOENT;
-    if (!err) {
-        ps_err none = ps_map_next(&t->map, first, ALLOCATED, &stop, NULL);
-
-        if (none == PS_ERR_NOENT || stop > end)
-            stop = end;
-        else
-            err = none;
-        *ret = (struct ps_map_range){.first = first, .count = stop - first};
-    }
+    err = find_free_run(t, from, end, ret);
     ps_table_unlock(t);
     return err;
+}
+
+/* Makes the run's pages virgin, if under the lock they are all free still; else *ret_again: look
+ * for one again. */
+static ps_err allocate_run(struct ps_table *t, const struct ps_map_range *run,
+                           struct ps_cancel *cancel, bool *ret_again)
+{
+    const struct ps_event event = {
+        .kind = PS_EVENT_PAGES_CREATED, .table = t->id, .first = run->first, .count = run->count};
+    struct ps_map_range now = {0};
+    struct ps_change c;
+    ps_err err = ps_change_begin(&c, t, NULL, 0, 0, 1, run, true, cancel);
+
+    if (err)
+        return err;
+    err = find_free_run(t, run->first, run->first + run->count, &now);
+    *ret_again = err == PS_ERR_NOENT || now.count != run->count;
+    if (!err && !*ret_again)
+        err = ps_change_prepare(&c, run, 1, true);
+    if (err || *ret_again) {
+        ps_change_abandon(&c);
+        return err == PS_ERR_NOENT ? PS_OK : err;
+    }
+    ps_map_apply_set(&t->map, &c.g, run->first, run->count, PS_VIRGIN);
+    (void)ps_change_commit(&c);
+    t->counters.pages_created += run->count;
+    ps_store_event(t->store, &event);
+    ps_change_end(&c);
+    return PS_OK;
 }
 
 ps_err ps_allocate(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t len,
@@ -365,10 +402,13 @@ ps_err ps_allocate(struct ps_table *t, enum ps_space space, uint64_t off, uint64
     if (!err && end > size && keep_size)
         last = (size + page_bytes - 1) / page_bytes;
     while (!err && first < last) {
+        bool again = false;
+
         err = next_free_run(t, (uint32_t)first, (uint32_t)last, &run, cancel);
         if (!err)
-            err = set_range(t, run.first, run.count, PS_VIRGIN, cancel);
-        first = (uint64_t)run.first + run.count;
+            err = allocate_run(t, &run, cancel, &again);
+        if (!again)
+            first = (uint64_t)run.first + run.count;
     }
     return err == PS_ERR_NOENT ? PS_OK : err;
 }
