@@ -21,6 +21,7 @@ static size_t body_len(uint32_t txns)
 
 void ps_checkpointer_init(struct ps_checkpointer *c)
 {
+    c->redo_lsn = c->control.redo_lsn;
     ps_mutex_init(&c->ckpt_mtx, PS_RANK_CKPT, "store.ckpt_mtx");
     ps_mutex_init(&c->round_mtx, PS_RANK_LEAF, "store.round_mtx");
     ps_cond_init(&c->round_cond);
@@ -74,13 +75,10 @@ static void lead_round(struct ps_checkpointer *c, struct ps_sync_round *round)
 static ps_err join_round(struct ps_checkpointer *c, struct ps_sync_round **ret)
 {
     ps_assert_held(&c->round_mtx);
-    if (!c->forming) {
+    if (!c->forming)
         c->forming = calloc(1, sizeof(*c->forming));
-        if (!c->forming)
-            return ps_fail(PS_ERR_NOMEM, "no memory for a checkpoint");
-    } else {
-        c->round_joins++;
-    }
+    if (!c->forming)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a checkpoint");
     c->forming->callers++;
     *ret = c->forming;
     return PS_OK;
@@ -220,6 +218,8 @@ static ps_err full_work(struct ps_checkpointer *c, const struct ps_checkpoint_ho
     if (err)
         return err;
     c->control = control;
+    c->redo_lsn = control.redo_lsn;
+    c->last_lsn = lsn;
     return ps_wal_recycle(c->wal, control.log_start_lsn);
 }
 

@@ -46,8 +46,10 @@ struct ps_checkpointer {
     struct ps_sync_round *forming;  /* guarded by round_mtx: its work has not begun */
     bool round_running;             /* guarded by round_mtx */
     _Atomic uint32_t fsync_waiters; /* a full checkpoint does not pace itself while there are any */
-    uint64_t rounds, round_joins;   /* guarded by round_mtx; statistics */
+    _Atomic uint64_t rounds;        /* statistics */
     _Atomic uint64_t checkpoints;   /* full ones that ended */
+    _Atomic uint64_t redo_lsn;      /* of the last one that ended; the log's may be further */
+    _Atomic uint64_t last_lsn;      /* of its record: the log's end if nothing followed; or 0 */
     _Atomic uint64_t last_us;       /* when the last one ended, of the wall clock */
 };
 

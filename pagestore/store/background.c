@@ -52,17 +52,18 @@ ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked)
     return err;
 }
 
-/* By size, so that a crash never has much more than half of max_wal to redo, or by time. */
+/* By size, so that a crash never has much more than half of max_wal to redo, or by time. One that
+ * failed counts for nothing. */
 static bool checkpoint_is_due(struct ps_store *s)
 {
-    uint64_t redo = ps_wal_redo_lsn(s->wal), tail = ps_wal_tail_lsn(s->wal);
+    uint64_t tail = ps_wal_tail_lsn(s->wal);
     uint64_t last_us = s->ckpt.last_us ? s->ckpt.last_us : s->opened_us;
     uint64_t age_us = ps_io_wall_us(s->io) - last_us;
 
-    if (tail - redo > s->opts.max_wal / 2)
+    if (tail - s->ckpt.redo_lsn > s->opts.max_wal / 2)
         return true;
     /* Nothing but the last checkpoint's own record: nothing to do. */
-    if (s->checkpointed_tail == tail)
+    if (s->ckpt.last_lsn == tail)
         return false;
     return age_us > (uint64_t)s->checkpoint_timeout_s * 1000000u;
 }
@@ -98,11 +99,8 @@ static void undo_hogs(struct ps_store *s)
 static ps_err checkpoint(struct ps_store *s, struct ps_background *b)
 {
     const struct ps_checkpoint_how how = {.pace = b ? pace : NULL, .ctx = b};
-    ps_err err = ps_checkpoint_full(&s->ckpt, &how, NULL);
 
-    if (!err)
-        s->checkpointed_tail = ps_wal_tail_lsn(s->wal);
-    return err;
+    return ps_checkpoint_full(&s->ckpt, &how, NULL);
 }
 
 ps_err ps_step_checkpointer(struct ps_store *s, bool *ret_worked)

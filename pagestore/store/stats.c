@@ -212,9 +212,9 @@ ps_err ps_store_set(struct ps_store *s, const char *name, const char *value)
     size_t i;
 
     if (strcmp(name, "wal_delay") == 0)
-        return parse_u32(name, value, 1, 3600000, &s->wal_delay_ms);
+        return parse_u32(name, value, 1, PS_WAL_DELAY_MS_MAX, &s->wal_delay_ms);
     if (strcmp(name, "checkpoint_timeout") == 0)
-        return parse_u32(name, value, 1, 86400, &s->checkpoint_timeout_s);
+        return parse_u32(name, value, 1, PS_CHECKPOINT_TIMEOUT_S_MAX, &s->checkpoint_timeout_s);
     if (strcmp(name, "on_corrupt") == 0) {
         if (strcmp(value, "eio") != 0 && strcmp(value, "serve") != 0)
             return ps_fail(PS_ERR_INVAL, "on_corrupt=%s: there are eio and serve", value);

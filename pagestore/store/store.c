@@ -21,7 +21,6 @@
     16u /* what one write of 1 MiB may pin, its map included, in any page size */
 #define SEGMENT_PAGES_MIN 32u /* a group of a 1 MiB write and its map's pages fits a segment */
 #define TRACE_EVENTS 4096u
-#define MAX_WAL_SEGMENTS_MIN 4u
 
 void ps_store_options_default(struct ps_store_options *opts)
 {
@@ -262,6 +261,8 @@ static ps_err take_lock(struct ps_store *s)
     char text[32];
     ps_err err = s->io->ops->open(s->io, PS_LOCK_PATH, how, &s->lock_file);
 
+    if (err == PS_ERR_NOENT && s->opts.read_only)
+        return PS_OK; /* a copy without it: nobody has that open, and nothing may be made here */
     if (err)
         return err;
     err = s->io->ops->lock(s->lock_file);
@@ -600,8 +601,10 @@ static ps_err open_layers(struct ps_store *s)
     struct ps_control before, control = {0};
     ps_err err = open_io(s);
 
-    if (!err)
+    if (!err) {
+        s->opened_us = ps_io_wall_us(s->io);
         err = check_is_store(s);
+    }
     if (!err)
         err = take_lock(s);
     if (!err)
@@ -623,6 +626,17 @@ static ps_err open_layers(struct ps_store *s)
     if (!err && !s->opts.read_only && !s->opts.no_threads)
         err = ps_background_start(s);
     return err;
+}
+
+static ps_err check_options(const struct ps_store_options *opts)
+{
+    if (opts->wal_delay_ms < 1 || opts->wal_delay_ms > PS_WAL_DELAY_MS_MAX)
+        return ps_fail(PS_ERR_INVAL, "wal_delay=%u: must be a number from 1 to %u",
+                       opts->wal_delay_ms, PS_WAL_DELAY_MS_MAX);
+    if (opts->checkpoint_timeout_s < 1 || opts->checkpoint_timeout_s > PS_CHECKPOINT_TIMEOUT_S_MAX)
+        return ps_fail(PS_ERR_INVAL, "checkpoint_timeout=%u: must be a number from 1 to %u",
+                       opts->checkpoint_timeout_s, PS_CHECKPOINT_TIMEOUT_S_MAX);
+    return PS_OK;
 }
 
 static ps_err copy_options(struct ps_store *s, const char *path,
@@ -683,6 +697,8 @@ ps_err ps_store_open(const char *path, const struct ps_store_options *opts, stru
     ps_mutex_init(&s->tables_mtx, PS_RANK_IO, "store.tables_mtx");
     err = copy_options(s, path, opts);
     if (!err)
+        err = check_options(opts);
+    if (!err)
         err = ps_trace_create(TRACE_EVENTS, &s->trace);
     if (!err)
         err = open_layers(s);
@@ -690,7 +706,6 @@ ps_err ps_store_open(const char *path, const struct ps_store_options *opts, stru
         free_store(s);
         return err;
     }
-    s->opened_us = ps_io_wall_us(s->io);
     *ret = s;
     return PS_OK;
 }
@@ -731,10 +746,13 @@ ps_err ps_store_sync(struct ps_store *s, struct ps_cancel *cancel)
 
 ps_err ps_store_sync_log(struct ps_store *s, struct ps_cancel *cancel)
 {
+    ps_err err;
+
     if (s->opts.read_only)
         return PS_OK;
     s->syncs++;
-    return ps_wal_flush(s->wal, ps_wal_tail_lsn(s->wal), cancel);
+    err = ps_poison_check(&s->poison);
+    return err ? err : ps_wal_flush(s->wal, ps_wal_tail_lsn(s->wal), cancel);
 }
 
 ps_err ps_store_checkpoint(struct ps_store *s, struct ps_cancel *cancel)

@@ -19,6 +19,8 @@
 
 #define PS_TABLES_DIR "tables"
 #define PS_LOCK_PATH "lock"
+#define PS_WAL_DELAY_MS_MAX 3600000u
+#define PS_CHECKPOINT_TIMEOUT_S_MAX 86400u
 
 /* Counters of a table, for its `stats`. */
 struct ps_table_counters {
@@ -98,7 +100,6 @@ struct ps_store {
     struct ps_redo_stats redo;
     bool was_clean;
     uint64_t opened_us;
-    _Atomic uint64_t checkpointed_tail; /* the tail right after the last full checkpoint */
     _Atomic uint64_t corrupt_pages, lost_writes, syncs;
 };
 
