@@ -29,6 +29,7 @@ ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_io *io, const char *pat
     f->page_size = page_size;
     snprintf(f->path, sizeof(f->path), "%s", path);
     ps_mutex_init(&f->mtx, PS_RANK_FILE, "file.mtx");
+    ps_cond_init(&f->synced);
     return PS_OK;
 }
 
@@ -38,6 +39,7 @@ void ps_pagefile_close(struct ps_pagefile *f)
         return;
     ps_io_close(f->file);
     f->file = NULL;
+    ps_cond_deinit(&f->synced);
     ps_mutex_deinit(&f->mtx);
 }
 
@@ -148,38 +150,59 @@ ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages, 
     return err;
 }
 
+/* Takes the right to sync the file, if there is something to sync; *ret_covers is what a sync that
+ * begins now covers. */
+static bool begin_sync(struct ps_pagefile *f, uint64_t *ret_covers)
+{
+    bool begun;
+
+    ps_mutex_lock(&f->mtx);
+    while (f->syncing)
+        ps_cond_wait(&f->synced, &f->mtx);
+    begun = f->writes_done != f->writes_synced;
+    f->syncing = begun;
+    *ret_covers = f->writes_done;
+    ps_mutex_unlock(&f->mtx);
+    return begun;
+}
+
+static void end_sync(struct ps_pagefile *f, uint64_t covers, bool durable)
+{
+    ps_mutex_lock(&f->mtx);
+    f->syncing = false;
+    if (durable)
+        f->writes_synced = covers;
+    ps_cond_broadcast(&f->synced);
+    ps_mutex_unlock(&f->mtx);
+}
+
 /* Syncs the unsynced ones among count <= SYNC_BATCH files. */
 static ps_err sync_batch(struct ps_pagefile **files, size_t count)
 {
     struct ps_io_req reqs[SYNC_BATCH];
-    struct ps_pagefile *synced[SYNC_BATCH];
+    struct ps_pagefile *begun[SYNC_BATCH];
     uint64_t covers[SYNC_BATCH];
     size_t n = 0;
-    ps_err err;
+    ps_err err = PS_OK;
 
     for (size_t i = 0; i < count; i++) {
-        struct ps_pagefile *f = files[i];
-
-        ps_mutex_lock(&f->mtx);
-        if (f->writes_done != f->writes_synced) {
-            reqs[n] = (struct ps_io_req){.file = f->file, .op = PS_IO_SYNC};
-            synced[n] = f;
-            covers[n++] = f->writes_done;
-        }
-        ps_mutex_unlock(&f->mtx);
+        if (!begin_sync(files[i], &covers[n]))
+            continue;
+        reqs[n] = (struct ps_io_req){.file = files[i]->file, .op = PS_IO_SYNC};
+        begun[n++] = files[i];
     }
     if (n == 0)
         return PS_OK;
-    err = ps_io_run(synced[0]->io, reqs, n);
-    if (err)
-        return ps_poison_raise(synced[0]->poison, err);
-    for (size_t i = 0; i < n; i++) {
-        ps_mutex_lock(&synced[i]->mtx);
-        if (synced[i]->writes_synced < covers[i])
-            synced[i]->writes_synced = covers[i];
-        ps_mutex_unlock(&synced[i]->mtx);
+    /* Whoever failed while this thread waited for its turn has raised the poison by now. */
+    err = ps_poison_check(begun[0]->poison);
+    if (!err) {
+        err = ps_io_run(begun[0]->io, reqs, n);
+        if (err)
+            (void)ps_poison_raise(begun[0]->poison, err);
     }
-    return PS_OK;
+    for (size_t i = 0; i < n; i++)
+        end_sync(begun[i], covers[i], !err);
+    return err;
 }
 
 ps_err ps_pagefile_sync(struct ps_pagefile **files, size_t count)

@@ -30,6 +30,8 @@ struct ps_pagefile {
     uint64_t writes_done;   /* guarded by mtx: changes that returned, failed ones too */
     uint64_t writes_synced; /* guarded by mtx: writes_done as of the last sync's start */
     uint64_t alloc_pages;   /* guarded by mtx: pages from 0 that ps_pagefile_reserve covered */
+    bool syncing;           /* guarded by mtx: one sync at a time, see ps_pagefile_sync */
+    struct ps_cond synced;  /* no longer syncing */
     uint64_t shrinks;       /* guarded by mtx: how often alloc_pages may have gone down */
 };
 
@@ -53,8 +55,11 @@ void ps_pagefile_close(struct ps_pagefile *f);
 ps_err ps_pagefile_read(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count);
 ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count);
 
-/* Syncs all the files that have changed since their last sync, in one batch. PS_ERR_IO or
- * PS_ERR_POISONED: at least one failed, and the store is poisoned. */
+/* Syncs all the files that have changed since their last sync, in one batch. All callers give
+ * files in one order (tables ascending, data before map). A file has one sync at a time: the
+ * kernel reports a failed write-back once an open file, so of two at once one would be told that
+ * all is well. PS_ERR_IO or PS_ERR_POISONED: at least one failed, now or before, and the store is
+ * poisoned. */
 PS_MUST_USE ps_err ps_pagefile_sync(struct ps_pagefile **files, size_t count);
 
 /* Makes sure that writing pages [first, first + count) cannot fail for want of space. Asks the
