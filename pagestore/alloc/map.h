@@ -164,6 +164,9 @@ struct ps_map_node_id {
 /* For verify, which has no pool: the map page at which a node lies. */
 uint32_t ps_map_node_page(const struct ps_map *map, unsigned level, uint64_t index);
 
+/* False: no node lies at that map page, whatever the table has. */
+bool ps_map_has_page(const struct ps_map *map, uint32_t map_page_no);
+
 /* For whoever reads map pages from their file: can a page that passed its format's verify be the
  * node that lies at map_page_no? Level, states and counts of its entries, the root's totals; not
  * whether its parent means it. PS_ERR_CORRUPT, the message naming the entry or the field. */

@@ -83,16 +83,33 @@ static uint32_t plan_child(const struct plan *plan, const struct ps_map_node_id 
     return best;
 }
 
-/* Pins the node and those below it that the plan goes into. Depth first is ascending order. gen 0
- * for a node that is to begin a life (never read: what lies there is void), and so its children. */
+/* Is it the node that is meant, and can counts be added up through it? */
+static ps_err check_live_node(const struct ps_map *map, const struct ps_page *page,
+                              const struct ps_map_node_id *node,
+                              const struct ps_map_inner_entry *parent)
+{
+    ps_err err;
+
+    err = ps_map_node_check(map, page->data, node, parent ? ps_get64(parent->gen) : 0);
+    if (err)
+        return err;
+    err = ps_map_counts_check(map, page->data, node, parent);
+    if (err)
+        return ps_fail_in(err, "tables/%" PRIu32 ".map page %" PRIu32, map->table, page->tag.page);
+    return PS_OK;
+}
+
+/* Pins the node and those below it that the plan goes into. Depth first is ascending order. parent
+ * is the entry of a live node, NULL for the root. A node that is not live is to begin a life (never
+ * read: what lies there is void), and so are its children. */
 static ps_err prepare_node(const struct plan *plan, const struct ps_map_node_id *node, bool live,
-                           uint64_t gen)
+                           const struct ps_map_inner_entry *parent)
 {
     const struct ps_tag tag = ps_map_tag(plan->map, node);
     const uint32_t count = node->level > 0 ? ps_map_child_count(plan->map, node) : 0;
     struct ps_page *page = NULL;
+    const struct ps_map_inner_entry *entry;
     struct ps_map_node_id child;
-    uint64_t child_gen;
     uint32_t slot;
     ps_err err;
 
@@ -100,7 +117,7 @@ static ps_err prepare_node(const struct plan *plan, const struct ps_map_node_id 
     if (err)
         return err;
     if (live) {
-        err = ps_map_node_check(plan->map, page->data, node, gen);
+        err = check_live_node(plan->map, page, node, parent);
         if (err)
             return err;
     }
@@ -108,11 +125,28 @@ static ps_err prepare_node(const struct plan *plan, const struct ps_map_node_id 
         return PS_OK;
     for (slot = plan_child(plan, node, 0); slot < count; slot = plan_child(plan, node, slot + 1)) {
         child = ps_map_child(plan->map, node, slot);
-        child_gen = live ? ps_get64(ps_map_inner_entries(page->data)[slot].gen) : 0;
-        err = prepare_node(plan, &child, child_gen != 0, child_gen);
+        entry = &ps_map_inner_entries(page->data)[slot];
+        err = prepare_node(plan, &child, live && ps_get64(entry->gen) != 0, entry);
         if (err)
             return err;
     }
+    return PS_OK;
+}
+
+/* Only pages that are USED or ZERO can be touched. [first, first + count) is of one leaf. */
+static ps_err check_touchable(const struct ps_map *map, const struct ps_page *page,
+                              const struct ps_map_node_id *leaf, uint64_t first, uint64_t count)
+{
+    const uint32_t slot = ps_map_leaf_slot(leaf, first);
+    const struct ps_map_leaf_entry *entry = &ps_map_leaf_entries(page->data)[slot];
+    uint64_t i;
+
+    for (i = 0; i < count; i++)
+        if (!ps_map_is_used(ps_map_word_state(ps_get64(entry[i].word))))
+            return ps_fail(PS_ERR_CORRUPT,
+                           "tables/%" PRIu32 ".map page %" PRIu32 ": page %" PRIu64
+                           " changes, but was never written (word %016" PRIx64 ")",
+                           map->table, page->tag.page, first + i, ps_get64(entry[i].word));
     return PS_OK;
 }
 
@@ -122,17 +156,21 @@ static ps_err prepare_leaves(const struct plan *plan)
     struct ps_map_node_id leaf;
     struct ps_page *page = NULL;
     struct ps_tag tag;
-    uint64_t page_no, end;
+    uint64_t page_no, end, leaf_end;
     size_t i;
     ps_err err;
 
     for (i = 0; i < plan->range_count; i++) {
         page_no = plan->ranges[i].first;
         end = page_no + plan->ranges[i].count;
-        for (; page_no < end; page_no = leaf.first_page + leaf.pages) {
+        for (; page_no < end; page_no = leaf_end) {
             leaf = ps_map_leaf_of(plan->map, (uint32_t)page_no);
+            leaf_end = leaf.first_page + leaf.pages;
             tag = ps_map_tag(plan->map, &leaf);
             err = ps_group_page(plan->g, &tag, PS_PIN_LOAD, NULL, &page);
+            if (!err)
+                err = check_touchable(plan->map, page, &leaf, page_no,
+                                      (leaf_end < end ? leaf_end : end) - page_no);
             if (err)
                 return err;
         }
@@ -157,7 +195,7 @@ ps_err ps_map_prepare_ranges(struct ps_map *map, struct ps_group *g,
         assert(changes_state || page_by_page(ranges[i].count));
         assert(i == 0 || ranges[i].first >= ranges[i - 1].first + ranges[i - 1].count);
     }
-    return changes_state ? prepare_node(&plan, &root, true, 0) : prepare_leaves(&plan);
+    return changes_state ? prepare_node(&plan, &root, true, NULL) : prepare_leaves(&plan);
 }
 
 ps_err ps_map_prepare(struct ps_map *map, struct ps_group *g, uint32_t first, uint32_t count,
@@ -173,7 +211,7 @@ ps_err ps_map_prepare_root(struct ps_map *map, struct ps_group *g)
     const struct plan plan = {map, g, NULL, 0};
     const struct ps_map_node_id root = ps_map_root(map);
 
-    return prepare_node(&plan, &root, true, 0);
+    return prepare_node(&plan, &root, true, NULL);
 }
 
 static uint32_t level_nodes(const struct ps_map *map, unsigned level, uint32_t first,

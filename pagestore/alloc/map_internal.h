@@ -114,6 +114,8 @@ struct ps_map_node_id ps_map_child(const struct ps_map *map, const struct ps_map
                                    uint32_t slot);
 uint32_t ps_map_child_slot(const struct ps_map *map, const struct ps_map_node_id *node,
                            uint64_t page_no);
+/* The node that lies at a map page. False: none, that is past the shape's end. */
+bool ps_map_node_at(const struct ps_map *map, uint32_t map_page_no, struct ps_map_node_id *ret);
 struct ps_tag ps_map_tag(const struct ps_map *map, const struct ps_map_node_id *node);
 
 /* Is this the node that its parent means? gen is what the parent's entry says, 0 for the root,

@@ -105,6 +105,33 @@ uint32_t ps_map_node_page(const struct ps_map *map, unsigned level, uint64_t ind
     return (uint32_t)at;
 }
 
+bool ps_map_node_at(const struct ps_map *map, uint32_t map_page_no, struct ps_map_node_id *ret)
+{
+    struct ps_map_node_id node = ps_map_root(map);
+    uint64_t left = map_page_no; /* map pages between the node and the page asked for */
+    uint64_t slot;
+
+    while (left > 0) {
+        if (node.level == 0)
+            return false;
+        left--;
+        slot = left / map->stride[node.level - 1];
+        if (slot >= ps_map_child_count(map, &node))
+            return false;
+        left %= map->stride[node.level - 1];
+        node = ps_map_child(map, &node, (uint32_t)slot);
+    }
+    *ret = node;
+    return true;
+}
+
+bool ps_map_has_page(const struct ps_map *map, uint32_t map_page_no)
+{
+    struct ps_map_node_id node;
+
+    return ps_map_node_at(map, map_page_no, &node);
+}
+
 struct ps_tag ps_map_tag(const struct ps_map *map, const struct ps_map_node_id *node)
 {
     return (struct ps_tag){

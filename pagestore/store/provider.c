@@ -133,6 +133,19 @@ static void load_data(struct ps_table *t, struct ps_load *loads, size_t count)
     }
 }
 
+static ps_err judge_map(const struct ps_table *t, const struct ps_load *l)
+{
+    const struct ps_page_ident who = ps_table_ident(t, l->tag.page);
+    ps_err err;
+
+    err = ps_format_native.verify(l->buf, &who);
+    if (!err && ps_format_native.type(l->buf) != PS_PAGE_MAP)
+        err = ps_fail(PS_ERR_CORRUPT, "not a page of an allocation map");
+    if (!err && !t->store->recovering) /* which may have redone a group by half */
+        err = ps_map_page_check(&t->map, l->tag.page, l->buf);
+    return err;
+}
+
 /* A node that was never written is a hole; whether it may be is for the map to say (its parent
  * knows). */
 static void load_map(struct ps_table *t, struct ps_load *l)
@@ -150,9 +163,7 @@ static void load_map(struct ps_table *t, struct ps_load *l)
         l->lsn = 0;
         return;
     }
-    l->err = ps_format_native.verify(l->buf, &who);
-    if (!l->err && ps_format_native.type(l->buf) != PS_PAGE_MAP)
-        l->err = ps_fail(PS_ERR_CORRUPT, "not a page of an allocation map");
+    l->err = judge_map(t, l);
     if (l->err) {
         l->err = name_page(l->err, t, &l->tag);
         note_corrupt(t, &l->tag, "checksum");

@@ -165,8 +165,10 @@ static inline struct ps_page_ident model_ident(const struct ps_pool *pool, uint3
 static inline ps_err model_load(struct ps_pool *pool, struct slot *slot)
 {
     const struct ps_page_ident who = model_ident(pool, slot->page.tag.page);
+    struct ps_map map;
     ps_err err = PS_OK;
 
+    ps_map_init(&map, pool, 0, MODEL_TABLE, pool->page_size);
     slot->page.data = model_alloc(pool->page_size);
     slot->page.fmt = &ps_format_native;
     pool->loads++;
@@ -176,6 +178,8 @@ static inline ps_err model_load(struct ps_pool *pool, struct slot *slot)
     } else {
         memcpy(slot->page.data, slot->disk, pool->page_size);
         err = ps_format_native.verify(slot->page.data, &who);
+        if (!err)
+            err = ps_map_page_check(&map, who.page_no, slot->page.data);
     }
     slot->page.lsn = ps_format_native.lsn(slot->page.data);
     if (err) {

@@ -192,32 +192,11 @@ static void check_all(struct bed *b)
 
 /* --- shape -------------------------------------------------------------------------------- */
 
-/* The other way round: which node lies at a map page. False: none, that is past the shape's end. */
-static bool node_at(const struct ps_map *map, uint32_t map_page_no, struct ps_map_node_id *ret)
-{
-    struct ps_map_node_id node = ps_map_root(map);
-    uint64_t left = map_page_no; /* map pages between the node and the page asked for */
-    uint64_t slot;
-
-    while (left > 0) {
-        if (node.level == 0)
-            return false;
-        left--;
-        slot = left / map->stride[node.level - 1];
-        if (slot >= ps_map_child_count(map, &node))
-            return false;
-        left %= map->stride[node.level - 1];
-        node = ps_map_child(map, &node, (uint32_t)slot);
-    }
-    *ret = node;
-    return true;
-}
-
 static void check_node_place(const struct ps_map *map, uint32_t page)
 {
     struct ps_map_node_id node;
 
-    if (!node_at(map, page, &node))
+    if (!ps_map_node_at(map, page, &node))
         return;
     assert_int_equal(ps_map_node_page(map, node.level, node.index), page);
     assert_int_equal(node.first_page, node.index * map->cover[node.level]);
@@ -230,7 +209,7 @@ static void check_leaf_place(const struct ps_map *map, uint64_t page)
     struct ps_map_node_id found;
 
     assert_true(leaf.first_page <= page && page < leaf.first_page + leaf.pages);
-    assert_true(node_at(map, ps_map_node_page(map, 0, leaf.index), &found));
+    assert_true(ps_map_node_at(map, ps_map_node_page(map, 0, leaf.index), &found));
     assert_int_equal(found.level, 0);
     assert_int_equal(found.index, leaf.index);
 }
@@ -256,8 +235,8 @@ static void every_page_has_one_leaf_and_every_node_one_place(void **state)
             check_node_place(&map, (uint32_t)chance(last + 1));
             check_leaf_place(&map, chance(PAGES));
         }
-        assert_false(node_at(&map, (uint32_t)last + 1, &node));
-        assert_false(node_at(&map, UINT32_MAX, &node));
+        assert_false(ps_map_node_at(&map, (uint32_t)last + 1, &node));
+        assert_false(ps_map_node_at(&map, UINT32_MAX, &node));
     }
 }
 
@@ -272,7 +251,7 @@ static void nodes_lie_depth_first_without_gaps(void **state)
     (void)state;
     ps_map_init(&map, NULL, 0, MODEL_TABLE, PS_PAGE_SIZE_MIN);
     for (page = 0; page < 2 * map.stride[2]; page++) {
-        assert_true(node_at(&map, page, &node));
+        assert_true(ps_map_node_at(&map, page, &node));
         if (page > 0 && before.level > 0) {
             assert_int_equal(node.level, before.level - 1);
             assert_int_equal(node.first_page, before.first_page);
@@ -874,6 +853,125 @@ static void lost_nodes_are_corruption_to_look_ups_and_changes(void **state)
     }
 }
 
+/* Seals what was damaged, and has it read again. */
+static void hurt_disk(struct bed *b, hurt_fn hurt)
+{
+    uint32_t at = 0;
+    size_t i;
+
+    damage_bed(b);
+    for (i = 0; i < b->pool->slot_count; i++)
+        model_evict(b->pool->slots[i]);
+    (void)hurt(b, &at);
+    ps_format_native.seal(model_slot(b->pool, at)->disk,
+                          &(struct ps_page_ident){8192, at, MODEL_TABLE});
+}
+
+static const char *hurt_uniform_zero_state(struct bed *b, uint32_t *at)
+{
+    inner_at(disk_of(b, 1, 100000, at), 300)->word.b[0] = PS_ZERO;
+    return "cannot all be in state";
+}
+
+static const char *hurt_uniform_spare_bits(struct bed *b, uint32_t *at)
+{
+    inner_at(disk_of(b, 1, 100000, at), 300)->word.b[0] |= 8;
+    return "cannot all be in state";
+}
+
+static const char *hurt_count_beyond_pages(struct bed *b, uint32_t *at)
+{
+    inner_at(disk_of(b, 1, 1000, at), 1)->used = ps_put32(UINT32_MAX);
+    return "of 508";
+}
+
+static const char *hurt_last_generation(struct bed *b, uint32_t *at)
+{
+    ((struct ps_map_hdr *)disk_of(b, 3, 0, at))->gen = ps_put64(UINT64_MAX);
+    return "cannot have been reached";
+}
+
+static void nodes_that_cannot_be_are_corruption_when_they_are_read(void **state)
+{
+    static const struct {
+        hurt_fn hurt;
+        const char *says;
+    } cases[] = {
+        {hurt_uniform_state, "entry 300: pages "},
+        {hurt_uniform_zero_state, "cannot all be in state"},
+        {hurt_uniform_spare_bits, "cannot all be in state"},
+        {hurt_uniform_count, "are counted as 0 used, 507 virgin"},
+        {hurt_count_beyond_pages, "of 508"},
+        {hurt_live_word, "entry 1 is neither uniform nor live"},
+        {hurt_state, "entry 492: page 1000 is in no known state"},
+        {hurt_totals, "the totals are 19 used and "},
+        {hurt_last_generation, "cannot have been reached"},
+    };
+    uint32_t page;
+    struct bed b;
+    size_t i;
+    ps_err err;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        hurt_disk(&b, cases[i].hurt);
+        err = ps_map_next(&b.map, 0, 1u << PS_FREE, &page, NULL); /* goes to page 10's leaf */
+        if (!err)
+            err = ps_map_next(&b.map, 1000, 1u << PS_USED, &page, NULL);
+        if (!err)
+            err = ps_map_next(&b.map, 200000, 1u << PS_VIRGIN, &page, NULL);
+        if (!err)
+            err = ps_map_get(&b.map, 100000, &(struct ps_map_entry){0});
+        assert_int_equal(err, PS_ERR_CORRUPT);
+        assert_non_null(strstr(ps_message(), cases[i].says));
+        bed_deinit(&b);
+    }
+}
+
+static const char *hurt_counts_up_to_the_root(struct bed *b, uint32_t *at)
+{
+    struct ps_map_hdr *root = (struct ps_map_hdr *)disk_of(b, 3, 0, at);
+    struct ps_map_inner_entry *entry = inner_at((uint8_t *)root, 0);
+
+    root->used = entry->used = ps_put32(0);
+    return "the table's pages are counted as 0 used";
+}
+
+static void counts_that_contradict_are_corruption_before_anything_changes(void **state)
+{
+    static const hurt_fn hurts[] = {hurt_count, hurt_counts_up_to_the_root};
+    struct ps_group_env env;
+    struct ps_group g;
+    struct bed b;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(hurts) / sizeof(hurts[0]); i++) {
+        hurt_disk(&b, hurts[i]);
+        model_begin(b.pool, &g, &env, ps_map_set_frames(&b.map, 1000, 1), 1 << 20, 1);
+        assert_int_equal(ps_map_prepare(&b.map, &g, 1000, 1, true), PS_ERR_CORRUPT);
+        assert_non_null(strstr(ps_message(), "tables/7.map page "));
+        assert_non_null(strstr(ps_message(), "parent's entry says "));
+        model_end(&g);
+        bed_deinit(&b);
+    }
+}
+
+static void page_that_was_never_written_cannot_be_touched(void **state)
+{
+    struct ps_group_env env;
+    struct ps_group g;
+    struct bed b;
+
+    (void)state;
+    damage_bed(&b);
+    model_begin(b.pool, &g, &env, 1, 0, 1);
+    assert_int_equal(ps_map_prepare(&b.map, &g, 1005, 10, false), PS_ERR_CORRUPT);
+    assert_non_null(strstr(ps_message(), "page 1010 changes, but was never written"));
+    model_end(&g);
+    bed_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -897,6 +995,9 @@ int main(void)
         cmocka_unit_test(walk_goes_on_behind_a_node_it_cannot_read),
         cmocka_unit_test(walk_ends_at_an_error_that_is_no_damage),
         cmocka_unit_test(lost_nodes_are_corruption_to_look_ups_and_changes),
+        cmocka_unit_test(nodes_that_cannot_be_are_corruption_when_they_are_read),
+        cmocka_unit_test(counts_that_contradict_are_corruption_before_anything_changes),
+        cmocka_unit_test(page_that_was_never_written_cannot_be_touched),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
