@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/errmap.h"
+#include "fs/notify.h"
 #include "fs/view.h"
 
 #define NAME_TIMEOUT 3600.0 /* what goes away is told, or answers ESTALE */
@@ -96,6 +97,7 @@ void pfs_attr_page(struct pfs *fs, const struct pfs_object *o, const struct ps_t
         st->st_blksize = (blksize_t)page_size;
     }
     set_times(st, time_of(page->mtime_us), time_of(page->mtime_us));
+    pfs_notify_shown(fs->notify, o->table, o->page);
 }
 
 static ps_err attr_space(struct ps_table *table, const struct pfs_node *node,

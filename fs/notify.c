@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,6 +12,10 @@
 #define QUEUE_MAX 4096u       /* events */
 #define PAGES_MAX 4096u       /* of one event; beyond it, timeouts do */
 #define PAGES_MAX_CHANGED 16u /* the same for attributes only */
+
+/* Pages whose attributes the kernel may know: a bit for each, shared by those whose numbers agree
+ * in their low bits. */
+#define SHOWN_BITS 65536u
 
 struct note {
     enum ps_event_kind kind;
@@ -28,6 +33,7 @@ struct pfs_notify {
     bool stop;                    /* guarded by mtx */
     struct note queue[QUEUE_MAX]; /* guarded by mtx: a ring */
     size_t head, len;             /* guarded by mtx */
+    _Atomic uint64_t shown[SHOWN_BITS / 64];
 };
 
 /* The request that this thread works on; no page when there is none. */
@@ -120,7 +126,40 @@ static void *run(void *arg)
 
 /* --- the queue ---------------------------------------------------------------------------- */
 
-static bool worth_telling(const struct pfs_notify *n, const struct ps_event *event)
+static _Atomic uint64_t *shown_word(struct pfs_notify *n, uint32_t table, uint64_t page,
+                                    uint64_t *ret_bit)
+{
+    uint64_t no = (table * 40503ull + page) % SHOWN_BITS;
+
+    *ret_bit = 1ull << (no % 64);
+    return &n->shown[no / 64];
+}
+
+void pfs_notify_shown(struct pfs_notify *n, uint32_t table, uint32_t page)
+{
+    uint64_t bit;
+    _Atomic uint64_t *word = shown_word(n, table, page, &bit);
+
+    if (!(atomic_load_explicit(word, memory_order_relaxed) & bit))
+        atomic_fetch_or(word, bit);
+}
+
+/* Was any of the pages shown since they changed last? They count as not shown from now on. */
+static bool take_shown(struct pfs_notify *n, const struct ps_event *event)
+{
+    bool any = false;
+
+    for (uint64_t i = 0; i < event->count; i++) {
+        uint64_t bit;
+        _Atomic uint64_t *word = shown_word(n, event->table, event->first + i, &bit);
+
+        if (atomic_load_explicit(word, memory_order_relaxed) & bit)
+            any |= (atomic_fetch_and(word, ~bit) & bit) != 0;
+    }
+    return any;
+}
+
+static bool worth_telling(struct pfs_notify *n, const struct ps_event *event)
 {
     switch (event->kind) {
     case PS_EVENT_PAGES_FREED:
@@ -138,7 +177,8 @@ static bool worth_telling(const struct pfs_notify *n, const struct ps_event *eve
         return true;
     if (event->count == 1 && event->table == own_table && event->first == own_page)
         return false;
-    return event->kind == PS_EVENT_PAGES_FREED || event->count <= PAGES_MAX_CHANGED;
+    return event->kind == PS_EVENT_PAGES_FREED ||
+           (event->count <= PAGES_MAX_CHANGED && take_shown(n, event));
 }
 
 /* Two writes in a row to one place are one note. */
