@@ -19,12 +19,13 @@
 
 /* Ascending: what may be taken while a lower number is held. */
 enum ps_rank {
-    PS_RANK_DDL = 10,      /* store.ddl_mtx: one create, drop or rename at a time */
-    PS_RANK_CATALOG = 15,  /* store.catalog_lock: names and ids to table objects */
-    PS_RANK_CKPT = 20,     /* store.ckpt_mtx: one checkpoint or close at a time */
-    PS_RANK_TXN_CALL = 30, /* txn.mtx: one call on a transaction at a time */
-    PS_RANK_TABLE = 40,    /* table.alloc_lock: page states (read: they stay; write: change them) */
-    PS_RANK_LATCH = 60,    /* page.latch: bytes and LSN of one pinned page */
+    PS_RANK_DDL = 10,           /* store.ddl_mtx: one create, drop or rename at a time */
+    PS_RANK_CATALOG = 15,       /* store.catalog_lock: names and ids to table objects */
+    PS_RANK_CKPT = 20,          /* store.ckpt_mtx: one checkpoint or close at a time */
+    PS_RANK_TXN_CALL = 30,      /* txn.mtx: one call on a transaction at a time */
+    PS_RANK_CATALOG_TABLE = 35, /* the catalog's own alloc_lock; a table's may follow (DDL) */
+    PS_RANK_TABLE = 40, /* table.alloc_lock: page states (read: they stay; write: change them) */
+    PS_RANK_LATCH = 60, /* page.latch: bytes and LSN of one pinned page */
     PS_RANK_PAGE_LOCK = 65,  /* txns.lock_mtx: which transaction has which page */
     PS_RANK_TXN = 70,        /* txn.table_lock: which transactions are active, their last record */
     PS_RANK_POOL_MAP = 80,   /* pool.part[i].mtx: tag to frame */

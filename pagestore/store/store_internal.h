@@ -142,8 +142,8 @@ PS_MUST_USE ps_err ps_tables_sync(struct ps_store *s, bool maps);
 /* Reads every catalog item into the registry, checks the maps' roots are there. */
 PS_MUST_USE ps_err ps_catalog_load(struct ps_store *s);
 PS_MUST_USE ps_err ps_catalog_create(struct ps_store *s);
-/* Rewrites the table's item after its type changed. */
-PS_MUST_USE ps_err ps_catalog_update(struct ps_table *t, enum ps_page_type type);
+/* An empty raw table, in one step with its item in the catalog. PS_ERR_WRONG_TYPE: not empty. */
+PS_MUST_USE ps_err ps_table_become_slotted(struct ps_table *t);
 
 /* --- change.c: what every change of a table's pages has in common ------------------------- */
 

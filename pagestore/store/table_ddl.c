@@ -224,6 +224,7 @@ struct edit_purpose {
     const struct ps_catalog_entry *entry;
     struct ps_table *created; /* the root of its map is part of the group */
     struct ps_table *dropped; /* its files go before its record may */
+    struct ps_table *slotted; /* empty until then, it becomes slotted in the same step */
 };
 
 static void make_record(const struct edit_purpose *why, uint8_t *body, struct ps_record *rec)
@@ -244,8 +245,23 @@ static void make_record(const struct edit_purpose *why, uint8_t *body, struct ps
                               .body_len = (uint32_t)(sizeof(head) + name_len)};
 }
 
+/* Holds a table as empty as it is; PS_ERR_WRONG_TYPE: it is not. A frame is reserved. */
+static ps_err hold_empty(struct ps_table *t)
+{
+    ps_err err;
+
+    ps_rwlock_wrlock(&t->alloc_lock);
+    err = ps_table_summary(t);
+    if (!err && t->pages_end > 0)
+        err = ps_fail(PS_ERR_WRONG_TYPE, "table %u is raw: it has no items", t->id);
+    if (err)
+        ps_rwlock_unlock(&t->alloc_lock);
+    return err;
+}
+
 static ps_err edit_apply(struct catalog_edit *ed, const struct edit_purpose *why)
 {
+    const uint32_t more = (why->created ? 1 : 0) + (why->slotted ? PS_MAP_READ_FRAMES : 0);
     struct ps_store *s = ed->s;
     struct ps_table *t = catalog_of(s);
     uint8_t body[sizeof(struct ps_table_body) + PS_TABLE_NAME_MAX];
@@ -258,16 +274,17 @@ static ps_err edit_apply(struct catalog_edit *ed, const struct edit_purpose *why
 
     edit_sort(ed);
     make_record(why, body, &rec);
-    err = ps_change_begin(&c, t, NULL, ed->count + (why->created ? 1 : 0),
+    err = ps_change_begin(&c, t, NULL, ed->count + more,
                           (EDIT_PAGES + 1) * (uint64_t)s->page_size + sizeof(body),
                           edit_ranges(ed, ranges), ranges, true, NULL);
     if (err)
         return err;
+    err = why->slotted ? hold_empty(why->slotted) : PS_OK;
+    if (err)
+        goto abandon;
     err = edit_prepare(&c, ed, pages, why->created);
-    if (err) {
-        ps_change_abandon(&c);
-        return err;
-    }
+    if (err)
+        goto release;
     edit_write(&c, ed, pages);
     c.g.extra = &rec;
     ps_rwlock_rdlock(&s->txns.table_lock); /* no checkpoint between the record and what it owes */
@@ -275,8 +292,19 @@ static ps_err edit_apply(struct catalog_edit *ed, const struct edit_purpose *why
     if (why->dropped)
         why->dropped->drop_lsn = lsn;
     ps_rwlock_unlock(&s->txns.table_lock);
+    if (why->slotted) {
+        why->slotted->type = PS_PAGE_SLOTTED;
+        ps_rwlock_unlock(&why->slotted->alloc_lock);
+    }
     ps_change_end(&c);
     return ps_wal_flush(s->wal, lsn, NULL);
+
+release:
+    if (why->slotted)
+        ps_rwlock_unlock(&why->slotted->alloc_lock);
+abandon:
+    ps_change_abandon(&c);
+    return err;
 }
 
 /* --- create ------------------------------------------------------------------------------- */
@@ -359,12 +387,10 @@ static bool name_taken(struct ps_store *s, const char *name)
     return false;
 }
 
-static ps_err lock_ddl(struct ps_store *s, const char *name)
+static ps_err lock_ddl(struct ps_store *s)
 {
     ps_err err = ps_store_writable(s);
 
-    if (!err)
-        err = ps_table_name_check(name);
     if (err)
         return err;
     ps_mutex_lock(&s->ddl_mtx);
@@ -392,7 +418,9 @@ ps_err ps_table_create(struct ps_store *s, const char *name, enum ps_format_id f
     if (s->page_size > fmt->page_size_max)
         return ps_fail(PS_ERR_INVAL, "table '%s': format %s has pages of at most %u bytes", name,
                        fmt->name, fmt->page_size_max);
-    err = lock_ddl(s, name);
+    err = ps_table_name_check(name);
+    if (!err)
+        err = lock_ddl(s);
     if (err)
         return err;
     if (name_taken(s, name)) {
@@ -493,8 +521,10 @@ static ps_err drop_locked(struct ps_store *s, struct ps_table *t, bool even_with
 ps_err ps_table_drop(struct ps_store *s, const char *name, bool even_with_pages)
 {
     struct ps_table *t = NULL;
-    ps_err err = lock_ddl(s, name);
+    ps_err err = ps_table_name_check(name);
 
+    if (!err)
+        err = lock_ddl(s);
     if (err)
         return err;
     err = find_own(s, name, &t);
@@ -508,7 +538,8 @@ ps_err ps_table_drop(struct ps_store *s, const char *name, bool even_with_pages)
 static ps_err update_locked(struct ps_table *t, const struct ps_catalog_entry *entry)
 {
     struct catalog_edit ed = {.s = t->store};
-    const struct edit_purpose why = {.type = PS_TABLE_RENAME, .entry = entry};
+    const struct edit_purpose why = {
+        .type = PS_TABLE_RENAME, .entry = entry, .slotted = entry->type != t->type ? t : NULL};
     ps_err err = edit_replace(&ed, t, entry);
 
     if (!err)
@@ -528,8 +559,10 @@ ps_err ps_table_rename(struct ps_store *s, const char *from, const char *to)
     struct ps_event event = {.kind = PS_EVENT_TABLE_RENAMED, .name = to, .name_old = from};
     struct ps_catalog_entry entry;
     struct ps_table *t = NULL;
-    ps_err err = lock_ddl(s, to);
+    ps_err err = ps_table_name_check(to);
 
+    if (!err)
+        err = lock_ddl(s);
     if (err)
         return err;
     err = find_own(s, from, &t);
@@ -549,24 +582,19 @@ ps_err ps_table_rename(struct ps_store *s, const char *from, const char *to)
     return err;
 }
 
-ps_err ps_catalog_update(struct ps_table *t, enum ps_page_type type)
+ps_err ps_table_become_slotted(struct ps_table *t)
 {
     struct ps_catalog_entry entry;
-    ps_err err = lock_ddl(t->store, t->name);
+    ps_err err = lock_ddl(t->store);
 
     if (err)
         return err;
     if (t->dropped) {
         err = ps_fail(PS_ERR_NOENT, "table %u was dropped", t->id);
-    } else {
+    } else if (t->type != PS_PAGE_SLOTTED) {
         entry_of(t, &entry);
-        entry.type = type;
+        entry.type = PS_PAGE_SLOTTED;
         err = update_locked(t, &entry);
-    }
-    if (!err) {
-        ps_rwlock_wrlock(&t->alloc_lock);
-        t->type = type;
-        ps_rwlock_unlock(&t->alloc_lock);
     }
     unlock_ddl(t->store);
     return err;

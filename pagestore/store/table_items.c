@@ -16,17 +16,14 @@
 /* An empty raw table becomes slotted with its first item. */
 static ps_err become_slotted(struct ps_table *t, struct ps_cancel *cancel)
 {
-    bool empty, slotted;
+    bool slotted;
     ps_err err = ps_table_lock_known(t, cancel);
 
     if (err)
         return err;
-    empty = t->pages_end == 0;
     slotted = t->type == PS_PAGE_SLOTTED;
     ps_table_unlock(t);
-    if (slotted)
-        return PS_OK;
-    return empty ? ps_catalog_update(t, PS_PAGE_SLOTTED) : ps_table_check_slotted(t);
+    return slotted ? PS_OK : ps_table_become_slotted(t);
 }
 
 /* --- appending ---------------------------------------------------------------------------- */

@@ -47,6 +47,32 @@ static void files_of_a_dropped_table_stay_until_its_drop_is_durable(void **state
     ps_table_unref(t);
 }
 
+/* The first item's table is slotted in the catalog from here on, and so it is for everybody. */
+static void write_payload(struct fixture *f)
+{
+    struct ps_table *t = ps_registry_find(f->store, 2);
+
+    assert_int_equal(ps_write(t, PS_SPACE_PAYLOAD, 0, "raw", 3, 0, NULL), PS_ERR_WRONG_TYPE);
+}
+
+static void table_that_becomes_slotted_takes_no_payload_meanwhile(void **state)
+{
+    struct fixture *f = *state;
+    struct meanwhile m = {.what = write_payload, .f = f};
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint32_t page, slot;
+
+    sim_disk_set_hook(f->disk, in_log_flush, &m);
+    ok(ps_item_insert(t, "item", 4, &page, &slot, NULL));
+    assert_int_equal(m.done, 1);
+    sim_disk_set_hook(f->disk, NULL, NULL);
+    ps_table_unref(t);
+    t = make(f, "raw", PS_FORMAT_NATIVE);
+    ok(ps_page_create(t, 0, NULL));
+    assert_int_equal(ps_item_insert(t, "item", 4, &page, &slot, NULL), PS_ERR_WRONG_TYPE);
+    ps_table_unref(t);
+}
+
 /* Under ddl_mtx and catalog_lock a checkpoint runs, here in the same thread. */
 static void renames_go_on_when_the_log_is_full(void **state)
 {
@@ -68,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(renames_go_on_when_the_log_is_full, setup_small_log,
                                         teardown),
+        T(table_that_becomes_slotted_takes_no_payload_meanwhile),
         T(files_of_a_dropped_table_stay_until_its_drop_is_durable),
     };
 
