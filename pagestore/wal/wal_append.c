@@ -97,8 +97,19 @@ static ps_err wait_for_segment(struct ps_wal *wal, uint64_t seg_no)
     return err;
 }
 
+/* The disk is full. What can give room for a segment is the log itself: the caller's answer is
+ * PS_ERR_NOSPC unless a checkpoint that runs here and now makes room, but one is asked for. */
+static void ask_for_space(struct ps_wal *wal)
+{
+    atomic_store(&wal->short_of_space, true);
+    ps_mutex_unlock(&wal->tail_mtx);
+    wal->opts.want_checkpoint(wal->opts.ctx);
+    ps_mutex_lock(&wal->tail_mtx);
+}
+
 static ps_err make_room(struct ps_wal *wal, uint64_t cost, bool urgent, struct ps_cancel *cancel)
 {
+    bool asked = false;
     uint64_t seg_no;
     ps_err err;
 
@@ -117,6 +128,11 @@ static ps_err make_room(struct ps_wal *wal, uint64_t cost, bool urgent, struct p
             break;
         case ROOM_NO_SEGMENT:
             err = wait_for_segment(wal, seg_no);
+            if (err == PS_ERR_NOSPC && !urgent && !asked) {
+                asked = true;
+                ask_for_space(wal);
+                err = PS_OK;
+            }
             break;
         }
         if (err)
@@ -324,6 +340,20 @@ bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_recor
     return true;
 }
 
+/* Short of space, a checkpoint begins in the next segment, if that is there and the room that
+ * others have reserved stays: so that the segments before can be used again. */
+static bool may_skip_segment(const struct ps_wal *wal)
+{
+    uint32_t segment_size = wal->opts.segment_size;
+    uint64_t from = ps_wal_seg_end(segment_size, wal->block_pos) + PS_WAL_BLOCK_HDR_LEN;
+    uint64_t end = from + wal->reserved;
+
+    ps_assert_held(&wal->tail_mtx);
+    return atomic_load(&wal->short_of_space) && wal->block_pos % segment_size != 0 &&
+           end <= wal->written_pos + wal->ring_len &&
+           ps_wal_seg_no(segment_size, end - 1) < atomic_load(&wal->seg_limit);
+}
+
 void ps_wal_append_checkpoint(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_record *rec,
                               uint64_t *ret_redo_lsn)
 {
@@ -333,6 +363,8 @@ void ps_wal_append_checkpoint(struct ps_wal *wal, struct ps_wal_slot *slot, stru
     ps_mutex_lock(&wal->tail_mtx);
     if (wal->block_records > 0)
         ps_wal_close_block(wal, false);
+    if (may_skip_segment(wal))
+        ps_wal_close_block(wal, true);
     fit_block(wal, bytes);
     *ret_redo_lsn = wal->block_pos;
     atomic_store(&wal->redo_lsn, wal->block_pos);

@@ -192,7 +192,8 @@ struct ps_wal {
     _Atomic uint64_t seg_limit; /* written under seg_mtx: segments from the tail's up to here are
                                    there, written, under durable names */
 
-    _Atomic bool flush_wanted; /* want_flush was called since the last flush began */
+    _Atomic bool short_of_space; /* the file system had no room for the last segment that was due */
+    _Atomic bool flush_wanted;   /* want_flush was called since the last flush began */
     struct ps_wal_counters counters;
 };
 

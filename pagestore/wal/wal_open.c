@@ -9,7 +9,7 @@
 #define RING_LEN_MIN (1024u * 1024u)
 
 /* Numbers from the control file and the options of a mount: refused, not asserted. */
-static ps_err check_options(const struct ps_wal_options *o)
+ps_err ps_wal_options_check(const struct ps_wal_options *o)
 {
     if (o->segment_size < 16 * PS_IO_ALIGN || (o->segment_size & (o->segment_size - 1)) != 0)
         return ps_fail(PS_ERR_INVAL, "log segment size %u is no power of two from %u on",
@@ -80,7 +80,7 @@ ps_err ps_wal_open(const struct ps_wal_options *opts, struct ps_wal **ret)
     struct ps_wal *wal;
     ps_err err;
 
-    err = check_options(opts);
+    err = ps_wal_options_check(opts);
     if (err)
         return err;
     wal = calloc(1, sizeof(*wal));

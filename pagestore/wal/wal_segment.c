@@ -116,6 +116,7 @@ ps_err ps_wal_seg_ensure(struct ps_wal *wal, uint64_t seg_no)
         err = make_segment(wal->opts.io, next, wal->opts.segment_size);
         if (!err) {
             atomic_store(&wal->seg_limit, next + 1);
+            atomic_store(&wal->short_of_space, false);
             atomic_fetch_add(&wal->counters.segments_made, 1);
         }
     }
@@ -394,6 +395,8 @@ static ps_err recycle_below(struct ps_wal *wal, uint64_t log_start_lsn)
         err = wal->opts.io->ops->sync_dir(wal->opts.io, PS_WAL_DIR);
     if (err)
         return err;
+    if (next > first)
+        atomic_store(&wal->short_of_space, false);
     atomic_store(&wal->seg_limit, next);
     atomic_fetch_add(&wal->counters.segments_recycled, next - first);
     return PS_OK;

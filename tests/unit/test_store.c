@@ -462,6 +462,33 @@ static void write_of_the_largest_size_is_taken_wherever_it_goes(void **state)
     free(data);
 }
 
+static void refused_options_leave_a_closed_store_closed(void **state)
+{
+    static const char *const says[] = {"policy=foo", "pool=1024", "max_wal is 1 bytes"};
+    struct fixture *f = *state;
+    struct ps_store_options opts;
+    uint8_t *before, *after;
+    size_t before_len, after_len;
+    unsigned i;
+
+    close_store(f);
+    before = sim_disk_dump(f->disk, "pagestore.control", &before_len);
+    for (i = 0; i < 3; i++) {
+        options(f, &opts);
+        opts.policy = i == 0 ? "foo" : opts.policy;
+        opts.pool_bytes = i == 1 ? 1024 : opts.pool_bytes;
+        opts.max_wal = i == 2 ? 1 : opts.max_wal;
+        assert_int_equal(ps_store_open("sim", &opts, &f->store), PS_ERR_INVAL);
+        assert_non_null(strstr(ps_message(), says[i]));
+        after = sim_disk_dump(f->disk, "pagestore.control", &after_len);
+        assert_int_equal(after_len, before_len);
+        assert_memory_equal(after, before, before_len);
+        free(after);
+    }
+    free(before);
+    reopen(f);
+}
+
 static void failed_sync_poisons_the_store_and_recovery_brings_it_back(void **state)
 {
     struct fixture *f = *state;
@@ -483,6 +510,44 @@ static void failed_sync_poisons_the_store_and_recovery_brings_it_back(void **sta
     t = find(f, "t");
     expect_payload(t, 0, data, sizeof(data));
     ps_table_unref(t);
+}
+
+static void log_on_a_full_disk_is_used_again_after_a_checkpoint(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct ps_init_options init = {.page_size = 8192, .segment_size = 256u << 10};
+    struct ps_table *t;
+    uint8_t page[8192];
+    struct ps_store_space space;
+    unsigned i, refused = 0;
+
+    (void)state;
+    f->page_size = 8192;
+    f->disk = sim_disk_new(1);
+    init.io_given = sim_disk_io(f->disk);
+    ok(ps_store_init("sim", &init));
+    reopen(f);
+    t = make(f, "t", PS_FORMAT_NATIVE);
+    fill(page, sizeof(page), 13);
+    ok(ps_write(t, PS_SPACE_IMAGE, 0, page, sizeof(page), 0, NULL));
+    /* What is there fits, one segment more does not. */
+    sim_disk_set_capacity(f->disk, UINT64_MAX / 2);
+    ok(ps_store_space(f->store, &space));
+    sim_disk_set_capacity(f->disk, space.bytes_total - space.bytes_free + (128u << 10));
+    for (i = 0; i < 2000; i++) {
+        ps_err err = ps_write(t, PS_SPACE_IMAGE, 0, page, sizeof(page), 0, NULL);
+
+        if (err == PS_ERR_NOSPC)
+            refused++;
+        else
+            ok(err);
+    }
+    assert_int_equal(refused, 0); /* without threads the writer's own checkpoint makes room */
+    ps_table_unref(t);
+    crash(f, SIM_CRASH_DROP);
+    close_store(f);
+    sim_disk_free(f->disk);
+    free(f);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -512,7 +577,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(pages_of_a_mebibyte_take_writes_of_a_mebibyte, setup_1m,
                                         teardown),
         T(write_of_the_largest_size_is_taken_wherever_it_goes),
+        T(refused_options_leave_a_closed_store_closed),
         T(failed_sync_poisons_the_store_and_recovery_brings_it_back),
+        cmocka_unit_test(log_on_a_full_disk_is_used_again_after_a_checkpoint),
     };
 
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
