@@ -541,7 +541,7 @@ static void random_group(struct group_test *t, struct ps_txn_log *txn)
 
         for (writes = (uint32_t)rand() % 8; writes > 0; writes--) {
             uint32_t off = 24 + (uint32_t)rand() % (FX_PAGE_SIZE - 24);
-            uint32_t len = (uint32_t)rand() % (rand() % 4 ? 40 : 2000);
+            uint32_t len = 1 + (uint32_t)rand() % (rand() % 4 ? 40 : 2000);
 
             len = len < FX_PAGE_SIZE - off ? len : FX_PAGE_SIZE - off;
             memset(ps_group_write(&t->g, page, off, len), rand() % 3 ? rand() : 0, len);
