@@ -104,12 +104,8 @@ static ps_err analyze_checkpoint(struct ps_analysis *a, const struct ps_record *
 static ps_err analyze_table(struct ps_analysis *a, const struct ps_record *rec)
 {
     const struct ps_table_body *body = rec->body;
-    uint32_t table;
+    const uint32_t table = ps_get32(body->table);
 
-    if (rec->body_len < sizeof(*body))
-        return ps_fail(PS_ERR_CORRUPT, "log: table record at %llu is too short",
-                       (unsigned long long)rec->pos);
-    table = ps_get32(body->table);
     if (a->next_table <= table)
         a->next_table = table + 1;
     if (rec->type != PS_TABLE_DROP)
@@ -120,9 +116,14 @@ static ps_err analyze_table(struct ps_analysis *a, const struct ps_record *rec)
     return PS_OK;
 }
 
-static ps_err analyze_record(struct ps_analysis *a, const struct ps_record *rec)
+static ps_err analyze_record(struct ps_analysis *a, const struct ps_record *rec, uint32_t page_size)
 {
+    ps_err err;
+
     a->records++;
+    err = ps_record_check(rec, page_size);
+    if (err)
+        return err;
     if (rec->rm == PS_RM_LOG && rec->type == PS_LOG_CHECKPOINT)
         return analyze_checkpoint(a, rec);
     if (rec->rm == PS_RM_TABLE)
@@ -155,7 +156,7 @@ ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
                           (unsigned long long)control->redo_lsn);
             break;
         }
-        err = analyze_record(&a, &rec);
+        err = analyze_record(&a, &rec, control->page_size);
         if (err)
             break;
         if (ops && ops->progress && a.records % 1024 == 0)

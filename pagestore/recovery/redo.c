@@ -90,13 +90,6 @@ static void redo_bytes(struct redo *r, const struct ps_record *rec, const struct
     ps_pool_changed(r->pool, page, rec->group_lsn);
 }
 
-static bool ref_fits(const struct ps_ref *ref, uint32_t page_size)
-{
-    if (ref->flags & PS_REF_IMAGE)
-        return ref->len == page_size && ref->after_len <= page_size;
-    return ref->after_len == ref->len && ref->len <= page_size && ref->off <= page_size - ref->len;
-}
-
 static ps_err redo_ref(struct redo *r, const struct ps_record *rec, const struct ps_ref *ref)
 {
     const struct ps_format *table_fmt = ps_format_by_id(ref->flags >> PS_REF_FORMAT_SHIFT);
@@ -108,9 +101,6 @@ static ps_err redo_ref(struct redo *r, const struct ps_record *rec, const struct
 
     if (is_dropped(r->a, ref->table))
         return PS_OK;
-    if (!table_fmt || ref->fork > PS_FORK_MAP || !ref_fits(ref, ps_pool_page_size(r->pool)))
-        return ps_fail(PS_ERR_CORRUPT, "log: record at %llu has a reference that fits no page",
-                       (unsigned long long)rec->pos);
     err = r->ops->table_seen(r->ops->ctx, ref->table, ref->fork == PS_FORK_DATA ? table_fmt : NULL);
     if (err)
         return err;

@@ -111,6 +111,29 @@ static ps_err append_abort(struct ps_group_env *env, struct ps_txns *txns, struc
     return PS_OK;
 }
 
+/* The record at pos, if it is the transaction's and leads back: each step of undo goes further
+ * towards the log's beginning, so that it ends. */
+static ps_err read_record(struct ps_group_env *env, const struct ps_txn_entry *e, uint64_t pos,
+                          uint8_t **buf, size_t *buf_len, struct ps_record *ret)
+{
+    ps_err err;
+
+    err = ps_wal_read_at(env->wal, pos, buf, buf_len, ret);
+    if (!err)
+        err = ps_record_check(ret, ps_pool_page_size(env->pool));
+    if (err)
+        return err;
+    if (ret->txn != e->log.id)
+        return ps_fail(PS_ERR_CORRUPT, "log: record at %llu is not transaction %llu's",
+                       (unsigned long long)pos, (unsigned long long)e->log.id);
+    if (ret->txn_prev >= pos || ret->undo_next >= pos)
+        return ps_fail(PS_ERR_CORRUPT,
+                       "log: record at %llu: what to undo next, at %llu or %llu, is not before it",
+                       (unsigned long long)pos, (unsigned long long)ret->txn_prev,
+                       (unsigned long long)ret->undo_next);
+    return PS_OK;
+}
+
 ps_err ps_undo(struct ps_group_env *env, struct ps_txns *txns, struct ps_txn_entry *e,
                const struct ps_recovery_ops *ops)
 {
@@ -123,14 +146,9 @@ ps_err ps_undo(struct ps_group_env *env, struct ps_txns *txns, struct ps_txn_ent
     if (!pos)
         return PS_OK; /* it logged nothing */
     while (pos && !err) {
-        err = ps_wal_read_at(env->wal, pos, &buf, &buf_len, &rec);
+        err = read_record(env, e, pos, &buf, &buf_len, &rec);
         if (err)
             break;
-        if (rec.txn != e->log.id) {
-            err = ps_fail(PS_ERR_CORRUPT, "log: record at %llu is not transaction %llu's",
-                          (unsigned long long)pos, (unsigned long long)e->log.id);
-            break;
-        }
         if (rec.rm == PS_RM_PAGE && rec.type == PS_PAGE_CLR) {
             pos = rec.undo_next;
             continue;

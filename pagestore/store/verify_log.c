@@ -17,6 +17,13 @@ struct log_pass {
     uint64_t records;    /* from needed_pos on */
 };
 
+static struct ps_place segment_place(const struct ps_verifier *v, uint64_t pos, char *buf,
+                                     size_t len)
+{
+    snprintf(buf, len, "%s/%016" PRIx64, PS_WAL_DIR, pos / v->control.segment_size);
+    return (struct ps_place){.file = buf, .page = -1, .offset = pos % v->control.segment_size};
+}
+
 /* --- what a crashed store's log will do --------------------------------------------------- */
 
 static ps_err note_table(struct ps_verifier *v, const struct ps_record *rec)
@@ -25,13 +32,10 @@ static ps_err note_table(struct ps_verifier *v, const struct ps_record *rec)
     struct ps_verify_table table = {.seq = rec->lsn, .dropped = rec->type == PS_TABLE_DROP};
     size_t name_len;
 
-    /* What does not fit is sound by its checksum, so of a kind that is not known here. */
-    if (rec->body_len < sizeof(*body))
-        return PS_OK;
     name_len = ps_get16(body->name_len);
     if (name_len > PS_TABLE_NAME_MAX || rec->body_len - sizeof(*body) < name_len ||
-        ps_get32(body->table) == 0 || !ps_format_by_id(body->format))
-        return PS_OK;
+        !ps_format_by_id(body->format))
+        return PS_OK; /* sound by its checksum, so of a kind that is not known here */
     table.entry.table = ps_get32(body->table);
     table.entry.format = body->format;
     table.entry.type = body->type;
@@ -59,10 +63,17 @@ static ps_err note_images(struct ps_verifier *v, const struct ps_record *rec)
 static ps_err note_record(struct log_pass *pass, const struct ps_record *rec)
 {
     struct ps_verifier *v = pass->v;
+    char file[64];
+    struct ps_place place;
 
     if (rec->pos < pass->needed_pos)
         return PS_OK;
     pass->records++;
+    if (ps_record_check(rec, v->page_size)) {
+        place = segment_place(v, rec->pos, file, sizeof(file));
+        ps_verify_report(v, PS_FAULT, &place, "log", "%s", ps_message());
+        return PS_OK;
+    }
     if (!v->crashed || rec->pos < v->control.redo_lsn)
         return PS_OK;
     if (rec->rm == PS_RM_TABLE)
@@ -71,13 +82,6 @@ static ps_err note_record(struct log_pass *pass, const struct ps_record *rec)
 }
 
 /* --- reading it --------------------------------------------------------------------------- */
-
-static struct ps_place segment_place(const struct ps_verifier *v, uint64_t pos, char *buf,
-                                     size_t len)
-{
-    snprintf(buf, len, "%s/%016" PRIx64, PS_WAL_DIR, pos / v->control.segment_size);
-    return (struct ps_place){.file = buf, .page = -1, .offset = pos % v->control.segment_size};
-}
 
 /* Reads from pos to the log's end. PS_OK, or an error that is about memory; *ret_end_err is how
  * the log ended: PS_ERR_NOENT soundly. */
