@@ -177,6 +177,7 @@ static long lock_holder(int fd)
 int pc_lock_files(const struct pc_target *t, bool exclusive, int *ret_fd)
 {
     char path[PATH_MAX];
+    struct stat st;
     int fd, n;
 
     assert(!pc_mounted(t));
@@ -184,11 +185,15 @@ int pc_lock_files(const struct pc_target *t, bool exclusive, int *ret_fd)
     n = snprintf(path, sizeof(path), "%s/%s", t->store, LOCK_FILE);
     if (n < 0 || (size_t)n >= sizeof(path))
         return pc_error("%s: path is too long", t->store);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not be waited for */
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return PC_OK;
     if (fd < 0)
         return pc_error("%s: %s", path, strerror(errno));
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return pc_error("%s: not a regular file", path);
+    }
     if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
             pc_error("%s: store is in use by pid %ld", t->store, lock_holder(fd));
