@@ -33,6 +33,12 @@ uint32_t ps_catalog_encode(const struct ps_catalog_entry *entry, void *buf)
     return (uint32_t)(sizeof(item) + name_len);
 }
 
+static bool is_catalog_itself(const struct ps_catalog_entry *entry)
+{
+    return entry->table == PS_CATALOG_ID && strcmp(entry->name, PS_CATALOG_NAME) == 0 &&
+           entry->format == PS_FORMAT_NATIVE && entry->type == PS_PAGE_SLOTTED;
+}
+
 ps_err ps_catalog_decode(const void *buf, size_t len, struct ps_catalog_entry *ret)
 {
     struct ps_catalog_entry entry = {0};
@@ -56,6 +62,13 @@ ps_err ps_catalog_decode(const void *buf, size_t len, struct ps_catalog_entry *r
     if (entry.table == 0 || !ps_format_by_id(item.format) || item.type > PS_PAGE_SLOTTED)
         return ps_fail(PS_ERR_CORRUPT, "catalog item of '%s': table id %u, format %u, type %u",
                        entry.name, entry.table, item.format, item.type);
+    if ((entry.table == PS_CATALOG_ID || strcmp(entry.name, PS_CATALOG_NAME) == 0) &&
+        !is_catalog_itself(&entry))
+        return ps_fail(
+            PS_ERR_CORRUPT,
+            "catalog item of table %u '%s', format %u, type %u: the catalog is table %u '%s', "
+            "native and slotted",
+            entry.table, entry.name, item.format, item.type, PS_CATALOG_ID, PS_CATALOG_NAME);
     if (ps_table_name_check(entry.name))
         return ps_fail_in(PS_ERR_CORRUPT, "catalog item of table %u", entry.table);
     *ret = entry;
