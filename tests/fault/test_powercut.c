@@ -412,7 +412,7 @@ static void run_start(struct run *r, uint64_t seed)
 
 static void run_stop(struct run *r)
 {
-    ps_store_abandon(r->work.store);
+    work_abandon(&r->work, r->disk);
     work_deinit(&r->work);
     sim_disk_free(r->disk);
 }
@@ -524,8 +524,7 @@ static void recovery_appends_to_the_log_only_under_a_new_durable_incarnation(voi
     run_start(r, 6);
     for (i = 0; i < 80; i++)
         assert_int_equal(work_step(&r->work), PS_OK);
-    ps_store_abandon(r->work.store);
-    work_store_gone(&r->work);
+    work_abandon(&r->work, r->disk);
     sim_disk_crash(r->disk, SIM_CRASH_SAMPLE, 1);
     assert_int_equal(ps_control_read(sim_disk_io(r->disk), &control, NULL), PS_OK);
     look.before = control.incarnation;

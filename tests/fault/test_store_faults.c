@@ -58,7 +58,7 @@ static void start(struct run *r, uint64_t seed)
 static void stop(struct run *r)
 {
     if (r->work.store)
-        ps_store_abandon(r->work.store);
+        work_abandon(&r->work, r->disk);
     work_deinit(&r->work);
     sim_disk_free(r->disk);
 }
@@ -141,10 +141,8 @@ static void close_sound(struct run *r)
     const struct ps_verify_options opts = {
         .report = report_fault, .ctx = &faults, .io_given = sim_disk_io(r->disk)};
     struct ps_verify_result result;
-    struct ps_store *store = r->work.store;
 
-    work_store_gone(&r->work);
-    must(r, ps_store_close(store), "close");
+    must(r, work_close(&r->work), "close");
     must(r, ps_verify("sim", &opts, &result), "verify");
     if (faults || result.needs_recovery)
         fail_msg("seed %" PRIu64 ": %u faults after closing", r->seed, faults);
@@ -154,8 +152,7 @@ static void crash_and_expect(struct run *r, enum sim_crash_mode mode)
 {
     struct store_state got;
 
-    ps_store_abandon(r->work.store);
-    work_store_gone(&r->work);
+    work_abandon(&r->work, r->disk);
     sim_disk_crash(r->disk, mode, random_next(&r->choices));
     must(r, work_open_store(r->disk, &r->work.store), "recovery");
     must(r, store_digest(r->work.store, &got), "read");

@@ -66,10 +66,32 @@ void work_deinit(struct store_work *w)
     free(w->buf);
 }
 
-void work_store_gone(struct store_work *w)
+/* Gives the handles back, whatever abort says: the store or its disk are at their end. */
+static void drop_txns(struct store_work *w)
 {
+    uint32_t i;
+
+    for (i = 0; i < WORK_TXNS; i++)
+        if (w->txns[i].txn)
+            (void)ps_txn_abort(w->txns[i].txn);
     memset(w->txns, 0, sizeof(w->txns));
+}
+
+void work_abandon(struct store_work *w, struct sim_disk *disk)
+{
+    sim_disk_cut_at(disk, sim_disk_op_count(disk));
+    drop_txns(w);
+    ps_store_abandon(w->store);
     w->store = NULL;
+}
+
+ps_err work_close(struct store_work *w)
+{
+    struct ps_store *store = w->store;
+
+    drop_txns(w);
+    w->store = NULL;
+    return ps_store_close(store);
 }
 
 void work_ack(struct store_work *w)

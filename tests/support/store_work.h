@@ -5,8 +5,8 @@
  * pages made and freed; truncate, punch, allocate; items; create, drop, rename; transactions that
  * commit and abort; syncs, checkpoints and steps of the background tasks.
  *
- * Ownership  the store belongs to the caller, who sets it before each run of steps and, once it is
- *            gone, says so by work_store_gone.
+ * Ownership  the store belongs to the work from when the caller sets it, until work_abandon or
+ *            work_close.
  * Locking    none: one thread.
  * Errors     a step returns what the engine's call returned; the model is then as if it had not
  *            been made.
@@ -58,8 +58,10 @@ PS_MUST_USE ps_err work_open_store(struct sim_disk *disk, struct ps_store **ret)
 
 void work_init(struct store_work *w, uint64_t seed);
 void work_deinit(struct store_work *w);
-/* The store crashed or was abandoned: its transactions are gone. */
-void work_store_gone(struct store_work *w);
+/* The power goes: nothing more reaches the disk, and the store is given up. */
+void work_abandon(struct store_work *w, struct sim_disk *disk);
+/* Transactions that are open are aborted. */
+PS_MUST_USE ps_err work_close(struct store_work *w);
 
 PS_MUST_USE ps_err work_step(struct store_work *w);
 /* Everything until now is acknowledged. */
