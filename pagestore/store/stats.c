@@ -1,6 +1,7 @@
 /*
  * stats.c - counters, settings and the log as text.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,17 +233,22 @@ ps_err ps_parse_size(const char *arg, uint64_t *ret)
     static const char units[] = "KMGT";
     unsigned long long v;
     const char *unit;
+    unsigned shift = 0;
     char *end;
 
+    errno = 0;
     v = strtoull(arg, &end, 10);
-    if (arg[0] < '0' || arg[0] > '9' || end == arg)
+    if (arg[0] < '0' || arg[0] > '9')
         return ps_fail(PS_ERR_INVAL, "'%s' is not a size", arg);
     if (*end) {
         unit = strchr(units, *end & ~0x20);
-        if (!unit || end[1] || v > UINT64_MAX >> (10 * (unit - units + 1)))
+        if (!unit || end[1])
             return ps_fail(PS_ERR_INVAL, "'%s' is not a size (K, M, G and T are units)", arg);
-        v <<= 10 * (unit - units + 1);
+        shift = 10 * (unsigned)(unit - units + 1);
     }
+    if (errno == ERANGE || v > UINT64_MAX >> shift)
+        return ps_fail(PS_ERR_RANGE, "'%s' is more than 64 bits hold", arg);
+    v <<= shift;
     *ret = v;
     return PS_OK;
 }

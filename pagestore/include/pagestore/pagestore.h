@@ -146,7 +146,7 @@ struct ps_store_space {
 };
 PS_MUST_USE ps_err ps_store_space(struct ps_store *store, struct ps_store_space *ret);
 
-/* "64M" -> bytes; K, M, G, T. PS_ERR_INVAL. */
+/* "64M" -> bytes; K, M, G, T. PS_ERR_INVAL; PS_ERR_RANGE: 64 bits do not hold it. */
 PS_MUST_USE ps_err ps_parse_size(const char *text, uint64_t *ret);
 
 #endif
