@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,13 +26,34 @@ struct program {
     struct pfs_options opts;
     int report_fd; /* of the parent that waits, -1 in the foreground */
     bool shows_progress;
+    /* While it opens the store, the main thread keeps back the last error it was told: it may be
+     * why the store is refused. The main thread alone looks at the last two. */
+    pthread_t main_thread;
+    bool opening;
+    char *held;
 };
 
 /* --- what the store tells ----------------------------------------------------------------- */
 
+/* Says the error that was kept back, unless the refusal that follows says it again. */
+static void let_held_go(struct program *p, const char *refusal)
+{
+    if (p->held && !strstr(refusal, p->held))
+        pfs_log(PS_MSG_ERROR, "%s", p->held);
+    free(p->held);
+    p->held = NULL;
+}
+
 static void on_message(void *ctx, enum ps_message_level level, const char *text)
 {
-    (void)ctx;
+    struct program *p = ctx;
+
+    if (pthread_equal(pthread_self(), p->main_thread) && p->opening) {
+        let_held_go(p, text);
+        p->held = level == PS_MSG_ERROR ? strdup(text) : NULL;
+        if (p->held)
+            return;
+    }
     pfs_log(level, "%s", text);
 }
 
@@ -69,7 +91,20 @@ static void on_progress(void *ctx, const char *phase, uint64_t done, uint64_t to
 
 /* --- starting ----------------------------------------------------------------------------- */
 
-static bool open_store(struct program *p)
+/* The library's own words, which may name the store already. */
+static void say_refusal(const char *source)
+{
+    const char *why = ps_message();
+    size_t len = strlen(source);
+
+    if (strncmp(why, source, len) == 0 && why[len] == ':')
+        pfs_say("%s", why);
+    else
+        pfs_say("%s: %s", source, why);
+}
+
+/* The exit status that stands for it: a wrong value of an option is wrong usage. */
+static int open_store(struct program *p)
 {
     struct ps_store_options *o = &p->opts.store;
     ps_err err;
@@ -81,11 +116,17 @@ static bool open_store(struct program *p)
     err = pfs_inodes_create(&p->fs.inodes);
     if (!err)
         err = pfs_notify_create(&p->fs, &p->fs.notify);
-    if (!err)
+    if (!err) {
+        p->opening = true;
         err = ps_store_open(p->opts.source, o, &p->fs.store);
+        p->opening = false;
+        let_held_go(p, err ? ps_message() : "");
+    }
     if (err)
-        pfs_say("%s: %s", p->opts.source, ps_message());
-    return !err;
+        say_refusal(p->opts.source);
+    if (err == PS_ERR_INVAL)
+        return PFS_EXIT_USAGE;
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* The source becomes absolute, as the daemon leaves the current folder. */
@@ -228,20 +269,39 @@ static bool close_store(struct program *p)
 
 /* --- the whole ---------------------------------------------------------------------------- */
 
-static bool run(struct program *p)
+/* Returns the exit status. */
+static int run(struct program *p)
 {
-    bool ok = pfs_mountpoint_prepare(p->opts.mountpoint) && open_store(p) && mount_session(p);
+    int status = EXIT_FAILURE;
 
-    if (ok)
-        ok = serve(p);
+    if (pfs_mountpoint_prepare(p->opts.mountpoint, p->opts.source))
+        status = open_store(p);
+    if (!status && !(mount_session(p) && serve(p)))
+        status = EXIT_FAILURE;
     stop_notifier(p);
     fuse_session_unmount(p->fs.session);
     close_handles(&p->fs);
-    return close_store(p) && ok;
+    if (!close_store(p) && !status)
+        status = EXIT_FAILURE;
+    return status;
+}
+
+/* A table is two open files: as many as the system lets us have. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        pfs_log(PS_MSG_WARNING, "cannot raise the limit of open files: %s", strerror(errno));
 }
 
 static void init(struct program *p)
 {
+    raise_file_limit();
+    p->main_thread = pthread_self();
     p->report_fd = -1;
     p->shows_progress = isatty(STDERR_FILENO);
     p->fs.opts = &p->opts;
@@ -278,8 +338,8 @@ static int mount_and_serve(struct program *p, struct fuse_args *args)
         pfs_say("%s: %s", p->opts.source, strerror(errno));
     else if (!make_session(p, args))
         status = PFS_EXIT_USAGE;
-    else if (start_daemon(p) && run(p))
-        status = EXIT_SUCCESS;
+    else if (start_daemon(p))
+        status = run(p);
     deinit(p);
     return status;
 }

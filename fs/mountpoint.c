@@ -1,6 +1,7 @@
 #include "fs/mountpoint.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -39,7 +40,34 @@ static bool is_dead(const char *path)
     return statfs(path, &fs) != 0 && errno == ENOTCONN;
 }
 
-bool pfs_mountpoint_prepare(const char *path)
+/* Is path, absolute, the folder itself or something below it? */
+static bool is_within(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+
+    if (folder[len - 1] == '/') /* the root */
+        return true;
+    return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* A mount would hide the store it shows, or stand where the store keeps its files. */
+static bool check_apart(const char *path, const char *source)
+{
+    char *dir = realpath(path, NULL);
+    bool apart = dir && !is_within(dir, source) && !is_within(source, dir);
+
+    if (!dir)
+        pfs_say("mount point %s: %s", path, strerror(errno));
+    else if (strcmp(dir, source) == 0)
+        pfs_say("mount point %s: is the source itself", path);
+    else if (!apart)
+        pfs_say("mount point %s: %s the source %s", path,
+                is_within(dir, source) ? "lies inside" : "contains", source);
+    free(dir);
+    return apart;
+}
+
+bool pfs_mountpoint_prepare(const char *path, const char *source)
 {
     struct stat st;
     int failed;
@@ -51,5 +79,5 @@ bool pfs_mountpoint_prepare(const char *path)
         pfs_say("mount point %s: %s", path, strerror(failed ? errno : ENOTDIR));
         return false;
     }
-    return true;
+    return check_apart(path, source);
 }

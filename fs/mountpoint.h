@@ -6,7 +6,8 @@
 
 #include <stdbool.h>
 
-/* Takes away a dead mount at path; then path must be a folder. False: said why on stderr. */
-bool pfs_mountpoint_prepare(const char *path);
+/* Takes away a dead mount at path; then path must be a folder, and neither it nor source (which is
+ * absolute) lie within the other. False: said why on stderr. */
+bool pfs_mountpoint_prepare(const char *path, const char *source);
 
 #endif

@@ -64,6 +64,8 @@ static void op_init(void *data, struct fuse_conn_info *conn)
     size_t write_max = ps_write_max(fs->store) / REQUEST_ALIGN * REQUEST_ALIGN;
 
     conn->max_write = write_max < REQUEST_MAX ? (unsigned)write_max : REQUEST_MAX;
+    if (fs->opts->max_read) /* as the mount option says, or libfuse gives up */
+        conn->max_read = fs->opts->max_read;
     conn->max_background = BACKGROUND_MAX;
     conn->congestion_threshold = BACKGROUND_MAX / 4 * 3;
     conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS);

@@ -15,6 +15,8 @@
 #define THREADS_DEFAULT 128u
 #define THREADS_MIN 4u
 #define THREADS_MAX 4096u
+#define READ_MIN 4096u
+#define READ_MAX (1u << 20)
 
 enum key {
     KEY_HELP,
@@ -51,6 +53,7 @@ static const struct fuse_opt spec[] = {
     KEY("wal_images=", KEY_OURS),
     KEY("kernel_cache", KEY_OURS),
     KEY("ro", KEY_OURS),
+    KEY("max_read=", KEY_OURS),
     KEY("remount", KEY_REMOUNT),
     /* mount(8) and fstab talk among themselves with these. */
     IGNORE("auto"),
@@ -76,7 +79,11 @@ static bool bad_value(const char *name, const char *value, const char *want)
 
 static bool set_size(const char *name, const char *value, uint64_t *ret)
 {
-    if (ps_parse_size(value, ret) != PS_OK || *ret == 0)
+    ps_err err = ps_parse_size(value, ret);
+
+    if (err == PS_ERR_RANGE)
+        return bad_value(name, value, "a size that 64 bits hold");
+    if (err || *ret == 0)
         return bad_value(name, value, "a size, like 64M");
     return true;
 }
@@ -149,6 +156,8 @@ static bool set_ours(struct pfs_options *o, const char *name, const char *value)
         return set_choice(name, value, "eio", "serve", &o->store.serve_corrupt);
     if (strcmp(name, "threads") == 0)
         return set_number(name, value, THREADS_MIN, THREADS_MAX, &o->threads);
+    if (strcmp(name, "max_read") == 0)
+        return set_number(name, value, READ_MIN, READ_MAX, &o->max_read);
     if (strcmp(name, "wal_images") == 0) {
         if (!set_choice(name, value, "after", "both", &both))
             return false;
@@ -175,12 +184,22 @@ static bool take_ours(struct pfs_options *o, const char *arg)
 
 static bool take_word(struct pfs_options *o, const char *arg)
 {
+    if (!arg[0]) {
+        pfs_say("%s is an empty name (see pagefs --help)", o->source ? "MNT" : "SOURCE");
+        return false;
+    }
     if (!o->source)
         return set_string(&o->source, arg);
     if (!o->mountpoint)
         return set_string(&o->mountpoint, arg);
     pfs_say("too many arguments: '%s' (see pagefs --help)", arg);
     return false;
+}
+
+/* What is ours and the kernel is to know too. */
+static bool is_for_kernel(const char *arg)
+{
+    return strcmp(arg, "ro") == 0 || strncmp(arg, "max_read=", strlen("max_read=")) == 0;
 }
 
 /* fuse_opt_proc_t: -1 error, 0 taken, 1 left for FUSE. */
@@ -206,7 +225,7 @@ static int take(void *data, const char *arg, int key, struct fuse_args *rest)
     case KEY_OURS:
         if (!take_ours(o, arg))
             return -1;
-        return strcmp(arg, "ro") == 0 ? 1 : 0; /* the kernel is to know it too */
+        return is_for_kernel(arg) ? 1 : 0;
     case KEY_REMOUNT:
         pfs_say("remount is not possible: unmount, then mount with the new options");
         return -1;
@@ -276,6 +295,7 @@ void pfs_options_help(void)
         "  ro                     read-only\n"
         "  kernel_cache           let the kernel cache what it has read\n"
         "  threads=N              requests worked on at a time (%u)\n"
+        "  max_read=BYTES         of one read request, from 4096 to 1048576\n"
         "  allow_other, ...       FUSE's own: see mount.fuse3(8)\n"
         "\n"
         "Unmount with `umount MNT`, or `fusermount3 -u MNT` as a user.\n",

@@ -20,6 +20,7 @@ struct pfs_options {
     bool fsync_log_only;
     bool kernel_cache;
     unsigned threads;
+    unsigned max_read; /* of one request, 0: as the kernel likes */
     /* Options as the library takes them; strings in it belong to this struct. */
     struct ps_store_options store;
     char *policy, *io;

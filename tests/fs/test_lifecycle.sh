@@ -18,22 +18,49 @@ check "--help and --version exit with 0" \
 check "wrong usage is one line and exit status 2" refused 2 '^pagefs: usage' pagefs
 check "too many arguments are refused" refused 2 'too many' pagefs a b c
 for option in pool=none pool=0 policy fsync=never wal_delay=-1 wal_delay=x max_wal= \
-    checkpoint_timeout=0 io=mmapped on_corrupt=skip threads=0 wal_images=no remount; do
-    check "-o $option is refused" refused 2 '^pagefs: ' pagefs -o "$option" "$store" "$mnt"
+    checkpoint_timeout=0 io=mmapped on_corrupt=skip threads=0 wal_images=no remount \
+    policy=magic pool=1K pool=100T max_wal=1 max_read=4095 max_read=x; do
+    check "-o $option is refused" refused 2 "^pagefs: .*${option%=*}" \
+        pagefs -o "$option" "$store" "$mnt"
 done
-check "an option that nobody knows is refused" \
-    refused 2 '^pagefs: unknown option.*faults' pagefs -o faults "$store" "$mnt"
-check "a policy that nobody knows is refused" \
-    refused 1 '^pagefs: .*policy' pagefs -o policy=magic "$store" "$mnt"
+for size in 99999999999999999999 99999999999G; do
+    check "-o pool=$size is said to be more than 64 bits" \
+        refused 2 '64 bits' pagefs -o "pool=$size" "$store" "$mnt"
+done
+for option in "-o faults" -x --foo; do
+    check "$option, that nobody knows, is refused" \
+        refused 2 "^pagefs: unknown option.*${option#-o }" pagefs $option "$store" "$mnt"
+done
+check "a wrong value leaves the store as it is" \
+    sh 'mounted && unmounted && cp -r "$store" "$work/was" && ! mounted -o policy=magic &&
+        ! mounted -o pool=1K && ! mounted -o max_wal=1 && diff -r --exclude lock "$store" "$work/was"'
+check "an empty name is refused" refused 2 'SOURCE is an empty name' pagefs "" "$mnt"
+check "an empty mount point is refused" refused 2 'MNT is an empty name' pagefs "$store" ""
 check "a source that is not there is refused" \
     refused 1 '^pagefs: .*/nowhere: No such file' pagefs "$work/nowhere" "$mnt"
 mkdir "$work/empty"
 check "a folder that is no store is refused" \
-    refused 1 '^pagefs: .*/empty: ' pagefs "$work/empty" "$mnt"
+    refused 1 '^pagefs: [^:]*/empty: not a page store: ' pagefs "$work/empty" "$mnt"
 check "a mount point that is not there is refused" \
     refused 1 '^pagefs: mount point .*/nowhere: No such file' pagefs "$store" "$work/nowhere"
 check "a mount point that is a file is refused" \
     refused 1 'Not a directory' pagefs "$store" "$store/lock"
+check "the source is not its own mount point" refused 1 'is the source itself' \
+    pagefs "$store" "$store"
+check "a mount point inside the source is refused" refused 1 'lies inside the source' \
+    pagefs "$store" "$store/tables"
+check "a mount point that contains the source is refused" refused 1 'contains the source' \
+    pagefs "$store" "$work"
+damage()
+{
+    rm -rf "$work/rotten" && cp -r "$store" "$work/rotten" &&
+        printf XXXX | dd of="$work/rotten/tables/$1" bs=1 seek=100 conv=notrunc status=none
+}
+for file in pages map; do
+    damage "1.$file"
+    check "a damaged catalog ($file) is one line, which says what is damaged" \
+        refused 1 "^pagefs: .*tables/1.$file page 0.*checksum" pagefs "$work/rotten" "$mnt"
+done
 
 new_store || exit 1
 check "the mount is usable at once, says what it is, and lets its descriptors go" \
@@ -108,6 +135,13 @@ check "-o kernel_cache serves reads from the kernel, and sees changes by other w
         [ "$(number c/stats page_reads)" = "$was" ] &&
         true_in_python "write(\"c/views/image\", b\"changed\", 1000)" && sleep 1.2 &&
         [ "$(dd if=c/0 bs=1 skip=1000 count=7 2>/dev/null)" = changed ] && unmounted'
+check "-o max_read is honoured" \
+    sh 'cd "$work" && mounted -o max_read=4096 && head -c 3000000 /dev/urandom >data &&
+        mkdir "$mnt/max_read" && cp data "$mnt/max_read/views/payload" &&
+        cmp data "$mnt/max_read/views/payload" && unmounted'
+check "a low soft limit of open files does not limit the tables" \
+    sh 'cd "$work" && (ulimit -Sn 64 && mounted) && mkdir "$mnt"/many{1..100} &&
+        touch "$mnt"/many{1..100}/0 && unmounted && mounted && rm -r "$mnt"/many* && unmounted'
 check "the smallest pool and few threads serve many clients" \
     true_in_python '
 os.chdir("/")
