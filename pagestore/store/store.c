@@ -286,7 +286,10 @@ static ps_err read_control(struct ps_store *s, struct ps_control *control)
     for (i = 0; i < 2; i++)
         if (report.copy_err[i])
             ps_store_say(s, PS_MSG_WARNING, "%s: copy %u is damaged (%s); the other one serves",
-                         PS_CONTROL_PATH, i, report.copy_why[i]);
+                         PS_CONTROL_PATH, i + 1, report.copy_why[i]);
+    if (report.differ[0])
+        ps_store_say(s, PS_MSG_WARNING, "%s: %s; the newer one serves", PS_CONTROL_PATH,
+                     report.differ);
     s->page_size = control->page_size;
     memcpy(s->uuid, control->uuid, sizeof(s->uuid));
     return PS_OK;
@@ -309,10 +312,6 @@ static ps_err analyze(struct ps_store *s, const struct ps_control *control)
     if (err)
         return err;
     s->was_clean = control->state == PS_STATE_CLEAN;
-    if (s->was_clean && s->recovered.end.last_lsn != control->end_lsn)
-        return ps_fail(PS_ERR_CORRUPT, "log: it ends at %llu (%s), and was closed at %llu",
-                       (unsigned long long)s->recovered.end.last_lsn, s->recovered.end.why,
-                       (unsigned long long)control->end_lsn);
     if (!s->was_clean && s->opts.read_only)
         return ps_fail(PS_ERR_READONLY,
                        "the store was not closed cleanly: it needs recovery, which writes");
@@ -329,53 +328,13 @@ static void want_flush(void *ctx)
     ps_background_want_flush(ctx);
 }
 
-/* From here on what is appended is of a new incarnation. */
-static ps_err open_log(struct ps_store *s, struct ps_control *control)
+/* What the pool is made with, but for the log. PS_ERR_INVAL: no pool can be. */
+static ps_err pool_options(struct ps_store *s, struct ps_pool_options *ret)
 {
-    struct ps_wal_reader_options reader;
-    ps_err err;
+    const struct ps_evict_ops *policy = ps_evict_by_name(s->opts.policy);
+    const uint64_t frames = s->opts.pool_bytes / s->page_size;
 
-    ps_reader_options(control, s->io, &reader);
-    control->incarnation++;
-    control->incarnation_lsn = s->recovered.end.end_pos;
-    control->state = PS_STATE_IN_USE;
-    control->written_us = ps_io_wall_us(s->io);
-    err = ps_control_write(s->io, control, &s->poison);
-    if (err)
-        return err;
-    return ps_wal_open(
-        &(struct ps_wal_options){
-            .io = s->io,
-            .poison = &s->poison,
-            .segment_size = control->segment_size,
-            .max_wal = s->opts.max_wal,
-            .store_tag = reader.store_tag,
-            .incarnation = control->incarnation,
-            .end_pos = s->recovered.end.end_pos,
-            .last_lsn = s->recovered.end.last_lsn,
-            .redo_lsn = control->redo_lsn,
-            .log_start_lsn = control->log_start_lsn,
-            .want_checkpoint = want_checkpoint,
-            .want_flush = want_flush,
-            .ctx = s,
-        },
-        &s->wal);
-}
-
-static ps_err open_pool(struct ps_store *s)
-{
-    struct ps_pool_options opts = {
-        .page_size = s->page_size,
-        .wal = s->wal,
-        .io = s->io,
-        .poison = &s->poison,
-        .trace = s->trace,
-        .policy = ps_evict_by_name(s->opts.policy),
-    };
-    uint64_t frames = s->opts.pool_bytes / s->page_size;
-    ps_err err;
-
-    if (!opts.policy)
+    if (!policy)
         return ps_fail(PS_ERR_INVAL, "policy=%s: there is no such policy", s->opts.policy);
     if ((s->io_is_ours && s->opts.pool_bytes < POOL_BYTES_MIN) || frames < POOL_PAGES_MIN)
         return ps_fail(PS_ERR_INVAL, "pool=%llu: must be at least 4M, and %u pages of %u",
@@ -383,8 +342,58 @@ static ps_err open_pool(struct ps_store *s)
     if (frames > INT32_MAX)
         return ps_fail(PS_ERR_INVAL, "pool=%llu: has more than %d pages",
                        (unsigned long long)s->opts.pool_bytes, INT32_MAX);
-    opts.frames = frames < POOL_FRAMES_MIN ? POOL_FRAMES_MIN : (uint32_t)frames;
-    err = ps_pool_create(&opts, &s->pool);
+    *ret = (struct ps_pool_options){
+        .page_size = s->page_size,
+        .frames = frames < POOL_FRAMES_MIN ? POOL_FRAMES_MIN : (uint32_t)frames,
+        .io = s->io,
+        .poison = &s->poison,
+        .trace = s->trace,
+        .policy = policy,
+    };
+    return PS_OK;
+}
+
+/* The options are checked before the control file is written: a store that refuses them is left as
+ * it was. From the write on what is appended is of a new incarnation. */
+static ps_err open_log(struct ps_store *s, struct ps_control *control)
+{
+    struct ps_wal_reader_options reader;
+    struct ps_wal_options opts;
+    ps_err err;
+
+    ps_reader_options(control, s->io, &reader);
+    opts = (struct ps_wal_options){
+        .io = s->io,
+        .poison = &s->poison,
+        .segment_size = control->segment_size,
+        .max_wal = s->opts.max_wal,
+        .store_tag = reader.store_tag,
+        .incarnation = control->incarnation + 1,
+        .end_pos = s->recovered.end.end_pos,
+        .last_lsn = s->recovered.end.last_lsn,
+        .redo_lsn = control->redo_lsn,
+        .log_start_lsn = control->log_start_lsn,
+        .want_checkpoint = want_checkpoint,
+        .want_flush = want_flush,
+        .ctx = s,
+    };
+    err = ps_wal_options_check(&opts);
+    if (err)
+        return err;
+    control->incarnation = opts.incarnation;
+    control->incarnation_lsn = opts.end_pos;
+    control->state = PS_STATE_IN_USE;
+    control->written_us = ps_io_wall_us(s->io);
+    err = ps_control_write(s->io, control, &s->poison);
+    return err ? err : ps_wal_open(&opts, &s->wal);
+}
+
+static ps_err open_pool(struct ps_store *s, struct ps_pool_options *opts)
+{
+    ps_err err;
+
+    opts->wal = s->wal;
+    err = ps_pool_create(opts, &s->pool);
     if (err)
         return err;
     s->provider.ops = &ps_table_provider;
@@ -417,6 +426,9 @@ static ps_err on_table_seen(void *ctx, uint32_t table, const struct ps_format *f
 
     if (!t)
         return add_table(s, table, fmt);
+    if (fmt && t->fmt && t->fmt != fmt)
+        return ps_fail(PS_ERR_CORRUPT, "log: table %u has pages of format %s and of format %s",
+                       table, t->fmt->name, fmt->name);
     if (fmt)
         t->fmt = fmt;
     return PS_OK;
@@ -599,6 +611,7 @@ static ps_err check_is_store(struct ps_store *s)
 static ps_err open_layers(struct ps_store *s)
 {
     struct ps_control before, control = {0};
+    struct ps_pool_options pool = {0};
     ps_err err = open_io(s);
 
     if (!err) {
@@ -610,12 +623,14 @@ static ps_err open_layers(struct ps_store *s)
     if (!err)
         err = read_control(s, &control);
     if (!err)
+        err = pool_options(s, &pool);
+    if (!err)
         err = analyze(s, &control);
     before = control;
     if (!err && !s->opts.read_only)
         err = open_log(s, &control);
     if (!err)
-        err = open_pool(s);
+        err = open_pool(s, &pool);
     if (err)
         return err;
     ps_txns_init(&s->txns, s->recovered.next_txn);
