@@ -15,6 +15,7 @@
 
 #define CONTROL_MAGIC 0x4c52544354534750ull /* the bytes "PGSTCTRL" */
 #define COPY_COUNT 2
+#define SEGMENT_SIZE_MIN (16 * PS_IO_ALIGN)
 
 struct control_disk {        /* FORMAT.md section 1; a layout change bumps PS_CONTROL_VERSION */
     ps_le64 magic;           /* 00-07 */
@@ -113,12 +114,33 @@ static ps_err check_values(const struct ps_control *c)
         return ps_fail(PS_ERR_CORRUPT,
                        "page size %" PRIu32 " is not a power of two from 4096 to 1048576",
                        c->page_size);
-    if (c->segment_size == 0 || c->segment_size % PS_IO_ALIGN != 0)
+    if (c->segment_size < SEGMENT_SIZE_MIN || (c->segment_size & (c->segment_size - 1)) != 0)
         return ps_fail(PS_ERR_CORRUPT,
-                       "segment size %" PRIu32 " is not a multiple of %" PRIu32 " above 0",
-                       c->segment_size, PS_IO_ALIGN);
+                       "segment size %" PRIu32 " is not a power of two from %" PRIu32 " on",
+                       c->segment_size, SEGMENT_SIZE_MIN);
     if (c->state != PS_STATE_CLEAN && c->state != PS_STATE_IN_USE)
         return ps_fail(PS_ERR_CORRUPT, "state %" PRIu32 " is unknown", c->state);
+    return PS_OK;
+}
+
+ps_err ps_control_check_log(const struct ps_control *c)
+{
+    const bool clean = c->state == PS_STATE_CLEAN;
+
+    if (c->redo_lsn % PS_IO_ALIGN != 0 || c->incarnation_lsn % PS_IO_ALIGN != 0)
+        return ps_fail(PS_ERR_CORRUPT,
+                       "%s: no block of the log begins at %" PRIu64 " (redo LSN) or %" PRIu64
+                       " (incarnation LSN)",
+                       PS_CONTROL_PATH, c->redo_lsn, c->incarnation_lsn);
+    if (c->log_start_lsn > c->redo_lsn || c->redo_lsn >= c->durable_lsn)
+        return ps_fail(PS_ERR_CORRUPT,
+                       "%s: log start %" PRIu64 ", redo LSN %" PRIu64 " and durable LSN %" PRIu64
+                       " do not follow each other",
+                       PS_CONTROL_PATH, c->log_start_lsn, c->redo_lsn, c->durable_lsn);
+    if (clean && c->end_lsn != c->durable_lsn)
+        return ps_fail(PS_ERR_CORRUPT,
+                       "%s: closed at %" PRIu64 ", but the log is durable up to %" PRIu64,
+                       PS_CONTROL_PATH, c->end_lsn, c->durable_lsn);
     return PS_OK;
 }
 
@@ -146,14 +168,53 @@ static ps_err copy_check(const unsigned char *copy, size_t have, struct ps_contr
     return check_values(ret);
 }
 
-static ps_err read_bytes(struct ps_io *io, unsigned char *buf, size_t *ret_got)
+/* Bytes that have no meaning. */
+static bool has_reserved(const unsigned char *copy)
+{
+    struct control_disk d;
+    size_t i;
+
+    memcpy(&d, copy, sizeof(d));
+    if (ps_get32(d.zero) != 0)
+        return true;
+    for (i = sizeof(d); i < PS_CONTROL_COPY_LEN; i++)
+        if (copy[i] != 0)
+            return true;
+    return false;
+}
+
+/* Both copies are sound. A write renews the first, then the second: they are the same, or the first
+ * is one generation ahead. */
+static void compare_copies(const unsigned char *buf, const struct ps_control copies[COPY_COUNT],
+                           struct ps_control_report *report)
+{
+    const uint64_t first = copies[0].generation;
+    const uint64_t second = copies[1].generation;
+
+    if (first == second && memcmp(buf, buf + PS_CONTROL_COPY_LEN, PS_CONTROL_COPY_LEN) != 0)
+        snprintf(report->differ, sizeof(report->differ),
+                 "both copies are of generation %" PRIu64 ", and differ", first);
+    if (first != second && first != second + 1)
+        snprintf(report->differ, sizeof(report->differ),
+                 "copy 1 is of generation %" PRIu64 " and copy 2 of %" PRIu64
+                 ": no write leaves them so",
+                 first, second);
+}
+
+static ps_err read_bytes(struct ps_io *io, unsigned char *buf, size_t *ret_got,
+                         uint64_t *ret_trailing)
 {
     struct ps_io_file *file;
+    struct ps_io_stat st;
     ps_err err = io->ops->open(io, PS_CONTROL_PATH, PS_IO_RDONLY, &file);
 
     if (err)
         return err;
-    err = ps_io_read(file, buf, COPY_COUNT * PS_CONTROL_COPY_LEN, 0, ret_got);
+    err = io->ops->stat(file, &st);
+    if (!err)
+        err = ps_io_read(file, buf, COPY_COUNT * PS_CONTROL_COPY_LEN, 0, ret_got);
+    if (!err && st.size > COPY_COUNT * PS_CONTROL_COPY_LEN)
+        *ret_trailing = st.size - COPY_COUNT * PS_CONTROL_COPY_LEN;
     ps_io_close(file);
     return err;
 }
@@ -177,6 +238,8 @@ static ps_err choose(const struct ps_control copies[COPY_COUNT],
                        "copy 2 (byte %u): %s",
                        PS_CONTROL_PATH, report->copy_why[0], PS_CONTROL_COPY_LEN,
                        report->copy_why[1]);
+    if (report->differ[0] && copies[0].generation == copies[1].generation)
+        return ps_fail(PS_ERR_CORRUPT, "%s: %s", PS_CONTROL_PATH, report->differ);
     *ret = *best;
     return PS_OK;
 }
@@ -191,7 +254,7 @@ ps_err ps_control_read(struct ps_io *io, struct ps_control *ret, struct ps_contr
 
     if (!buf)
         return ps_fail(PS_ERR_NOMEM, "no memory to read %s", PS_CONTROL_PATH);
-    err = read_bytes(io, buf, &got);
+    err = read_bytes(io, buf, &got, &found.trailing);
     if (err)
         goto out_free;
     for (size_t i = 0; i < COPY_COUNT; i++) {
@@ -200,7 +263,11 @@ ps_err ps_control_read(struct ps_io *io, struct ps_control *ret, struct ps_contr
         found.copy_err[i] = copy_check(buf + start, got > start ? got - start : 0, &copies[i]);
         if (found.copy_err[i])
             snprintf(found.copy_why[i], sizeof(found.copy_why[i]), "%s", ps_message());
+        else
+            found.copy_has_reserved[i] = has_reserved(buf + start);
     }
+    if (!found.copy_err[0] && !found.copy_err[1])
+        compare_copies(buf, copies, &found);
     err = choose(copies, &found, ret);
     if (report)
         *report = found;

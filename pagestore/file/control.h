@@ -46,12 +46,20 @@ struct ps_control {
 /* What was found of the two copies; for verify. */
 struct ps_control_report {
     ps_err copy_err[2];
-    char copy_why[2][160]; /* "" when sound */
+    char copy_why[2][160];     /* "" when sound */
+    bool copy_has_reserved[2]; /* sound, but for bytes that have no meaning and are not zero */
+    char differ[160];          /* both are sound, and no write leaves them so; "" when one does */
+    uint64_t trailing;         /* bytes of the file behind the copies */
 };
 
-/* Reads the sound copy of the highest generation. report may be NULL. Also PS_ERR_NOENT. */
+/* Reads the sound copy of the highest generation. report may be NULL. Also PS_ERR_NOENT.
+ * PS_ERR_CORRUPT also where both copies are sound and of one generation, and differ. */
 PS_MUST_USE ps_err ps_control_read(struct ps_io *io, struct ps_control *ret,
                                    struct ps_control_report *report);
+
+/* Are the log positions possible, held against each other? Whether the log is there is for recovery
+ * to say. PS_ERR_CORRUPT. */
+PS_MUST_USE ps_err ps_control_check_log(const struct ps_control *control);
 
 /* Raises control->generation and writes both copies, a sync after each; makes the file, and its
  * name durable, if it is not there. The caller sets written_us. A failure after the first byte

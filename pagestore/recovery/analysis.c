@@ -146,6 +146,9 @@ ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
     struct ps_record rec;
     ps_err err;
 
+    err = ps_control_check_log(control);
+    if (err)
+        return err;
     ps_reader_options(control, io, &opts);
     err = ps_wal_reader_open(&opts, &reader);
     if (err)
@@ -167,6 +170,10 @@ ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
         err = a.records ? PS_OK
                         : ps_fail(PS_ERR_CORRUPT, "log: nothing at the redo point %llu (%s)",
                                   (unsigned long long)control->redo_lsn, a.end.why);
+    if (!err && control->state == PS_STATE_CLEAN && a.end.last_lsn != control->end_lsn)
+        err = ps_fail(PS_ERR_CORRUPT, "log: it ends at %llu (%s), and was closed at %llu",
+                      (unsigned long long)a.end.last_lsn, a.end.why,
+                      (unsigned long long)control->end_lsn);
     if (err) {
         ps_analysis_deinit(&a);
         return err;

@@ -57,6 +57,8 @@ struct ps_analysis {
     uint32_t dropped_count, dropped_cap;
 };
 
+/* What there is to recover, and whether it can be: opening and verify judge by it. PS_ERR_CORRUPT
+ * also where the control file contradicts itself, or its log. ops may be NULL. */
 PS_MUST_USE ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
                               const struct ps_recovery_ops *ops, struct ps_analysis *ret);
 void ps_analysis_deinit(struct ps_analysis *a);

@@ -121,7 +121,15 @@ static void report_control_copies(struct ps_verifier *v, const struct ps_control
         if (report->copy_err[i])
             ps_verify_report(v, PS_FAULT, &place, "control", "copy %u: %s", i + 1,
                              report->copy_why[i]);
+        if (report->copy_has_reserved[i])
+            ps_verify_report(v, PS_SUSPECT, &place, "control",
+                             "copy %u: bytes that have no meaning are not zero", i + 1);
     }
+    if (report->differ[0])
+        ps_verify_report(v, PS_FAULT, &place, "control", "%s", report->differ);
+    if (report->trailing > 0)
+        ps_verify_report(v, PS_SUSPECT, &place, "trailing", "%" PRIu64 " bytes behind the copies",
+                         report->trailing);
 }
 
 /* Fails when there is nothing here that could be a store, or none of a known version. */

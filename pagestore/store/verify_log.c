@@ -109,24 +109,57 @@ static ps_err read_from(struct log_pass *pass, uint64_t pos, ps_err *ret_end_err
     return *ret_end_err ? PS_OK : err;
 }
 
-/* The log from needed_pos on has been read as far as it goes; does it go as far as it must? */
-static void judge_end(struct log_pass *pass, ps_err end_err)
+/* The log from needed_pos on has been read as far as it goes. Would a store be opened on it? */
+static ps_err judge_end(struct log_pass *pass, ps_err end_err)
 {
     struct ps_verifier *v = pass->v;
     char file[64];
-    struct ps_place place = segment_place(v, pass->end.end_pos, file, sizeof(file));
+    const struct ps_place place = segment_place(v, pass->end.end_pos, file, sizeof(file));
+    struct ps_analysis analysis;
+    ps_err err;
 
-    if (end_err != PS_ERR_NOENT)
+    if (end_err != PS_ERR_NOENT) {
         ps_verify_report(v, PS_FAULT, &place, "log", "%s", ps_message());
-    else if (pass->records == 0)
-        ps_verify_report(v, PS_FAULT, &place, "log", "nothing at the redo point %" PRIu64 ": %s",
-                         v->control.redo_lsn, pass->end.why);
-    else if (!v->crashed && pass->end.last_lsn < v->control.end_lsn)
-        ps_verify_report(v, PS_FAULT, &place, "log",
-                         "ends at %" PRIu64 ", the store was closed at %" PRIu64 ": %s",
-                         pass->end.last_lsn, v->control.end_lsn, pass->end.why);
-    else
-        v->end_lsn = pass->end.last_lsn;
+        return PS_OK;
+    }
+    err = ps_analyze(v->io, &v->control, NULL, &analysis);
+    if (err == PS_ERR_NOMEM)
+        return err;
+    if (err) {
+        ps_verify_report(v, PS_FAULT, &place, "log", "%s", ps_message());
+        return PS_OK;
+    }
+    v->end_lsn = analysis.end.last_lsn;
+    ps_analysis_deinit(&analysis);
+    return PS_OK;
+}
+
+/* Segments are made whole, of their full length, before they have their name. */
+static ps_err check_segment(void *ctx, const char *name)
+{
+    struct ps_verifier *v = ctx;
+    struct ps_io_file *file = NULL;
+    struct ps_io_stat st = {0};
+    char path[300];
+    struct ps_place place = {.file = path, .page = -1};
+    ps_err err;
+
+    if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
+        return PS_OK;
+    snprintf(path, sizeof(path), "%s/%s", PS_WAL_DIR, name);
+    err = v->io->ops->open(v->io, path, PS_IO_RDONLY, &file);
+    if (!err)
+        err = v->io->ops->stat(file, &st);
+    ps_io_close(file);
+    place.offset = st.size;
+    if (err)
+        ps_verify_report(v, PS_FAULT, &place, "log", "%s", ps_message());
+    else if (st.size != v->control.segment_size)
+        ps_verify_report(v, st.size > v->control.segment_size ? PS_SUSPECT : PS_FAULT, &place,
+                         st.size > v->control.segment_size ? "trailing" : "log",
+                         "it has %" PRIu64 " bytes, a segment of this log has %" PRIu32, st.size,
+                         v->control.segment_size);
+    return PS_OK;
 }
 
 ps_err ps_verify_log(struct ps_verifier *v)
@@ -161,8 +194,10 @@ ps_err ps_verify_log(struct ps_verifier *v)
         if (err)
             return err;
     }
-    judge_end(&pass, end_err);
-    return PS_OK;
+    err = judge_end(&pass, end_err);
+    if (!err) /* a folder that is not there has been reported then */
+        (void)v->io->ops->list(v->io, PS_WAL_DIR, check_segment, v);
+    return err;
 }
 
 /* --- the log as text ---------------------------------------------------------------------- */

@@ -243,6 +243,23 @@ static void check_length(struct scan *s)
     }
 }
 
+static void check_map_length(struct scan *s)
+{
+    struct ps_io_stat st;
+    struct ps_place place = file_place(s, s->map_path, 0);
+    uint64_t rest;
+
+    if (s->map_file.file->io->ops->stat(s->map_file.file, &st) != PS_OK) {
+        ps_verify_report(s->v, PS_FAULT, &place, "io", "%s", ps_message());
+        return;
+    }
+    rest = st.size % s->v->page_size;
+    place.offset = st.size - rest;
+    if (rest > 0)
+        ps_verify_report(s->v, PS_SUSPECT, &place, "trailing",
+                         "%" PRIu64 " bytes at the end are no whole page", rest);
+}
+
 /* The first page from pages_end on that is not zero, or UINT64_MAX. */
 static uint64_t find_leftover(struct scan *s, uint64_t pages_end)
 {
@@ -285,6 +302,7 @@ static ps_err walk(struct scan *s)
     whole = s->covered >= PS_MAP_PAGES_MAX;
     cover(s, PS_MAP_PAGES_MAX, 0);
     check_length(s);
+    check_map_length(s);
     if (whole && !s->v->crashed)
         check_leftover(s, summary.end);
     return PS_OK;

@@ -219,8 +219,9 @@ static void impossible_values_are_corrupt_under_a_good_checksum(void **state)
         {40, 2048, "page size 2048 is not a power of two from 4096 to 1048576"},
         {40, 12288, "page size 12288 is not a power of two from 4096 to 1048576"},
         {40, 2097152, "page size 2097152 is not a power of two from 4096 to 1048576"},
-        {44, 0, "segment size 0 is not a multiple of 4096 above 0"},
-        {44, 5000, "segment size 5000 is not a multiple of 4096 above 0"},
+        {44, 0, "segment size 0 is not a power of two from 65536 on"},
+        {44, 32768, "segment size 32768 is not a power of two from 65536 on"},
+        {44, 69632, "segment size 69632 is not a power of two from 65536 on"},
         {48, 0, "state 0 is unknown"},
         {48, 3, "state 3 is unknown"},
     };
