@@ -107,8 +107,9 @@ void pfs_op_rename(fuse_req_t req, fuse_ino_t parent_ino, const char *name,
                    fuse_ino_t new_parent_ino, const char *new_name, unsigned flags)
 {
     struct pfs *fs = pfs_of(req);
-    struct pfs_object parent;
+    struct pfs_object parent, o;
     struct ps_table *table = NULL;
+    bool is_alias;
     int status = resolve_parent(req, parent_ino, new_name, &parent, &table);
 
     if (!status && (parent.id != PFS_NODE_ROOT || new_parent_ino != parent_ino))
@@ -117,6 +118,10 @@ void pfs_op_rename(fuse_req_t req, fuse_ino_t parent_ino, const char *name,
         status = EINVAL;
     if (!status)
         status = pfs_check_writable(fs, &parent);
+    if (!status)
+        status = pfs_object_lookup(fs->store, &parent, name, &o, &is_alias);
+    if (!status && o.id != PFS_NODE_TABLE)
+        status = EPERM;
     if (!status)
         status = pfs_errno(ps_table_rename(fs->store, name, new_name));
     fuse_reply_err(req, status);

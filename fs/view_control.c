@@ -56,17 +56,22 @@ static ps_err set_line(struct pfs *fs, char *line)
 static ps_err write_config(const struct pfs_subject *s, struct pfs_text *pending, const char *buf,
                            size_t len, unsigned flags, struct ps_cancel *cancel)
 {
-    char *text = strndup(buf, len);
+    char *text;
     char *rest = NULL;
     ps_err err = PS_OK;
 
     (void)pending, (void)flags, (void)cancel;
+    if (memchr(buf, '\0', len))
+        return ps_fail(PS_ERR_INVAL, "a setting has no NUL in it");
+    text = strndup(buf, len);
     if (!text)
         return ps_fail(PS_ERR_NOMEM, "no memory for a setting");
     for (char *line = strtok_r(text, "\n", &rest); line && !err; line = strtok_r(NULL, "\n", &rest))
         err = set_line(s->fs, line);
     free(text);
-    return err == PS_ERR_NOENT ? PS_ERR_INVAL : err;
+    if (err == PS_ERR_NOENT)
+        return PS_ERR_INVAL;
+    return err == PS_ERR_READONLY ? PS_ERR_WRONG_TYPE : err; /* EROFS would be said of the mount */
 }
 
 const struct pfs_view pfs_view_config = {PFS_SIZE_RENDER, .step = step_config,

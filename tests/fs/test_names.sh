@@ -42,6 +42,7 @@ check "mv renames a table with its pages" \
     sh 'mv users people && [ ! -e users ] && [ -e people/0 ] && mv people users'
 check "a table is not renamed over another" \
     sh 'mkdir other && fails_with EEXIST "os.rename(\"other\", \"users\")" && rmdir other'
+check "the engine's own room is not renamed" fails_with EPERM 'os.rename(".pagefs", "x")'
 check "page-files are not renamed" fails_with EPERM 'os.rename("users/0", "users/1")'
 check "a generated file is removed with success, and stays" \
     sh 'rm users/stats users/views/checksums && rm -r users/views && [ -e users/stats ] &&

@@ -45,11 +45,13 @@ check "config shows what is in force, and takes what can change" \
     sh '[ "$(number .pagefs/config pool)" = 4194304 ] && echo "wal_delay 77" >.pagefs/config &&
         [ "$(number .pagefs/config wal_delay)" = 77 ] && echo fsync=wal >.pagefs/config &&
         [ "$(number .pagefs/config fsync)" = wal ] && sync t && echo fsync checkpoint >.pagefs/config'
-check "a wrong line for config is EINVAL, a fixed setting EROFS" \
+check "a wrong line for config is EINVAL, a fixed setting EPERM" \
     sh 'fails_with EINVAL "write(\".pagefs/config\", b\"no_such 1\")" &&
         fails_with EINVAL "write(\".pagefs/config\", b\"wal_delay\")" &&
         fails_with EINVAL "write(\".pagefs/config\", b\"fsync never\")" &&
-        fails_with EROFS "write(\".pagefs/config\", b\"pool 1G\")"'
+        fails_with EINVAL "write(\".pagefs/config\", b\"wal_delay 5\\0\")" &&
+        fails_with EPERM "write(\".pagefs/config\", b\"pool 1G\")" &&
+        fails_with EPERM "write(\".pagefs/config\", b\"threads 7\")"'
 check "what is shown cannot be written, nor anything added" \
     sh 'fails_with EPERM "fd(\".pagefs/stats\", os.O_WRONLY)" &&
         fails_with EPERM "fd(\".pagefs/new\", os.O_CREAT)" && fails_with EPERM "os.rmdir(\".pagefs\")"'
