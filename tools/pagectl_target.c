@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "pagectl.h"
@@ -30,6 +31,14 @@ static bool mount_matches(const struct mntent *m, const char *path)
     return strcmp(source, path) == 0;
 }
 
+/* Its daemon is gone: the store can be looked at as if it were not mounted. */
+static bool is_dead(const char *mount)
+{
+    struct statfs fs;
+
+    return statfs(mount, &fs) != 0 && errno == ENOTCONN;
+}
+
 void pc_target_find(const char *path, struct pc_target *ret)
 {
     char line[4 * PATH_MAX];
@@ -47,6 +56,8 @@ void pc_target_find(const char *path, struct pc_target *ret)
         if (!mount_matches(&entry, ret->store))
             continue;
         snprintf(ret->store, sizeof(ret->store), "%s", entry.mnt_fsname);
+        if (is_dead(entry.mnt_dir))
+            continue;
         snprintf(ret->mount, sizeof(ret->mount), "%s", entry.mnt_dir);
         break;
     }
@@ -185,9 +196,12 @@ int pc_lock_files(const struct pc_target *t, bool exclusive, int *ret_fd)
     n = snprintf(path, sizeof(path), "%s/%s", t->store, LOCK_FILE);
     if (n < 0 || (size_t)n >= sizeof(path))
         return pc_error("%s: path is too long", t->store);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not be waited for */
+    /* As the library does: a FIFO is not waited for, a link not followed. */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return PC_OK;
+    if (fd < 0 && errno == ELOOP)
+        return pc_error("%s: a symbolic link, which is not followed", path);
     if (fd < 0)
         return pc_error("%s: %s", path, strerror(errno));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
