@@ -134,6 +134,8 @@ static void reply_bytes(fuse_req_t req, struct pfs_handle *h, enum ps_space spac
     pfs_handle_ref(h);
     if (h->dead) /* asked only now: what is held is a page that took the freed one's place */
         fuse_reply_err(req, EIO);
+    else if (r.iov_count == 1)
+        fuse_reply_buf(req, r.iov[0].iov_base, r.iov[0].iov_len); /* which allocates nothing */
     else
         fuse_reply_iov(req, r.iov, r.iov_count);
     ps_read_end(&r);
