@@ -1,6 +1,5 @@
 #include "recovery/recovery.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

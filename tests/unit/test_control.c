@@ -268,6 +268,82 @@ static void newer_of_two_sound_copies_counts(void **state)
     }
 }
 
+static void copies_that_no_write_leaves_are_reported(void **state)
+{
+    const uint64_t ahead[][2] = {{8, 7}, {7, 8}, {9, 7}};
+    const bool wrong[] = {false, true, true};
+    struct fixture *f = *state;
+    struct ps_control_report report;
+    struct ps_control got;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        for (size_t copy = 0; copy < 2; copy++) {
+            ps_le64 generation = ps_put64(ahead[i][copy]);
+
+            patch_copy(f, copy, 32, generation.b, sizeof(generation.b));
+        }
+        assert_int_equal(ps_control_read(f->io, &got, &report), PS_OK);
+        assert_int_equal(report.differ[0] != '\0', wrong[i]);
+        assert_true(got.generation == (ahead[i][0] > ahead[i][1] ? ahead[i][0] : ahead[i][1]));
+    }
+}
+
+static void copies_of_one_generation_that_differ_are_corrupt(void **state)
+{
+    struct fixture *f = *state;
+    ps_le64 written = ps_put64(1);
+    struct ps_control got;
+
+    patch_copy(f, 1, 112, written.b, sizeof(written.b));
+    assert_int_equal(ps_control_read(f->io, &got, NULL), PS_ERR_CORRUPT);
+    assert_string_equal(ps_message(),
+                        "pagestore.control: both copies are of generation 1, and differ");
+}
+
+static void bytes_without_meaning_are_reported(void **state)
+{
+    static const size_t places[] = {108, 120, 4095};
+    struct fixture *f = *state;
+    struct ps_control_report report;
+    struct ps_control got;
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        assert_int_equal(ps_control_write(f->io, &f->control, &f->poison), PS_OK);
+        for (size_t copy = 0; copy < 2; copy++)
+            patch_copy(f, copy, places[i], "x", 1);
+        sim_disk_patch(f->disk, PS_CONTROL_PATH, 8192, "yz", 2);
+        assert_int_equal(ps_control_read(f->io, &got, &report), PS_OK);
+        assert_true(report.copy_has_reserved[0] && report.copy_has_reserved[1]);
+        assert_int_equal(report.trailing, 2);
+    }
+}
+
+static void log_positions_follow_each_other(void **state)
+{
+    const struct ps_control sound = {
+        .state = PS_STATE_CLEAN,
+        .incarnation_lsn = 4096,
+        .log_start_lsn = 4096,
+        .redo_lsn = 8192,
+        .durable_lsn = 8300,
+        .end_lsn = 8300,
+    };
+    struct ps_control bad[6];
+
+    (void)state;
+    assert_int_equal(ps_control_check_log(&sound), PS_OK);
+    for (size_t i = 0; i < 6; i++)
+        bad[i] = sound;
+    bad[0].redo_lsn = 8193;
+    bad[1].incarnation_lsn = 1;
+    bad[2].log_start_lsn = 8193;
+    bad[3].redo_lsn = 12288;
+    bad[4].durable_lsn = 8192;
+    bad[5].end_lsn = 8301;
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(ps_control_check_log(&bad[i]), PS_ERR_CORRUPT);
+}
+
 /* Power cut at each operation of a write, each kind of crash: the old content or the new. */
 static void power_cut_anywhere_leaves_a_whole_control_file(void **state)
 {
@@ -371,6 +447,10 @@ int main(void)
         T(impossible_values_are_corrupt_under_a_good_checksum),
         T(unknown_version_is_refused_even_beside_a_known_one),
         T(newer_of_two_sound_copies_counts),
+        T(copies_that_no_write_leaves_are_reported),
+        T(copies_of_one_generation_that_differ_are_corrupt),
+        T(bytes_without_meaning_are_reported),
+        T(log_positions_follow_each_other),
         T(power_cut_anywhere_leaves_a_whole_control_file),
         T(completed_write_leaves_nothing_old_behind),
         T(first_write_makes_the_name_durable),
