@@ -66,6 +66,9 @@ static int take_words(const struct pc_command *cmd, int argc, char **argv, const
         return pc_usage(cmd, "too few arguments");
     if (count > words_max)
         return pc_usage(cmd, "one argument too many: '%s'", argv[optind + words_max]);
+    for (i = 0; i < count; i++)
+        if (!argv[optind + i][0])
+            return pc_usage(cmd, "argument %d is empty", i + 1);
     for (i = 0; i < words_max; i++)
         words[i] = i < count ? argv[optind + i] : NULL;
     return PC_GO_ON;

@@ -33,6 +33,7 @@ check "a page that is no number is refused" wrong_usage dump s t x
 check "a negative page is refused" wrong_usage dump s t -- -1
 check "poke refuses an odd number of hex digits" wrong_usage poke s t 0 0 abc
 check "poke refuses what is no hex" wrong_usage poke s t 0 0 zz
+check "an empty argument is refused" wrong_usage ls ""
 check "the manual page formats without a warning" \
     sh "[ -z \"\$(man -l --warnings '$root/tools/man/pagectl.1' 2>&1 >/dev/null)\" ]"
 finish
