@@ -78,7 +78,7 @@ static void pace(void *ctx, uint32_t done, uint32_t total)
 
     if (done >= total || s->ckpt.fsync_waiters > 0)
         return;
-    if (ps_wal_tail_lsn(s->wal) - ps_wal_log_start_lsn(s->wal) > s->opts.max_wal * 3 / 4)
+    if (ps_wal_tail_lsn(s->wal) - ps_wal_log_start_lsn(s->wal) > s->opts.max_wal / 4 * 3)
         return; /* writers will be waiting soon */
     ps_mutex_lock(&b->mtx);
     while (!b->stop && !b->want_checkpoint && s->ckpt.fsync_waiters == 0 &&
@@ -208,17 +208,16 @@ static void *checkpointer_main(void *arg)
     return NULL;
 }
 
-void ps_background_want_checkpoint(struct ps_store *s)
+ps_err ps_background_want_checkpoint(struct ps_store *s)
 {
     struct ps_background *b = s->background;
 
     if (!b) { /* nobody else would: the one who needs it runs it */
         undo_hogs(s);
-        if (checkpoint(s, NULL))
-            ps_store_say(s, PS_MSG_WARNING, "checkpoint: %s", ps_message());
-        return;
+        return checkpoint(s, NULL);
     }
     make_wish(b, &b->want_checkpoint);
+    return PS_OK;
 }
 
 void ps_background_want_flush(struct ps_store *s)

@@ -318,9 +318,9 @@ static ps_err analyze(struct ps_store *s, const struct ps_control *control)
     return PS_OK;
 }
 
-static void want_checkpoint(void *ctx)
+static ps_err want_checkpoint(void *ctx)
 {
-    ps_background_want_checkpoint(ctx);
+    return ps_background_want_checkpoint(ctx);
 }
 
 static void want_flush(void *ctx)

@@ -53,8 +53,9 @@ struct ps_wal_options {
     uint64_t redo_lsn;      /* block start of the last checkpoint's record */
     uint64_t log_start_lsn; /* segments wholly below may be recycled */
     /* Called, holding nothing, by a writer that must wait for log to be freed. It returns after
-     * waking the checkpointer, or having run a checkpoint itself where there are no threads. */
-    void (*want_checkpoint)(void *ctx);
+     * waking the checkpointer, or having run a checkpoint itself where there are no threads; an
+     * error of that one is the writer's. */
+    ps_err (*want_checkpoint)(void *ctx);
     /* Called by an appender, maybe under page latches, when a good part of the buffer waits to be
      * written: wakes whoever calls ps_wal_writer_step, and returns. So that the disk is at work
      * while the rest of the buffer fills. May be NULL. */

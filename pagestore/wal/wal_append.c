@@ -38,7 +38,7 @@ static enum room room_for(const struct ps_wal *wal, uint64_t cost, bool urgent,
 
     ps_assert_held(&wal->tail_mtx);
     *ret_seg_no = ps_wal_seg_no(wal->opts.segment_size, end - 1) + in_hand;
-    if (!urgent && end > atomic_load(&wal->log_start_lsn) + wal->opts.max_wal)
+    if (!urgent && end - atomic_load(&wal->log_start_lsn) > wal->opts.max_wal)
         return ROOM_NO_LOG;
     if (end > wal->written_pos + wal->ring_len)
         return ROOM_NO_BUFFER;
@@ -62,11 +62,14 @@ static ps_err wait_for_room(struct ps_wal *wal, struct ps_cancel *cancel)
 static ps_err wait_for_log(struct ps_wal *wal, uint64_t cost, struct ps_cancel *cancel)
 {
     uint64_t seg_no;
+    ps_err err;
 
     atomic_fetch_add(&wal->counters.room_waits, 1);
     ps_mutex_unlock(&wal->tail_mtx);
-    wal->opts.want_checkpoint(wal->opts.ctx);
+    err = wal->opts.want_checkpoint(wal->opts.ctx);
     ps_mutex_lock(&wal->tail_mtx);
+    if (err)
+        return err;
     if (ps_poison_reason(wal->opts.poison) || room_for(wal, cost, false, &seg_no) != ROOM_NO_LOG)
         return PS_OK;
     return wait_for_room(wal, cancel);
@@ -99,12 +102,15 @@ static ps_err wait_for_segment(struct ps_wal *wal, uint64_t seg_no)
 
 /* The disk is full. What can give room for a segment is the log itself: the caller's answer is
  * PS_ERR_NOSPC unless a checkpoint that runs here and now makes room, but one is asked for. */
-static void ask_for_space(struct ps_wal *wal)
+static ps_err ask_for_space(struct ps_wal *wal)
 {
+    ps_err err;
+
     atomic_store(&wal->short_of_space, true);
     ps_mutex_unlock(&wal->tail_mtx);
-    wal->opts.want_checkpoint(wal->opts.ctx);
+    err = wal->opts.want_checkpoint(wal->opts.ctx);
     ps_mutex_lock(&wal->tail_mtx);
+    return err;
 }
 
 static ps_err make_room(struct ps_wal *wal, uint64_t cost, bool urgent, struct ps_cancel *cancel)
@@ -130,8 +136,7 @@ static ps_err make_room(struct ps_wal *wal, uint64_t cost, bool urgent, struct p
             err = wait_for_segment(wal, seg_no);
             if (err == PS_ERR_NOSPC && !urgent && !asked) {
                 asked = true;
-                ask_for_space(wal);
-                err = PS_OK;
+                err = ask_for_space(wal);
             }
             break;
         }

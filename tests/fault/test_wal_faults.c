@@ -159,12 +159,13 @@ static void *fail_a_flush(void *ctx)
 static pthread_t flusher;
 
 /* A writer at max_wal asks for a checkpoint; what it gets is a thread whose flush fails. */
-static void start_failing_flush(void *ctx)
+static ps_err start_failing_flush(void *ctx)
 {
     bool *asked = ctx;
 
     if (!*asked && pthread_create(&flusher, NULL, fail_a_flush, NULL) == 0)
         *asked = true;
+    return PS_OK;
 }
 
 static void writer_waiting_for_log_leaves_when_a_flush_fails(void **state)

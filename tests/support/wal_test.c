@@ -36,9 +36,10 @@ void wal_dir_remove(struct wal_dir *dir)
     nftw(dir->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static void no_checkpoint(void *ctx)
+static ps_err no_checkpoint(void *ctx)
 {
     (void)ctx;
+    return PS_OK;
 }
 
 void wal_fixture_init(struct wal_fixture *f, struct ps_io *io)

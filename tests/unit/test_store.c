@@ -523,6 +523,37 @@ static void log_on_a_full_disk_is_used_again_after_a_checkpoint(void **state)
     free(f);
 }
 
+static enum sim_fault refuse_tables(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    (void)ctx;
+    (void)disk;
+    return op->kind == SIM_WRITE && strncmp(op->path, "tables/", 7) == 0 ? SIM_EIO : SIM_NO_FAULT;
+}
+
+static void writer_at_max_wal_is_told_when_its_own_checkpoint_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_store_options opts;
+    struct ps_table *t;
+    uint8_t page[8192];
+    ps_err err = PS_OK;
+    unsigned i;
+
+    close_store(f);
+    options(f, &opts);
+    opts.max_wal = 64u << 20;
+    ok(ps_store_open("sim", &opts, &f->store));
+    t = make(f, "t", PS_FORMAT_NATIVE);
+    fill(page, sizeof(page), 14);
+    sim_disk_set_hook(f->disk, refuse_tables, NULL);
+    for (i = 0; i < 20000 && !err; i++)
+        err = ps_write(t, PS_SPACE_IMAGE, 0, page, sizeof(page), 0, NULL);
+    assert_int_equal(err, PS_ERR_IO);
+    sim_disk_set_hook(f->disk, NULL, NULL);
+    ok(ps_write(t, PS_SPACE_IMAGE, 0, page, sizeof(page), 0, NULL));
+    ps_table_unref(t);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -551,6 +582,7 @@ int main(void)
                                         teardown),
         T(write_of_the_largest_size_is_taken_wherever_it_goes),
         T(failed_sync_poisons_the_store_and_recovery_brings_it_back),
+        T(writer_at_max_wal_is_told_when_its_own_checkpoint_fails),
         cmocka_unit_test(log_on_a_full_disk_is_used_again_after_a_checkpoint),
     };
 

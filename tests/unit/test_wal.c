@@ -602,11 +602,12 @@ struct waiter {
     ps_err err;
 };
 
-static void ask_checkpoint(void *ctx)
+static ps_err ask_checkpoint(void *ctx)
 {
     struct waiter *w = ctx;
 
     atomic_store(&w->asked, true);
+    return PS_OK;
 }
 
 static void *wait_in_reserve(void *ctx)

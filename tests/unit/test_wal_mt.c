@@ -189,7 +189,7 @@ struct background {
     uint64_t checkpoints;
 };
 
-static void want_checkpoint(void *ctx)
+static ps_err want_checkpoint(void *ctx)
 {
     struct background *b = ctx;
 
@@ -197,6 +197,7 @@ static void want_checkpoint(void *ctx)
     b->wanted = true;
     pthread_cond_signal(&b->cond);
     pthread_mutex_unlock(&b->mtx);
+    return PS_OK;
 }
 
 static void checkpoint(void)
