@@ -581,7 +581,10 @@ static void seal(struct ps_pool *pool, struct ps_frame *f)
     if (state & (PS_ST_SEALED | PS_ST_DETACHED))
         return;
     provider->ops->seal(provider, &f->page.tag, f->page.fmt, f->page.data);
-    atomic_fetch_or(&f->state, PS_ST_SEALED);
+    state = ps_frame_state(f);
+    while (!(state & PS_ST_DETACHED) && /* it may have been thrown away meanwhile */
+           !atomic_compare_exchange_weak(&f->state, &state, state | PS_ST_SEALED))
+        ;
 }
 
 void ps_page_latch_shared_sealed(struct ps_pool *pool, struct ps_page *page)

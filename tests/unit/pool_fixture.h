@@ -192,6 +192,7 @@ struct fx {
     _Atomic unsigned loads[FX_TABLES][FX_PAGES];
     _Atomic unsigned stores[FX_TABLES][FX_PAGES];
     _Atomic unsigned load_calls, store_calls, seals;
+    bool drop_while_sealing;          /* what is being sealed is thrown away just then */
     _Atomic unsigned store_pages_max; /* in one call */
     _Atomic int load_err;             /* enum ps_err of the loads */
     _Atomic int store_err;
@@ -290,9 +291,10 @@ static inline void fx_seal(struct ps_provider *p, const struct ps_tag *tag,
 {
     struct fx *fx = (struct fx *)p;
 
-    (void)tag;
     (void)fmt;
     fx->seals++;
+    if (fx->drop_while_sealing)
+        ps_pool_drop(fx->pool, tag->provider, tag->table, tag->fork, tag->page, tag->page);
     fx_put(page, 16, fx_sum(page));
 }
 

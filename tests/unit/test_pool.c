@@ -501,6 +501,24 @@ static void first_reader_after_a_change_seals_the_page(void **state)
     ps_pool_unpin(fx->pool, page);
 }
 
+static void page_thrown_away_while_it_is_sealed_is_given_back(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *page = fx_pin(fx, 0, 1);
+    uint32_t frame = ps_pool_frame_no(fx->pool, page);
+    struct ps_frame_info info;
+
+    fx_change(fx, 0, 1, 1);
+    fx->drop_while_sealing = true;
+    ps_page_latch_shared_sealed(fx->pool, page);
+    fx->drop_while_sealing = false;
+    assert_true(ps_page_detached(page));
+    ps_page_unlatch(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+    ps_pool_frame_info(fx->pool, frame, &info);
+    assert_false(info.valid || info.sealed || info.pins > 0);
+}
+
 /* --- drop ----------------------------------------------------------------------------------- */
 
 static void dropped_pinned_frame_is_detached(void **state)
@@ -718,6 +736,7 @@ int main(void)
         POOL_TEST(interrupted_flush_says_so_and_loses_nothing),
         POOL_TEST(cleaner_makes_clean_what_the_hand_comes_to),
         POOL_TEST(first_reader_after_a_change_seals_the_page),
+        POOL_TEST(page_thrown_away_while_it_is_sealed_is_given_back),
         POOL_TEST(dropped_pinned_frame_is_detached),
         POOL_TEST(drop_throws_changes_away_and_only_those_in_range),
         POOL_TEST(change_of_a_detached_page_makes_nothing_dirty),
