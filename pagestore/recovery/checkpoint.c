@@ -25,11 +25,13 @@ void ps_checkpointer_init(struct ps_checkpointer *c)
     ps_mutex_init(&c->ckpt_mtx, PS_RANK_CKPT, "store.ckpt_mtx");
     ps_mutex_init(&c->round_mtx, PS_RANK_LEAF, "store.round_mtx");
     ps_cond_init(&c->round_cond);
+    ps_cond_init(&c->serve_cond);
 }
 
 void ps_checkpointer_deinit(struct ps_checkpointer *c)
 {
     assert(!c->forming && !c->round_running);
+    ps_cond_deinit(&c->serve_cond);
     ps_cond_deinit(&c->round_cond);
     ps_mutex_deinit(&c->round_mtx);
     ps_mutex_deinit(&c->ckpt_mtx);
@@ -48,10 +50,11 @@ static ps_err data_work(struct ps_checkpointer *c)
         err = ps_pool_flush(c->pool, &all, NULL);
     if (!err)
         err = c->ops.sync_files(c->ops.ctx, false);
-    return err;
+    return err ? err : ps_poison_check(c->poison);
 }
 
-/* The caller leads the round that is forming: its work covers everybody who joined until now. */
+/* Does the work of the round that is forming: it covers everybody who joined until now. The caller
+ * is one of them, or counts as one. */
 static void lead_round(struct ps_checkpointer *c, struct ps_sync_round *round)
 {
     ps_err err;
@@ -81,6 +84,8 @@ static ps_err join_round(struct ps_checkpointer *c, struct ps_sync_round **ret)
         return ps_fail(PS_ERR_NOMEM, "no memory for a checkpoint");
     c->forming->callers++;
     *ret = c->forming;
+    if (c->served)
+        ps_cond_signal(&c->serve_cond);
     return PS_OK;
 }
 
@@ -103,7 +108,7 @@ ps_err ps_checkpoint_data(struct ps_checkpointer *c, struct ps_cancel *cancel)
     ps_mutex_lock(&c->round_mtx);
     err = join_round(c, &round);
     while (!err && !round->done) {
-        if (!c->round_running)
+        if (!c->served && !c->round_running)
             lead_round(c, round);
         else
             err = ps_wait(&c->round_cond, &c->round_mtx, cancel);
@@ -115,6 +120,33 @@ ps_err ps_checkpoint_data(struct ps_checkpointer *c, struct ps_cancel *cancel)
     ps_mutex_unlock(&c->round_mtx);
     c->fsync_waiters--;
     return err;
+}
+
+void ps_checkpoint_serve(struct ps_checkpointer *c)
+{
+    struct ps_sync_round *round;
+
+    ps_mutex_lock(&c->round_mtx);
+    while (c->served) {
+        round = c->forming;
+        if (!round || c->round_running) {
+            ps_cond_wait(&c->serve_cond, &c->round_mtx);
+            continue;
+        }
+        round->callers++; /* the others may all be interrupted meanwhile */
+        lead_round(c, round);
+        leave_round(c, round);
+    }
+    ps_mutex_unlock(&c->round_mtx);
+}
+
+void ps_checkpoint_set_served(struct ps_checkpointer *c, bool served)
+{
+    ps_mutex_lock(&c->round_mtx);
+    c->served = served;
+    ps_cond_broadcast(&c->serve_cond);
+    ps_cond_broadcast(&c->round_cond);
+    ps_mutex_unlock(&c->round_mtx);
 }
 
 /* --- full checkpoints --------------------------------------------------------------------- */

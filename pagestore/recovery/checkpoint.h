@@ -45,6 +45,8 @@ struct ps_checkpointer {
     struct ps_cond round_cond;
     struct ps_sync_round *forming;  /* guarded by round_mtx: its work has not begun */
     bool round_running;             /* guarded by round_mtx */
+    bool served;                    /* guarded by round_mtx: a thread of its own does the work */
+    struct ps_cond serve_cond;      /* a round forms, or served has changed */
     _Atomic uint32_t fsync_waiters; /* a full checkpoint does not pace itself while there are any */
     _Atomic uint64_t rounds;        /* statistics */
     _Atomic uint64_t checkpoints;   /* full ones that ended */
@@ -57,6 +59,12 @@ void ps_checkpointer_init(struct ps_checkpointer *c);
 void ps_checkpointer_deinit(struct ps_checkpointer *c);
 
 PS_MUST_USE ps_err ps_checkpoint_data(struct ps_checkpointer *c, struct ps_cancel *cancel);
+
+/* While a thread serves, it does the work of data checkpoints and their callers only wait, so that
+ * each can be interrupted however long the disk takes. Otherwise one of the callers does it. serve
+ * returns after set_served(false); callers that wait then are served by one of themselves. */
+void ps_checkpoint_set_served(struct ps_checkpointer *c, bool served);
+void ps_checkpoint_serve(struct ps_checkpointer *c);
 
 struct ps_checkpoint_how {
     bool clean; /* the last one of this open: nobody changes anything any more; state CLEAN */

@@ -28,7 +28,7 @@ struct ps_background {
     bool stop;            /* guarded by mtx */
     bool want_checkpoint; /* guarded by mtx */
     bool want_flush;      /* guarded by mtx */
-    struct worker log_writer, cleaner, checkpointer;
+    struct worker log_writer, cleaner, checkpointer, syncer;
 };
 
 /* --- steps -------------------------------------------------------------------------------- */
@@ -208,6 +208,12 @@ static void *checkpointer_main(void *arg)
     return NULL;
 }
 
+static void *syncer_main(void *arg)
+{
+    ps_checkpoint_serve(&((struct worker *)arg)->b->s->ckpt);
+    return NULL;
+}
+
 ps_err ps_background_want_checkpoint(struct ps_store *s)
 {
     struct ps_background *b = s->background;
@@ -257,6 +263,11 @@ ps_err ps_background_start(struct ps_store *s)
         err = start(b, &b->cleaner, cleaner_main);
     if (!err)
         err = start(b, &b->checkpointer, checkpointer_main);
+    ps_checkpoint_set_served(&s->ckpt, !err);
+    if (!err)
+        err = start(b, &b->syncer, syncer_main);
+    if (err)
+        ps_checkpoint_set_served(&s->ckpt, false);
     return err; /* what was started is stopped by whoever closes the store */
 }
 
@@ -271,6 +282,8 @@ void ps_background_stop(struct ps_store *s)
     join(&b->log_writer);
     join(&b->cleaner);
     join(&b->checkpointer);
+    ps_checkpoint_set_served(&s->ckpt, false);
+    join(&b->syncer);
     s->background = NULL;
     ps_cond_deinit(&b->cond);
     ps_mutex_deinit(&b->mtx);

@@ -62,6 +62,44 @@ start = time.monotonic()
 run.kill()
 run.wait()
 assert time.monotonic() - start < 1, time.monotonic() - start'
+# A file each: the kernel itself lets only one process at a time write or sync one.
+killed_in_fsync()
+{
+    local pid tracer status
+
+    sh 'touch t/9 t/10 t/11' || return 1
+    pid=$(cat "$store/lock")
+    strace -f -qq -o /dev/null -e trace=fdatasync,fsync,pwritev2 \
+        -e inject=fdatasync,fsync,pwritev2:delay_enter=5000000 -p "$pid" &
+    tracer=$!
+    while ! grep -q "^TracerPid:[[:blank:]]*[1-9]" "/proc/$pid/status"; do :; done
+    true_in_python '
+code = """
+import os, sys
+f = os.open(sys.argv[1], os.O_RDWR)
+os.write(f, b"x")
+print("written", flush=True)
+os.fsync(f)
+print("synced", flush=True)
+"""
+runs = [subprocess.Popen([sys.executable, "-c", code, name], stdout=subprocess.PIPE)
+        for name in ("t/9", "t/10", "t/11")]
+for run in runs:
+    assert run.stdout.readline() == b"written\n"
+time.sleep(0.5)
+for run in runs:
+    assert run.poll() is None, "the disk was not slow"
+    start = time.monotonic()
+    run.kill()
+    run.wait()
+    assert time.monotonic() - start < 1, time.monotonic() - start
+    assert run.stdout.read() == b""'
+    status=$?
+    kill "$tracer"
+    wait "$tracer"
+    return $status
+}
+check "a client killed in an fsync behind a slow disk dies at once" killed_in_fsync
 check "the mount works on" sh 'touch t/1000000 && cat t/5 >/dev/null && sync t'
 check "unmounting leaves a sound store" sh 'unmounted && pagectl verify "$store"'
 finish
