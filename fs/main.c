@@ -200,10 +200,6 @@ static void on_ready(struct pfs *fs)
 
 /* --- serving and stopping ----------------------------------------------------------------- */
 
-/* Idle workers take turns, so each of many would come to its request with cold caches [a read of
- * 8 KiB costs 8.0 us with a hundred of them, 6.4 us with four]. */
-#define IDLE_THREADS 4
-
 static bool serve(struct program *p)
 {
     struct fuse_loop_config *config = fuse_loop_cfg_create();
@@ -215,7 +211,6 @@ static bool serve(struct program *p)
     }
     fuse_loop_cfg_set_clone_fd(config, 0);
     fuse_loop_cfg_set_max_threads(config, p->opts.threads);
-    fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
     result = fuse_session_loop_mt(p->fs.session, config);
     fuse_loop_cfg_destroy(config);
     if (result < 0)

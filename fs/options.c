@@ -12,7 +12,8 @@
 
 #include "fs/log.h"
 
-#define THREADS_DEFAULT 128u
+#define THREADS_DEFAULT \
+    10u /* as libfuse has it: idle workers take turns, and many have cold caches */
 #define THREADS_MIN 4u
 #define THREADS_MAX 4096u
 #define READ_MIN 4096u
