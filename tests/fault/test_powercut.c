@@ -10,8 +10,7 @@
  *   that was acknowledged, nor newer than the call that was under way;
  * - verify finds no fault before and after recovery but what recovery repairs;
  * - no file is left that the catalog does not know;
- * - a recovery that is itself cut, anywhere, and repeated ends in the same state;
- * - the store goes on from there, and all of this holds again.
+ * - a recovery that is itself cut, anywhere, and repeated ends in the same state.
  *
  * PS_SEED=N runs one seed, PS_LONG=1 every operation of many.
  */
