@@ -1,5 +1,5 @@
 /*
- * mem.c - aligned buffers and the frames' arena.
+ * mem.c - aligned buffers and arenas.
  */
 #include "base/mem.h"
 
@@ -41,14 +41,14 @@ ps_err ps_arena_init(struct ps_arena *a, size_t len)
 
     assert(len > 0);
     if (len > SIZE_MAX / 2 - HUGE_PAGE)
-        return ps_fail(PS_ERR_NOMEM, "cannot map %zu bytes for page frames", len);
+        return ps_fail(PS_ERR_NOMEM, "cannot map %zu bytes", len);
     rounded = (len + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
 
     /* One huge page more than needed, so that an aligned piece is in it; the rest goes back. */
     map = mmap(NULL, rounded + HUGE_PAGE, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED)
-        return ps_fail_errno(errno, "cannot map %zu bytes for page frames", len);
+        return ps_fail_errno(errno, "cannot map %zu bytes", len);
     head = (HUGE_PAGE - (uintptr_t)map % HUGE_PAGE) % HUGE_PAGE;
     base = map + head;
     if (head > 0)

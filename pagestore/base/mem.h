@@ -1,5 +1,5 @@
 /*
- * mem.h - aligned buffers for Direct I/O and the arena that frames live in.
+ * mem.h - aligned buffers for Direct I/O, and arenas for frames and the log.
  */
 #ifndef PS_BASE_MEM_H
 #define PS_BASE_MEM_H

@@ -1,5 +1,6 @@
 /*
- * background.c - log writer, cleaner and checkpointer: steps, and the threads that call them.
+ * background.c - log writer, log preparer, cleaner, checkpointer: steps, and the threads that call
+ * them.
  *
  * A step does what there is to do now and says whether there was anything. The threads add only
  * waiting; without them (no_threads) whoever owns the store calls the steps.
@@ -14,6 +15,7 @@
 #define CLEANER_PAGES_MAX 64u
 #define CHECKPOINT_LOOK_US 1000000u /* how often log size and time are looked at */
 #define PACE_PAGES_PER_SECOND_MIN 2000u
+#define PACE_SLICE_US 10000u /* how often a paced checkpoint looks whether it is late */
 
 struct worker {
     struct ps_background *b;
@@ -28,7 +30,11 @@ struct ps_background {
     bool stop;            /* guarded by mtx */
     bool want_checkpoint; /* guarded by mtx */
     bool want_flush;      /* guarded by mtx */
-    struct worker log_writer, cleaner, checkpointer, syncer;
+    bool want_segments;   /* guarded by mtx */
+    struct worker log_writer, log_preparer, cleaner, checkpointer, syncer;
+    /* of the paced checkpoint that runs; the checkpointer's */
+    uint64_t pace_from_us;
+    uint64_t pace_from_lsn;
 };
 
 /* --- steps -------------------------------------------------------------------------------- */
@@ -41,7 +47,12 @@ ps_err ps_step_log_writer(struct ps_store *s, bool *ret_worked)
     err = ps_poison_check(&s->poison);
     if (!err && *ret_worked)
         err = ps_wal_writer_step(s->wal);
-    return err ? err : ps_wal_prepare_step(s->wal);
+    return err;
+}
+
+ps_err ps_step_log_preparer(struct ps_store *s, bool *ret_worked)
+{
+    return ps_wal_prepare_step(s->wal, ret_worked);
 }
 
 ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked)
@@ -68,22 +79,31 @@ static bool checkpoint_is_due(struct ps_store *s)
     return age_us > (uint64_t)s->checkpoint_timeout_s * 1000000u;
 }
 
+/* Is the checkpoint that runs ahead of its schedule? By time, which its pages give it, and by log,
+ * which may grow by a quarter of max_wal until it is done (as PostgreSQL's
+ * IsCheckpointOnSchedule() has it, in src/backend/postmaster/checkpointer.c). */
+static bool ahead_of_schedule(const struct ps_background *b, uint32_t done, uint32_t total)
+{
+    const struct ps_store *s = b->s;
+    uint64_t elapsed_us = ps_io_now_us(s->io) - b->pace_from_us;
+    uint64_t log = ps_wal_tail_lsn(s->wal) - b->pace_from_lsn;
+
+    return (uint64_t)done * 1000000u / PACE_PAGES_PER_SECOND_MIN > elapsed_us &&
+           s->opts.max_wal / 4 / total * done > log;
+}
+
 /* Spreads a checkpoint that nobody waits for over time. */
 static void pace(void *ctx, uint32_t done, uint32_t total)
 {
     struct ps_background *b = ctx;
     struct ps_store *s = b->s;
-    uint64_t batch_us = 64u * 1000000u / PACE_PAGES_PER_SECOND_MIN;
-    uint64_t deadline = ps_io_now_us(s->io) + batch_us;
 
-    if (done >= total || s->ckpt.fsync_waiters > 0)
+    if (done >= total)
         return;
-    if (ps_wal_tail_lsn(s->wal) - ps_wal_log_start_lsn(s->wal) > s->opts.max_wal / 4 * 3)
-        return; /* writers will be waiting soon */
     ps_mutex_lock(&b->mtx);
     while (!b->stop && !b->want_checkpoint && s->ckpt.fsync_waiters == 0 &&
-           ps_cond_wait_until(&b->cond, &b->mtx, deadline))
-        ;
+           ahead_of_schedule(b, done, total))
+        (void)ps_cond_wait_until(&b->cond, &b->mtx, ps_io_now_us(s->io) + PACE_SLICE_US);
     ps_mutex_unlock(&b->mtx);
 }
 
@@ -100,6 +120,10 @@ static ps_err checkpoint(struct ps_store *s, struct ps_background *b)
 {
     const struct ps_checkpoint_how how = {.pace = b ? pace : NULL, .ctx = b};
 
+    if (b) {
+        b->pace_from_us = ps_io_now_us(s->io);
+        b->pace_from_lsn = ps_wal_tail_lsn(s->wal);
+    }
     return ps_checkpoint_full(&s->ckpt, &how, NULL);
 }
 
@@ -120,6 +144,9 @@ bool ps_store_step(struct ps_store *s, enum ps_task task)
     switch (task) {
     case PS_TASK_LOG_WRITER:
         err = ps_step_log_writer(s, &worked);
+        break;
+    case PS_TASK_LOG_PREPARER:
+        err = ps_step_log_preparer(s, &worked);
         break;
     case PS_TASK_CLEANER:
         err = ps_step_cleaner(s, &worked);
@@ -179,6 +206,18 @@ static void *log_writer_main(void *arg)
     return NULL;
 }
 
+/* Apart from the log writer: a new segment is written in full, and the log goes on meanwhile. */
+static void *log_preparer_main(void *arg)
+{
+    struct ps_background *b = ((struct worker *)arg)->b;
+
+    while (wait_period(b, (uint64_t)b->s->wal_delay_ms * 1000u, &b->want_segments)) {
+        (void)take_wish(b, &b->want_segments);
+        (void)ps_store_step(b->s, PS_TASK_LOG_PREPARER);
+    }
+    return NULL;
+}
+
 static void *cleaner_main(void *arg)
 {
     struct ps_background *b = ((struct worker *)arg)->b;
@@ -228,8 +267,15 @@ ps_err ps_background_want_checkpoint(struct ps_store *s)
 
 void ps_background_want_flush(struct ps_store *s)
 {
-    if (s->background) /* else the log is flushed when the buffer is full */
-        make_wish(s->background, &s->background->want_flush);
+    struct ps_background *b = s->background;
+
+    if (!b)
+        return; /* the log is flushed when the buffer is full */
+    ps_mutex_lock(&b->mtx);
+    b->want_flush = true;
+    b->want_segments = true;
+    ps_cond_broadcast(&b->cond);
+    ps_mutex_unlock(&b->mtx);
 }
 
 static ps_err start(struct ps_background *b, struct worker *w, void *(*main)(void *))
@@ -260,6 +306,8 @@ ps_err ps_background_start(struct ps_store *s)
     s->background = b;
     err = start(b, &b->log_writer, log_writer_main);
     if (!err)
+        err = start(b, &b->log_preparer, log_preparer_main);
+    if (!err)
         err = start(b, &b->cleaner, cleaner_main);
     if (!err)
         err = start(b, &b->checkpointer, checkpointer_main);
@@ -280,6 +328,7 @@ void ps_background_stop(struct ps_store *s)
     ps_cond_broadcast(&b->cond);
     ps_mutex_unlock(&b->mtx);
     join(&b->log_writer);
+    join(&b->log_preparer);
     join(&b->cleaner);
     join(&b->checkpointer);
     ps_checkpoint_set_served(&s->ckpt, false);

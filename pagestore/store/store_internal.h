@@ -203,6 +203,7 @@ void ps_background_stop(struct ps_store *s);
 PS_MUST_USE ps_err ps_background_want_checkpoint(struct ps_store *s);
 void ps_background_want_flush(struct ps_store *s);
 PS_MUST_USE ps_err ps_step_log_writer(struct ps_store *s, bool *ret_worked);
+PS_MUST_USE ps_err ps_step_log_preparer(struct ps_store *s, bool *ret_worked);
 PS_MUST_USE ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked);
 PS_MUST_USE ps_err ps_step_checkpointer(struct ps_store *s, bool *ret_worked);
 

@@ -124,8 +124,9 @@ uint64_t ps_wal_log_start_lsn(const struct ps_wal *wal);
 PS_MUST_USE ps_err ps_wal_recycle(struct ps_wal *wal, uint64_t log_start_lsn);
 
 /* Steps of background work; each returns when there is nothing to do now. */
-PS_MUST_USE ps_err ps_wal_writer_step(struct ps_wal *wal);  /* flush what is appended */
-PS_MUST_USE ps_err ps_wal_prepare_step(struct ps_wal *wal); /* have the next segment ready */
+PS_MUST_USE ps_err ps_wal_writer_step(struct ps_wal *wal); /* flush what is appended */
+/* Have the next segments ready. *ret_made: one had to be made. */
+PS_MUST_USE ps_err ps_wal_prepare_step(struct ps_wal *wal, bool *ret_made);
 
 /* The record at position pos, of the log since log_start, durable or not; for undo. buf is the
  * caller's and grows as needed (realloc); rec points into it. group_lsn is not known: it is 0.

@@ -158,7 +158,7 @@ struct ps_wal_counters {
 struct ps_wal {
     /* constant after open */
     struct ps_wal_options opts;
-    uint8_t *ring;
+    struct ps_arena ring;
     uint64_t ring_len;
     uint64_t group_max;
     uint32_t span; /* segments that the ring's bytes can touch: entries of the arrays below */
@@ -211,7 +211,7 @@ void ps_wal_check(const struct ps_wal *wal, bool records);
 
 static inline uint8_t *ps_wal_ring_at(const struct ps_wal *wal, uint64_t pos)
 {
-    return wal->ring + pos % wal->ring_len;
+    return wal->ring.base + pos % wal->ring_len;
 }
 
 /* Bytes of log that appending a group of `bytes` can take up, whatever comes before it. */

@@ -42,15 +42,14 @@ static ps_err alloc_buffers(struct ps_wal *wal)
     wal->ring_len = segment_size > RING_LEN_MIN ? segment_size : RING_LEN_MIN;
     wal->group_max = group_max(segment_size, wal->ring_len);
     wal->span = (uint32_t)(wal->ring_len / segment_size) + 1;
-    wal->ring = ps_buf_alloc((size_t)wal->ring_len);
     wal->used_end = calloc(wal->span, sizeof(*wal->used_end));
     wal->handles = calloc(wal->span, sizeof(*wal->handles));
     wal->reqs = calloc(wal->span, sizeof(*wal->reqs));
     wal->iovs = calloc(wal->span, sizeof(*wal->iovs));
-    if (!wal->ring || !wal->used_end || !wal->handles || !wal->reqs || !wal->iovs)
+    if (!wal->used_end || !wal->handles || !wal->reqs || !wal->iovs)
         return ps_fail(PS_ERR_NOMEM, "out of memory for the log's buffer of %llu bytes",
                        (unsigned long long)wal->ring_len);
-    return PS_OK;
+    return ps_arena_init(&wal->ring, (size_t)wal->ring_len);
 }
 
 static void free_buffers(struct ps_wal *wal)
@@ -59,7 +58,7 @@ static void free_buffers(struct ps_wal *wal)
     free(wal->reqs);
     free(wal->handles);
     free(wal->used_end);
-    ps_buf_free(wal->ring);
+    ps_arena_deinit(&wal->ring);
 }
 
 static void init_tail(struct ps_wal *wal)

@@ -135,15 +135,14 @@ static uint64_t tail_pos(struct ps_wal *wal)
 }
 
 /* One segment ahead is what reserve demands; from the middle of a segment on, one more. */
-ps_err ps_wal_prepare_step(struct ps_wal *wal)
+ps_err ps_wal_prepare_step(struct ps_wal *wal, bool *ret_made)
 {
     uint32_t segment_size = wal->opts.segment_size;
+    uint64_t seg_no = ps_wal_seg_no(segment_size, tail_pos(wal) + segment_size / 2) + 1;
     ps_err err = ps_poison_check(wal->opts.poison);
 
-    if (err)
-        return err;
-    return ps_wal_seg_ensure(wal,
-                             ps_wal_seg_no(segment_size, tail_pos(wal) + segment_size / 2) + 1);
+    *ret_made = !err && atomic_load(&wal->seg_limit) <= seg_no;
+    return *ret_made ? ps_wal_seg_ensure(wal, seg_no) : err;
 }
 
 /* --- listing ------------------------------------------------------------------------------ */
@@ -223,12 +222,13 @@ ps_err ps_wal_oldest_pos(struct ps_io *io, uint32_t segment_size, uint64_t *ret_
 
 /* --- adopting what a reader has found ----------------------------------------------------- */
 
-/* Spare segments that are kept: what the log can grow by until the next checkpoint is due. */
-static uint64_t spares_max(const struct ps_wal *wal)
+/* Spare segments are kept up to here: as many as the log can come to need. */
+static uint64_t spares_end(const struct ps_wal *wal, uint64_t tail_no)
 {
-    uint64_t half = wal->opts.max_wal / 2 / wal->opts.segment_size;
+    uint64_t end =
+        ps_wal_seg_no(wal->opts.segment_size, atomic_load(&wal->log_start_lsn) + wal->opts.max_wal);
 
-    return half > SPARES_MIN ? half : SPARES_MIN;
+    return (end > tail_no + SPARES_MIN ? end : tail_no + SPARES_MIN) + 1;
 }
 
 struct leftovers {
@@ -291,7 +291,7 @@ static ps_err count_row(struct ps_wal *wal, const uint64_t *nos, size_t count, u
     size_t i;
     ps_err err;
 
-    for (i = 0; i < count && limit <= tail_no + spares_max(wal); i++) {
+    for (i = 0; i < count && limit < spares_end(wal, tail_no); i++) {
         if (nos[i] < tail_no)
             continue;
         if (nos[i] != limit)
@@ -359,12 +359,12 @@ ps_err ps_wal_seg_adopt(struct ps_wal *wal)
 /* --- recycling ---------------------------------------------------------------------------- */
 
 /* One segment that is no longer needed: the next spare one, or gone. */
-static ps_err recycle_one(struct ps_wal *wal, uint64_t seg_no, uint64_t spares_end, uint64_t *next)
+static ps_err recycle_one(struct ps_wal *wal, uint64_t seg_no, uint64_t end, uint64_t *next)
 {
     char from[WAL_NAME_LEN], to[WAL_NAME_LEN];
     ps_err err;
 
-    if (*next >= spares_end)
+    if (*next >= end)
         return remove_segment(wal->opts.io, seg_no);
     ps_wal_seg_name(seg_no, from);
     ps_wal_seg_name(*next, to);
@@ -378,7 +378,7 @@ static ps_err recycle_one(struct ps_wal *wal, uint64_t seg_no, uint64_t spares_e
 static ps_err recycle_below(struct ps_wal *wal, uint64_t log_start_lsn)
 {
     uint32_t segment_size = wal->opts.segment_size;
-    uint64_t spares_end = ps_wal_seg_no(segment_size, tail_pos(wal)) + 1 + spares_max(wal);
+    uint64_t end = spares_end(wal, ps_wal_seg_no(segment_size, tail_pos(wal)));
     uint64_t *nos = NULL, next = atomic_load(&wal->seg_limit), first = next;
     size_t count = 0, i;
     ps_err err;
@@ -388,7 +388,7 @@ static ps_err recycle_below(struct ps_wal *wal, uint64_t log_start_lsn)
     for (i = 0; !err && i < count; i++) {
         if ((nos[i] + 1) * segment_size > log_start_lsn)
             break;
-        err = recycle_one(wal, nos[i], spares_end, &next);
+        err = recycle_one(wal, nos[i], end, &next);
     }
     free(nos);
     if (!err)

@@ -60,6 +60,7 @@ static void assert_poisoned_after_failed_flush(ps_err expected)
 {
     struct ps_wal_slot slot = {0};
     uint64_t durable = ps_wal_durable_lsn(fix.wal);
+    bool made;
 
     assert_int_equal(ps_wal_writer_step(fix.wal), expected);
     assert_non_null(ps_poison_reason(&fix.poison));
@@ -68,7 +69,7 @@ static void assert_poisoned_after_failed_flush(ps_err expected)
     /* From here on nobody tries again. */
     assert_int_equal(ps_wal_writer_step(fix.wal), PS_ERR_POISONED);
     assert_int_equal(ps_wal_reserve(fix.wal, 100, NULL, &slot), PS_ERR_POISONED);
-    assert_int_equal(ps_wal_prepare_step(fix.wal), PS_ERR_POISONED);
+    assert_int_equal(ps_wal_prepare_step(fix.wal, &made), PS_ERR_POISONED);
     assert_int_equal(ps_wal_recycle(fix.wal, 0), PS_ERR_POISONED);
     /* What is durable stays so. */
     assert_int_equal(ps_wal_flush(fix.wal, durable, NULL), PS_OK);

@@ -106,13 +106,15 @@ static ps_err checkpoint(struct machine *m)
 
 static ps_err step(struct machine *m)
 {
+    bool made;
+
     if (ps_wal_tail_lsn(m->fix.wal) > m->control.redo_lsn + 3 * TEST_SEGMENT)
         return checkpoint(m);
     switch (random_below(&m->seed, 12)) {
     case 0:
         return checkpoint(m);
     case 1:
-        return ps_wal_prepare_step(m->fix.wal);
+        return ps_wal_prepare_step(m->fix.wal, &made);
     case 2:
     case 3:
     case 4:

@@ -643,7 +643,7 @@ static ps_err make_durable(struct store_work *w)
 
 static ps_err background_step(struct store_work *w)
 {
-    enum ps_task task = (enum ps_task)below(w, 3);
+    enum ps_task task = (enum ps_task)below(w, 4);
 
     say(w, "step of task %d", (int)task);
     if (ps_store_step(w->store, task) && task == PS_TASK_LOG_WRITER)

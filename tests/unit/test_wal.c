@@ -542,17 +542,20 @@ static void prepare_step_makes_the_next_segments(void **state)
 {
     struct ps_wal_stats stats;
     uint64_t no = 0;
+    bool made;
 
     (void)state;
     wal_fixture_open(&fix);
-    assert_int_equal(ps_wal_prepare_step(fix.wal), PS_OK);
+    assert_int_equal(ps_wal_prepare_step(fix.wal, &made), PS_OK);
+    assert_true(made);
     assert_int_equal(segments_there(), 3);
     while (ps_wal_tail_lsn(fix.wal) < TEST_SEGMENT / 2)
         append_group(fix.wal, 1, no++, 1, 1000);
     flush_all();
-    assert_int_equal(ps_wal_prepare_step(fix.wal), PS_OK);
+    assert_int_equal(ps_wal_prepare_step(fix.wal, &made), PS_OK);
     assert_int_equal(segments_there(), 7);
-    assert_int_equal(ps_wal_prepare_step(fix.wal), PS_OK);
+    assert_int_equal(ps_wal_prepare_step(fix.wal, &made), PS_OK);
+    assert_false(made);
     ps_wal_get_stats(fix.wal, &stats);
     assert_int_equal(stats.segments_made, 2);
 }

@@ -215,6 +215,7 @@ static void checkpoint(void)
 static void *run_checkpointer(void *ctx)
 {
     struct background *b = ctx;
+    bool made;
 
     pthread_mutex_lock(&b->mtx);
     while (!b->stop) {
@@ -225,7 +226,7 @@ static void *run_checkpointer(void *ctx)
         b->wanted = false;
         pthread_mutex_unlock(&b->mtx);
         checkpoint();
-        must(ps_wal_prepare_step(fix.wal) == PS_OK);
+        must(ps_wal_prepare_step(fix.wal, &made) == PS_OK);
         pthread_mutex_lock(&b->mtx);
         b->checkpoints++;
     }

@@ -105,7 +105,7 @@ PS_MUST_USE ps_err ps_store_checkpoint(struct ps_store *store, struct ps_cancel 
 
 /* One step of a background task, for callers without threads. Returns false when it had nothing
  * to do. */
-enum ps_task { PS_TASK_LOG_WRITER, PS_TASK_CLEANER, PS_TASK_CHECKPOINTER };
+enum ps_task { PS_TASK_LOG_WRITER, PS_TASK_LOG_PREPARER, PS_TASK_CLEANER, PS_TASK_CHECKPOINTER };
 bool ps_store_step(struct ps_store *store, enum ps_task task);
 
 /* --- what is going on --------------------------------------------------------------------- */
