@@ -572,7 +572,7 @@ static ps_err txn_end(struct store_work *w, struct work_txn *x, bool commit)
     err = commit ? ps_txn_commit(txn) : ps_txn_abort(txn);
     if (!err && commit) {
         apply_txn(w, x);
-        step_done(w, true);
+        step_done(w, x->count > 0); /* one that changed nothing flushes nothing */
     }
     x->count = 0;
     return err == PS_ERR_CONFLICT ? PS_OK : err; /* it kept too much log and was undone */
