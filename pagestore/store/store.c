@@ -402,6 +402,7 @@ static ps_err open_pool(struct ps_store *s, struct ps_pool_options *opts)
                                    .wal = s->wal,
                                    .io = s->io,
                                    .log_before_images = s->opts.log_before_images};
+    s->change_pages_max = ps_change_pages_reckon(s);
     s->zero_page = ps_buf_alloc(s->page_size);
     return s->zero_page ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for a page");
 }
