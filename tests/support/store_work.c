@@ -546,8 +546,10 @@ static ps_err txn_write_bytes(struct store_work *w, struct work_txn *x)
     return err;
 }
 
-static void apply_txn(struct store_work *w, const struct work_txn *x)
+/* False: it changed nothing. */
+static bool apply_txn(struct store_work *w, const struct work_txn *x)
 {
+    bool changed = false;
     uint32_t i;
 
     for (i = 0; i < x->count; i++) {
@@ -558,7 +560,9 @@ static void apply_txn(struct store_work *w, const struct work_txn *x)
         memset(w->buf, e->fill, e->len);
         model_write(&w->model, &w->model.tables[e->table], PS_SPACE_IMAGE,
                     (uint64_t)e->page * w->model.page_size + e->off, w->buf, e->len);
+        changed = true;
     }
+    return changed;
 }
 
 static ps_err txn_end(struct store_work *w, struct work_txn *x, bool commit)
@@ -570,10 +574,9 @@ static ps_err txn_end(struct store_work *w, struct work_txn *x, bool commit)
         commit ? "commits" : "aborts");
     x->txn = NULL;
     err = commit ? ps_txn_commit(txn) : ps_txn_abort(txn);
-    if (!err && commit) {
-        apply_txn(w, x);
-        step_done(w, x->count > 0); /* one that changed nothing flushes nothing */
-    }
+    /* A commit of nothing makes nothing durable. */
+    if (!err && commit)
+        step_done(w, apply_txn(w, x));
     x->count = 0;
     return err == PS_ERR_CONFLICT ? PS_OK : err; /* it kept too much log and was undone */
 }
