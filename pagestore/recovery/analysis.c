@@ -148,6 +148,10 @@ ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
     err = ps_control_check_log(control);
     if (err)
         return err;
+    err = ps_wal_check_size(io, control->segment_size, control->log_start_lsn,
+                            control->durable_lsn - 1);
+    if (err)
+        return ps_fail_in(err, "%s: segment size", PS_CONTROL_PATH);
     ps_reader_options(control, io, &opts);
     err = ps_wal_reader_open(&opts, &reader);
     if (err)

@@ -142,6 +142,8 @@ static ps_err check_segment(void *ctx, const char *name)
     struct ps_io_stat st = {0};
     char path[300];
     struct ps_place place = {.file = path, .page = -1};
+    const uint64_t size = v->control.segment_size;
+    bool trailing;
     ps_err err;
 
     if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
@@ -152,13 +154,13 @@ static ps_err check_segment(void *ctx, const char *name)
         err = v->io->ops->stat(file, &st);
     ps_io_close(file);
     place.offset = st.size;
+    trailing = st.size > size && st.size / 2 < size;
     if (err)
         ps_verify_report(v, PS_FAULT, &place, "log", "%s", ps_message());
-    else if (st.size != v->control.segment_size)
-        ps_verify_report(v, st.size > v->control.segment_size ? PS_SUSPECT : PS_FAULT, &place,
-                         st.size > v->control.segment_size ? "trailing" : "log",
-                         "it has %" PRIu64 " bytes, a segment of this log has %" PRIu32, st.size,
-                         v->control.segment_size);
+    else if (st.size != size)
+        ps_verify_report(v, trailing ? PS_SUSPECT : PS_FAULT, &place, trailing ? "trailing" : "log",
+                         "it has %" PRIu64 " bytes, a segment of this log has %" PRIu64, st.size,
+                         size);
     return PS_OK;
 }
 

@@ -176,6 +176,12 @@ void ps_wal_reader_close(struct ps_wal_reader *r);
 PS_MUST_USE ps_err ps_wal_reader_next(struct ps_wal_reader *r, struct ps_record *rec,
                                       struct ps_wal_end *end);
 
+/* Are the segment files between two positions of the log as long as the control file says? All of
+ * the log there is durable, so each is whole. Less than a segment more is no harm. PS_ERR_CORRUPT
+ * names file and sizes. */
+PS_MUST_USE ps_err ps_wal_check_size(struct ps_io *io, uint32_t segment_size, uint64_t from,
+                                     uint64_t to);
+
 /* Position of the oldest segment file that is there, for listings that start as early as can be. */
 PS_MUST_USE ps_err ps_wal_oldest_pos(struct ps_io *io, uint32_t segment_size, uint64_t *ret_pos);
 

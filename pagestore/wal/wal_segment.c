@@ -260,11 +260,9 @@ static ps_err remove_leftovers(struct ps_io *io)
     return err;
 }
 
-/* Opens a segment, does what is asked, closes it. ret_size may be NULL. */
-static ps_err visit_segment(struct ps_io *io, uint64_t seg_no, bool sync, uint64_t *ret_size)
+static ps_err sync_segment(struct ps_io *io, uint64_t seg_no)
 {
     char name[WAL_NAME_LEN];
-    struct ps_io_stat st = {0};
     struct ps_io_file *file;
     ps_err err;
 
@@ -272,13 +270,50 @@ static ps_err visit_segment(struct ps_io *io, uint64_t seg_no, bool sync, uint64
     err = io->ops->open(io, name, 0, &file);
     if (err)
         return err;
-    if (sync)
-        err = ps_io_sync(file);
-    if (!err && ret_size) {
-        err = io->ops->stat(file, &st);
-        *ret_size = st.size;
-    }
+    err = ps_io_sync(file);
     ps_io_close(file);
+    return err;
+}
+
+static ps_err stat_segment(struct ps_io *io, uint64_t seg_no, uint64_t *ret_size)
+{
+    char name[WAL_NAME_LEN];
+    struct ps_io_stat st;
+    struct ps_io_file *file;
+    ps_err err;
+
+    ps_wal_seg_name(seg_no, name);
+    err = io->ops->open(io, name, PS_IO_RDONLY, &file);
+    if (err)
+        return err;
+    err = io->ops->stat(file, &st);
+    if (!err)
+        *ret_size = st.size;
+    ps_io_close(file);
+    return err;
+}
+
+ps_err ps_wal_check_size(struct ps_io *io, uint32_t segment_size, uint64_t from, uint64_t to)
+{
+    const uint64_t first = ps_wal_seg_no(segment_size, from);
+    const uint64_t last = ps_wal_seg_no(segment_size, to);
+    uint64_t *nos = NULL, size = 0;
+    char name[WAL_NAME_LEN];
+    size_t count = 0, i;
+    ps_err err = ps_wal_seg_list(io, segment_size, &nos, &count);
+
+    for (i = 0; !err && i < count; i++) {
+        if (nos[i] < first || nos[i] > last)
+            continue;
+        err = stat_segment(io, nos[i], &size);
+        if (err || (size >= segment_size && size / 2 < segment_size))
+            continue;
+        ps_wal_seg_name(nos[i], name);
+        err =
+            ps_fail(PS_ERR_CORRUPT, "%s has %" PRIu64 " bytes, a segment of this log has %" PRIu32,
+                    name, size, segment_size);
+    }
+    free(nos);
     return err;
 }
 
@@ -296,7 +331,7 @@ static ps_err count_row(struct ps_wal *wal, const uint64_t *nos, size_t count, u
             continue;
         if (nos[i] != limit)
             break;
-        err = visit_segment(wal->opts.io, nos[i], false, &size);
+        err = stat_segment(wal->opts.io, nos[i], &size);
         if (err)
             return err;
         if (nos[i] != tail_no && size != wal->opts.segment_size)
@@ -317,7 +352,7 @@ static ps_err sync_live(struct ps_wal *wal, const uint64_t *nos, size_t count, u
 
     for (i = 0; !err && i < count; i++) {
         if (nos[i] >= first && nos[i] <= tail_no)
-            err = visit_segment(wal->opts.io, nos[i], true, NULL);
+            err = sync_segment(wal->opts.io, nos[i]);
     }
     return err;
 }

@@ -167,7 +167,8 @@ CASES = [
     ('an end LSN beyond the log', closed, control(88, '<Q', 1 << 40), FAULT, 'closed at', REFUSED),
     ('an end LSN of 0', closed, control(88, '<Q', 0), FAULT, 'closed at 0', REFUSED),
     ('a durable LSN beyond the log', crashed, control(80, '<Q', 1 << 40), FAULT, 'durable up to', REFUSED),
-    ('segments of 1 GiB', closed, control(44, '<I', 1 << 30), FAULT, 'a segment of this log has', ANY),
+    ('segments of 1 GiB', closed, control(44, '<I', 1 << 30), FAULT, 'a segment of this log has', REFUSED),
+    ('segments of 8 MiB', closed, control(44, '<I', 1 << 23), FAULT, 'a segment of this log has', REFUSED),
     ('segments of 8 KiB', closed, control(44, '<I', 8192), FAULT, 'segment size 8192', REFUSED),
     ('pages of 1 KiB', closed, control(40, '<I', 1024), FAULT, 'page size 1024', REFUSED),
     ('an unknown state', closed, control(48, '<I', 7), FAULT, 'state 7 is unknown', REFUSED),
@@ -187,7 +188,7 @@ CASES = [
     ('a record of the highest page number', crashed, record(68, '<I', 0xffffffff), FAULT, 'has no page 4294967295', REFUSED),
     ('a record of an unknown fork', crashed, record(72, '<H', 9), FAULT, 'has no fork 9', REFUSED),
     ('no segments', closed, lambda s: shutil.rmtree(s + '/wal'), FAULT, 'log', REFUSED),
-    ('the first segment cut off', closed, resize('segment', lambda n: 4096), FAULT, 'a segment of this log', ANY),
+    ('the first segment cut off', closed, resize('segment', lambda n: 4096), FAULT, 'a segment of this log', REFUSED),
     ('a longer segment', closed, resize('segment', lambda n: n + 4096), SOUND, 'suspect .* trailing', OPENS),
     ('another store\'s segment', crashed, lambda s: shutil.copy(segment(f'{work}/other'), segment(s)), FAULT, 'log', REFUSED),
 
