@@ -39,7 +39,8 @@ static bool is_catalog_itself(const struct ps_catalog_entry *entry)
            entry->format == PS_FORMAT_NATIVE && entry->type == PS_PAGE_SLOTTED;
 }
 
-ps_err ps_catalog_decode(const void *buf, size_t len, struct ps_catalog_entry *ret)
+ps_err ps_catalog_decode(const void *buf, size_t len, uint32_t page_size,
+                         struct ps_catalog_entry *ret)
 {
     struct ps_catalog_entry entry = {0};
     struct ps_catalog_item item;
@@ -62,6 +63,11 @@ ps_err ps_catalog_decode(const void *buf, size_t len, struct ps_catalog_entry *r
     if (entry.table == 0 || !ps_format_by_id(item.format) || item.type > PS_PAGE_SLOTTED)
         return ps_fail(PS_ERR_CORRUPT, "catalog item of '%s': table id %u, format %u, type %u",
                        entry.name, entry.table, item.format, item.type);
+    if (page_size > ps_format_by_id(item.format)->page_size_max)
+        return ps_fail(PS_ERR_CORRUPT,
+                       "catalog item of '%s': format %s has pages of at most %u bytes", entry.name,
+                       ps_format_by_id(item.format)->name,
+                       ps_format_by_id(item.format)->page_size_max);
     if ((entry.table == PS_CATALOG_ID || strcmp(entry.name, PS_CATALOG_NAME) == 0) &&
         !is_catalog_itself(&entry))
         return ps_fail(

@@ -37,7 +37,9 @@ struct ps_catalog_entry {
 
 /* buf has PS_CATALOG_ITEM_MAX bytes; returns how many are used. */
 uint32_t ps_catalog_encode(const struct ps_catalog_entry *entry, void *buf);
-PS_MUST_USE ps_err ps_catalog_decode(const void *buf, size_t len, struct ps_catalog_entry *ret);
+/* Of a store with pages of page_size, which not every format can have. */
+PS_MUST_USE ps_err ps_catalog_decode(const void *buf, size_t len, uint32_t page_size,
+                                     struct ps_catalog_entry *ret);
 
 /* 1 to 255 bytes, no '/', no NUL, no leading '.'. PS_ERR_INVAL, PS_ERR_RANGE. */
 PS_MUST_USE ps_err ps_table_name_check(const char *name);

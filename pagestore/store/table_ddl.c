@@ -643,7 +643,7 @@ static ps_err load_item(struct ps_store *s, uint32_t page_no, uint32_t slot,
 {
     struct ps_catalog_entry entry;
     struct ps_table *t;
-    ps_err err = ps_catalog_decode(item->data, item->len, &entry);
+    ps_err err = ps_catalog_decode(item->data, item->len, s->page_size, &entry);
 
     if (err)
         return ps_fail_in(err, "catalog page %u item %u", page_no, slot);

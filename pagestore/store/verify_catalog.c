@@ -109,7 +109,7 @@ static ps_err take_entry(void *ctx, uint32_t page_no, uint32_t slot, const struc
     const struct ps_place place = item_place(v, page_no);
     struct ps_verify_table table = {.page = page_no, .slot = slot};
 
-    if (ps_catalog_decode(item->data, item->len, &table.entry) != PS_OK) {
+    if (ps_catalog_decode(item->data, item->len, v->page_size, &table.entry) != PS_OK) {
         v->catalog_whole = false;
         ps_verify_report(v, item_severity(v, page_no), &place, "catalog", "item %" PRIu32 ": %s",
                          slot, ps_message());
@@ -233,6 +233,7 @@ ps_err ps_verify_catalog(struct ps_verifier *v)
 
 struct name_search {
     const char *name;
+    uint32_t page_size;
     uint32_t id; /* 0: not found */
 };
 
@@ -243,7 +244,7 @@ static ps_err match_entry(void *ctx, uint32_t page_no, uint32_t slot, const stru
 
     (void)page_no;
     (void)slot;
-    if (ps_catalog_decode(item->data, item->len, &entry) == PS_OK &&
+    if (ps_catalog_decode(item->data, item->len, search->page_size, &entry) == PS_OK &&
         strcmp(entry.name, search->name) == 0)
         search->id = entry.table;
     return PS_OK;
@@ -260,7 +261,7 @@ static ps_err find_table(struct ps_io *io, const char *path, const char *name,
     err = ps_control_read(io, &control, NULL);
     if (err)
         return err;
-    scan.page_size = control.page_size;
+    scan.page_size = search.page_size = control.page_size;
     err = scan_catalog(&scan, io);
     if (err)
         return err;
