@@ -27,6 +27,7 @@ struct target {
     char source[PATH_LEN];
     char dir[PATH_LEN];
     char reason[512]; /* why the store is read-only, "" while it is sound */
+    bool shared;      /* mounted elsewhere, too: read-only, therefore */
     int lock_fd;      /* -1: the store is not to be seen from here */
 };
 
@@ -60,6 +61,21 @@ static bool find_mount(const char *what, struct target *t)
         found = true;
     }
     endmntent(mounts);
+    return found;
+}
+
+static bool is_mounted_elsewhere(const struct target *t)
+{
+    char line[4 * PATH_LEN];
+    FILE *mounts = setmntent("/proc/self/mounts", "r");
+    struct mntent m;
+    bool found = false;
+
+    while (mounts && !found && getmntent_r(mounts, &m, line, sizeof(line)))
+        found = strcmp(m.mnt_type, MOUNT_TYPE) == 0 && strcmp(m.mnt_fsname, t->source) == 0 &&
+                strcmp(m.mnt_dir, t->dir) != 0;
+    if (mounts)
+        endmntent(mounts);
     return found;
 }
 
@@ -134,8 +150,9 @@ static int wait_for_lock(const struct target *t)
 {
     int failed;
 
+    /* The other daemons keep their share: then there is nothing to wait for but what reads only. */
     do
-        failed = flock(t->lock_fd, LOCK_SH);
+        failed = flock(t->lock_fd, t->shared ? LOCK_SH : LOCK_EX);
     while (failed && errno == EINTR);
     if (!failed)
         return EXIT_SUCCESS;
@@ -171,6 +188,7 @@ static int unmount_and_wait(const struct command *c, struct target *t)
 
     ask_reason(t);
     open_lock(t);
+    t->shared = is_mounted_elsewhere(t);
     status = unmount(c, t->dir);
     if (status || c->lazy) /* a lazy unmount ends when the last file is closed, maybe never */
         return status;

@@ -209,10 +209,12 @@ int pc_lock_files(const struct pc_target *t, bool exclusive, int *ret_fd)
         return pc_error("%s: not a regular file", path);
     }
     if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
+        if (errno != EWOULDBLOCK)
+            pc_error("%s: %s", path, strerror(errno));
+        else if (lock_holder(fd) > 0)
             pc_error("%s: store is in use by pid %ld", t->store, lock_holder(fd));
         else
-            pc_error("%s: %s", path, strerror(errno));
+            pc_error("%s: store is in use: it is open read-only", t->store);
         close(fd);
         return PC_FAILED;
     }

@@ -97,9 +97,9 @@ struct ps_io_ops {
      * root itself is ".". */
     ps_err (*list)(struct ps_io *io, const char *path, ps_err (*each)(void *ctx, const char *name),
                    void *ctx);
-    /* Takes the file's lock (flock, exclusive) without waiting; held until the file is closed.
-     * PS_ERR_IN_USE: somebody else has it. */
-    ps_err (*lock)(struct ps_io_file *file);
+    /* Takes the file's lock (flock) without waiting; held until the file is closed. Any number may
+     * share it, or one has it alone. PS_ERR_IN_USE: others have it so that it cannot be had. */
+    ps_err (*lock)(struct ps_io_file *file, bool shared);
     ps_err (*space)(struct ps_io *io, struct ps_io_space *ret);
 
     uint64_t (*now_us)(struct ps_io *io);  /* monotonic: intervals and deadlines */

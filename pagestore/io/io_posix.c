@@ -332,12 +332,13 @@ static ps_err posix_list(struct ps_io *io, const char *path,
     return err;
 }
 
-static ps_err posix_lock(struct ps_io_file *file)
+static ps_err posix_lock(struct ps_io_file *file, bool shared)
 {
+    const int how = shared ? LOCK_SH : LOCK_EX;
     int rc;
 
     do
-        rc = flock(file_of(file)->fd, LOCK_EX | LOCK_NB);
+        rc = flock(file_of(file)->fd, how | LOCK_NB);
     while (rc != 0 && errno == EINTR);
     if (rc == 0)
         return PS_OK;

@@ -167,6 +167,11 @@ void ps_pool_destroy(struct ps_pool *pool)
     free_memory(pool);
 }
 
+void ps_pool_set_wal(struct ps_pool *pool, struct ps_wal *wal)
+{
+    pool->wal = wal;
+}
+
 void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider *p)
 {
     assert(id < PS_POOL_PROVIDERS);

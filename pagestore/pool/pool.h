@@ -111,6 +111,8 @@ struct ps_pool_options {
 
 PS_MUST_USE ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret);
 void ps_pool_destroy(struct ps_pool *pool); /* writes nothing; nothing may be pinned */
+/* Before the first page is pinned, if it was not among the options. */
+void ps_pool_set_wal(struct ps_pool *pool, struct ps_wal *wal);
 void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider *p);
 
 /* Sets frames aside for a request. Requests queue, first come first served, and are served when

@@ -2,14 +2,10 @@
  * store.c - opening and closing: the order in which the layers come up.
  */
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -19,7 +15,6 @@
 #define POOL_PAGES_MIN 8u
 #define POOL_FRAMES_MIN \
     16u /* what one write of 1 MiB may pin, its map included, in any page size */
-#define SEGMENT_PAGES_MIN 32u /* a group of a 1 MiB write and its map's pages fits a segment */
 #define TRACE_EVENTS 4096u
 
 void ps_store_options_default(struct ps_store_options *opts)
@@ -69,148 +64,6 @@ static void on_io_warning(void *ctx, const char *text)
     ps_store_say(ctx, PS_MSG_WARNING, "%s", text);
 }
 
-/* --- making a store ------------------------------------------------------------------------- */
-
-static ps_err refuse_entry(void *ctx, const char *name)
-{
-    return ps_fail(PS_ERR_EXIST, "%s: not empty, there is '%s'", (const char *)ctx, name);
-}
-
-static ps_err make_uuid(uint8_t uuid[16])
-{
-    if (getrandom(uuid, 16, 0) != 16)
-        return ps_fail(PS_ERR_IO, "no random bytes for the store's UUID");
-    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
-    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-    return PS_OK;
-}
-
-/* The log of a new store: one checkpoint record, so that there is a redo point. */
-static ps_err make_log(struct ps_io *io, struct ps_control *control)
-{
-    const struct ps_checkpoint_body body = {.next_txn = ps_put64(1),
-                                            .next_table = ps_put32(control->next_table)};
-    struct ps_record rec = {.rm = PS_RM_LOG,
-                            .type = PS_LOG_CHECKPOINT,
-                            .time_us = ps_io_wall_us(io),
-                            .body = &body,
-                            .body_len = sizeof(body)};
-    struct ps_wal_reader_options reader;
-    struct ps_wal_slot slot = {0};
-    struct ps_wal *wal = NULL;
-    struct ps_poison poison;
-    ps_err err = ps_wal_create(io, control->segment_size);
-
-    if (err)
-        return err;
-    ps_poison_init(&poison, NULL, NULL);
-    ps_reader_options(control, io, &reader);
-    err = ps_wal_open(&(struct ps_wal_options){.io = io,
-                                               .poison = &poison,
-                                               .segment_size = control->segment_size,
-                                               .max_wal = UINT64_MAX,
-                                               .store_tag = reader.store_tag,
-                                               .incarnation = control->incarnation},
-                      &wal);
-    if (!err)
-        err = ps_wal_reserve(wal, ps_record_len(&rec), NULL, &slot);
-    if (!err) {
-        ps_wal_append_checkpoint(wal, &slot, &rec, &control->redo_lsn);
-        err = ps_wal_flush(wal, rec.lsn, NULL);
-        control->durable_lsn = control->end_lsn = rec.lsn;
-    }
-    if (wal)
-        ps_wal_close(wal);
-    if (!err)
-        err = ps_control_write(io, control, &poison);
-    ps_poison_deinit(&poison);
-    return err;
-}
-
-/* Files and folders. The control file comes last: without it there is no store. */
-static ps_err make_files(struct ps_io *io, const struct ps_init_options *opts)
-{
-    struct ps_control control = {
-        .page_size = opts->page_size,
-        .segment_size = opts->segment_size,
-        .state = PS_STATE_CLEAN,
-        .incarnation = 1,
-        .next_txn = 1,
-        .next_table = PS_CATALOG_ID,
-        .written_us = ps_io_wall_us(io),
-    };
-    static const char *const files[] = {"1.pages", "1.map"};
-    char path[64];
-    size_t i;
-    ps_err err = make_uuid(control.uuid);
-
-    if (!err)
-        err = io->ops->mkdir(io, PS_TABLES_DIR);
-    for (i = 0; !err && i < sizeof(files) / sizeof(files[0]); i++) {
-        struct ps_io_file *file = NULL;
-
-        (void)snprintf(path, sizeof(path), "%s/%s", PS_TABLES_DIR, files[i]);
-        err = io->ops->open(io, path, PS_IO_CREATE | PS_IO_EXCL, &file);
-        ps_io_close(file);
-    }
-    if (!err)
-        err = io->ops->sync_dir(io, PS_TABLES_DIR);
-    if (!err)
-        err = make_log(io, &control);
-    return err ? err : io->ops->sync_dir(io, ".");
-}
-
-static ps_err check_init(struct ps_init_options *o)
-{
-    uint32_t size;
-
-    if (!o->page_size)
-        o->page_size = PS_PAGE_SIZE_DEFAULT;
-    size = o->page_size;
-    if (size < PS_PAGE_SIZE_MIN || size > PS_PAGE_SIZE_MAX || (size & (size - 1)) != 0)
-        return ps_fail(PS_ERR_INVAL, "page size %u: must be a power of two from %u to %u", size,
-                       PS_PAGE_SIZE_MIN, PS_PAGE_SIZE_MAX);
-    if (!o->segment_size) {
-        o->segment_size = PS_WAL_SEGMENT_DEFAULT;
-        if (o->segment_size < SEGMENT_PAGES_MIN * size)
-            o->segment_size = SEGMENT_PAGES_MIN * size;
-    }
-    if (o->segment_size < SEGMENT_PAGES_MIN * size ||
-        (o->segment_size & (o->segment_size - 1)) != 0)
-        return ps_fail(PS_ERR_INVAL, "segment size %u: must be a power of two of %u pages or more",
-                       o->segment_size, SEGMENT_PAGES_MIN);
-    return PS_OK;
-}
-
-ps_err ps_store_init(const char *path, const struct ps_init_options *opts)
-{
-    struct ps_init_options o = *opts;
-    struct ps_io *io = opts->io_given;
-    struct ps_store_options open_opts;
-    struct ps_store *s = NULL;
-    ps_err err = check_init(&o);
-
-    if (!err && !io && mkdir(path, 0777) != 0 && errno != EEXIST)
-        err = ps_fail_errno(errno, "cannot make the folder %s", path);
-    if (!err && !io)
-        err = ps_io_posix(path, PS_IO_KIND_AUTO, NULL, NULL, &io);
-    if (err)
-        return err;
-    err = io->ops->list(io, ".", refuse_entry, (void *)(uintptr_t)path);
-    if (!err)
-        err = make_files(io, &o);
-    if (!opts->io_given)
-        ps_io_destroy(io);
-    if (err)
-        return err;
-    /* Opened once, it makes its catalog. */
-    ps_store_options_default(&open_opts);
-    open_opts.io_given = opts->io_given;
-    open_opts.no_threads = true;
-    err = ps_store_open(path, &open_opts, &s);
-    return err ? err : ps_store_close(s);
-}
-
 /* --- opening: step by step ---------------------------------------------------------------- */
 
 static ps_err io_kind(const char *name, enum ps_io_kind *ret)
@@ -243,18 +96,21 @@ static ps_err open_io(struct ps_store *s)
     return err;
 }
 
-/* Who has the lock, as the lock file says. */
+/* Who has the lock, as the lock file says: a writer's is there until it has closed the store. */
 static ps_err in_use(struct ps_store *s)
 {
     char text[32] = "";
     size_t got = 0;
 
-    if (ps_io_read(s->lock_file, text, sizeof(text) - 1, 0, &got) || got == 0)
+    if (ps_io_read(s->lock_file, text, sizeof(text) - 1, 0, &got))
         return ps_fail(PS_ERR_IN_USE, "store is in use");
+    if (got == 0)
+        return ps_fail(PS_ERR_IN_USE, "store is in use: it is open read-only");
     text[strcspn(text, "\n")] = '\0';
     return ps_fail(PS_ERR_IN_USE, "store is in use by pid %s", text);
 }
 
+/* Readers share the store: nobody changes what they read. */
 static ps_err take_lock(struct ps_store *s)
 {
     unsigned how = PS_IO_BUFFERED | (s->opts.read_only ? PS_IO_RDONLY : PS_IO_CREATE);
@@ -265,7 +121,7 @@ static ps_err take_lock(struct ps_store *s)
         return PS_OK; /* a copy without it: nobody has that open, and nothing may be made here */
     if (err)
         return err;
-    err = s->io->ops->lock(s->lock_file);
+    err = s->io->ops->lock(s->lock_file, s->opts.read_only);
     if (err)
         return err == PS_ERR_IN_USE ? in_use(s) : err;
     if (s->opts.read_only)
@@ -328,11 +184,13 @@ static void want_flush(void *ctx)
     ps_background_want_flush(ctx);
 }
 
-/* What the pool is made with, but for the log. PS_ERR_INVAL: no pool can be. */
-static ps_err pool_options(struct ps_store *s, struct ps_pool_options *ret)
+/* The pool, as yet without a log. PS_ERR_INVAL, PS_ERR_NOMEM: no pool can be. */
+static ps_err open_pool(struct ps_store *s)
 {
+    struct ps_pool_options opts;
     const struct ps_evict_ops *policy = ps_evict_by_name(s->opts.policy);
     const uint64_t frames = s->opts.pool_bytes / s->page_size;
+    ps_err err;
 
     if (!policy)
         return ps_fail(PS_ERR_INVAL, "policy=%s: there is no such policy", s->opts.policy);
@@ -342,7 +200,7 @@ static ps_err pool_options(struct ps_store *s, struct ps_pool_options *ret)
     if (frames > INT32_MAX)
         return ps_fail(PS_ERR_INVAL, "pool=%llu: has more than %d pages",
                        (unsigned long long)s->opts.pool_bytes, INT32_MAX);
-    *ret = (struct ps_pool_options){
+    opts = (struct ps_pool_options){
         .page_size = s->page_size,
         .frames = frames < POOL_FRAMES_MIN ? POOL_FRAMES_MIN : (uint32_t)frames,
         .io = s->io,
@@ -350,11 +208,20 @@ static ps_err pool_options(struct ps_store *s, struct ps_pool_options *ret)
         .trace = s->trace,
         .policy = policy,
     };
-    return PS_OK;
+    err = ps_pool_create(&opts, &s->pool);
+    if (err)
+        return err;
+    s->provider.ops = &ps_table_provider;
+    ps_pool_set_provider(s->pool, 0, &s->provider);
+    s->env = (struct ps_group_env){
+        .pool = s->pool, .io = s->io, .log_before_images = s->opts.log_before_images};
+    s->zero_page = ps_buf_alloc(s->page_size);
+    return s->zero_page ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for a page");
 }
 
-/* The options are checked before the control file is written: a store that refuses them is left as
- * it was. From the write on what is appended is of a new incarnation. */
+/* The control file is written when options are checked and memory is taken: a store that cannot be
+ * opened with them is left as it was. From the write on what is appended is of a new incarnation.
+ */
 static ps_err open_log(struct ps_store *s, struct ps_control *control)
 {
     struct ps_wal_reader_options reader;
@@ -377,34 +244,16 @@ static ps_err open_log(struct ps_store *s, struct ps_control *control)
         .want_flush = want_flush,
         .ctx = s,
     };
-    err = ps_wal_options_check(&opts);
+    err = ps_wal_open(&opts, &s->wal);
     if (err)
         return err;
+    ps_pool_set_wal(s->pool, s->wal);
+    s->env.wal = s->wal;
     control->incarnation = opts.incarnation;
     control->incarnation_lsn = opts.end_pos;
     control->state = PS_STATE_IN_USE;
     control->written_us = ps_io_wall_us(s->io);
-    err = ps_control_write(s->io, control, &s->poison);
-    return err ? err : ps_wal_open(&opts, &s->wal);
-}
-
-static ps_err open_pool(struct ps_store *s, struct ps_pool_options *opts)
-{
-    ps_err err;
-
-    opts->wal = s->wal;
-    err = ps_pool_create(opts, &s->pool);
-    if (err)
-        return err;
-    s->provider.ops = &ps_table_provider;
-    ps_pool_set_provider(s->pool, 0, &s->provider);
-    s->env = (struct ps_group_env){.pool = s->pool,
-                                   .wal = s->wal,
-                                   .io = s->io,
-                                   .log_before_images = s->opts.log_before_images};
-    s->change_pages_max = ps_change_pages_reckon(s);
-    s->zero_page = ps_buf_alloc(s->page_size);
-    return s->zero_page ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for a page");
+    return ps_control_write(s->io, control, &s->poison);
 }
 
 static ps_err add_table(struct ps_store *s, uint32_t id, const struct ps_format *fmt)
@@ -609,10 +458,41 @@ static ps_err check_is_store(struct ps_store *s)
     return err;
 }
 
+/* What lies above pool and log, which are open; control says so by now, unless read-only. */
+static ps_err open_rest(struct ps_store *s, const struct ps_control *before,
+                        const struct ps_control *control)
+{
+    ps_err err;
+
+    ps_txns_init(&s->txns, s->recovered.next_txn);
+    open_checkpointer(s, control);
+    err = open_tables(s, before);
+    if (!err && !s->opts.read_only)
+        err = finish_recovery(s);
+    if (!err && !s->opts.read_only && !s->opts.no_threads)
+        err = ps_background_start(s);
+    return err;
+}
+
+/* The store was clean and cannot be opened: it stays clean if nothing was logged. */
+static ps_err leave_clean(struct ps_store *s, struct ps_control *control, ps_err err)
+{
+    char why[512];
+
+    (void)snprintf(why, sizeof(why), "%s", ps_message());
+    if (s->background)
+        ps_background_stop(s);
+    if (ps_wal_tail_lsn(s->wal) == control->end_lsn) {
+        control->state = PS_STATE_CLEAN;
+        if (ps_control_write(s->io, control, &s->poison))
+            ps_store_say(s, PS_MSG_WARNING, "the store needs recovery now: %s", ps_message());
+    }
+    return ps_fail(err, "%s", why);
+}
+
 static ps_err open_layers(struct ps_store *s)
 {
     struct ps_control before, control = {0};
-    struct ps_pool_options pool = {0};
     ps_err err = open_io(s);
 
     if (!err) {
@@ -624,23 +504,17 @@ static ps_err open_layers(struct ps_store *s)
     if (!err)
         err = read_control(s, &control);
     if (!err)
-        err = pool_options(s, &pool);
-    if (!err)
         err = analyze(s, &control);
+    if (!err)
+        err = open_pool(s);
     before = control;
     if (!err && !s->opts.read_only)
         err = open_log(s, &control);
-    if (!err)
-        err = open_pool(s, &pool);
     if (err)
         return err;
-    ps_txns_init(&s->txns, s->recovered.next_txn);
-    open_checkpointer(s, &control);
-    err = open_tables(s, &before);
-    if (!err && !s->opts.read_only)
-        err = finish_recovery(s);
-    if (!err && !s->opts.read_only && !s->opts.no_threads)
-        err = ps_background_start(s);
+    err = open_rest(s, &before, &control);
+    if (err && s->was_clean && !s->opts.read_only)
+        err = leave_clean(s, &control, err);
     return err;
 }
 
@@ -740,6 +614,8 @@ ps_err ps_store_close(struct ps_store *s)
         err = ps_txns_undo_all(s);
         if (!err)
             err = ps_checkpoint_full(&s->ckpt, &last, NULL);
+        if (!err) /* who has it read-only next is not asked for by this pid; no harm if it stays */
+            (void)s->io->ops->truncate(s->lock_file, 0);
     }
     free_store(s);
     return err;

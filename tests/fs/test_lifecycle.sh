@@ -34,6 +34,11 @@ done
 check "a wrong value leaves the store as it is" \
     sh 'mounted && unmounted && cp -r "$store" "$work/was" && ! mounted -o policy=magic &&
         ! mounted -o pool=1K && ! mounted -o max_wal=1 && diff -r --exclude lock "$store" "$work/was"'
+check "a pool that there is no memory for leaves the store as it is" \
+    sh 'rm -rf "$work/was" && cp -r "$store" "$work/was" &&
+        ! (ulimit -v 4000000 && pagefs -o pool=64G "$store" "$mnt") 2>"$work/why" &&
+        grep -q "a pool of .*Cannot allocate memory" "$work/why" &&
+        diff -r --exclude lock "$store" "$work/was"'
 check "an empty name is refused" refused 2 'SOURCE is an empty name' pagefs "" "$mnt"
 check "an empty mount point is refused" refused 2 'MNT is an empty name' pagefs "$store" ""
 check "a source that is not there is refused" \
@@ -127,6 +132,11 @@ check "what a sync did not cover is durable within wal_delay" \
     sh 'cd "$work" && mounted -o wal_delay=50 && mkdir "$mnt/d" && echo hello >"$mnt/d/views/payload" &&
         sleep 0.5 && kill -9 $(cat "$store/lock") && flock "$store/lock" true && mounted &&
         [ "$(cat "$mnt/d/views/payload")" = hello ] && unmounted'
+check "read-only mounts share a store, which nobody writes meanwhile" \
+    sh 'cd "$work" && mkdir -p other && mounted -o ro && pagefs -o ro "$store" other &&
+        cmp "$mnt/d/views/payload" other/d/views/payload &&
+        ! pagefs "$store" empty 2>why && grep -q "in use: it is open read-only" why && unmounted &&
+        ! pagefs "$store" empty 2>why && umount.fuse.pagefs other && mounted && unmounted'
 check "-o ro shows all and changes nothing" \
     sh 'cd "$work" && mounted -o ro && [ "$(cat "$mnt/d/views/payload")" = hello ] &&
         fails_with EROFS "os.mkdir(\"new\")" && fails_with EROFS "fd(\"d/0\", os.O_WRONLY)" &&

@@ -108,6 +108,7 @@ static void crash_node(struct choice *choice, struct sim_node *node)
     sim_bytes_clone(&node->now, b);
     node->open_count = 0;
     node->locked_by = NULL;
+    node->sharers = 0;
 }
 
 /* Decides for one folder how many of its unsynced operations made it, and applies those. */

@@ -15,6 +15,7 @@ struct sim_file {
     uint64_t epoch;
     bool unaligned;
     bool rdonly;
+    bool shares; /* the node's lock */
 };
 
 static struct sim_disk *disk_of(struct ps_io *io)
@@ -276,8 +277,9 @@ static ps_err sim_stat(struct ps_io_file *file, struct ps_io_stat *ret)
     return err;
 }
 
-static ps_err sim_lock(struct ps_io_file *file)
+static ps_err sim_lock(struct ps_io_file *file, bool shared)
 {
+    struct sim_file *f = (struct sim_file *)file;
     struct sim_disk *disk = disk_of_file(file);
     struct sim_node *node;
     ps_err err = PS_OK;
@@ -286,8 +288,10 @@ static ps_err sim_lock(struct ps_io_file *file)
     node = live_node(disk, (const struct sim_file *)file);
     if (disk->cut || !node)
         err = sim_verdict_err(SIM_FAIL_POWER_OFF, "lock", file->path);
-    else if (node->locked_by && node->locked_by != file)
+    else if (node->locked_by || (node->sharers > 0 && !shared))
         err = ps_fail(PS_ERR_IN_USE, "%s is locked by another process", file->path);
+    else if (shared)
+        node->sharers += f->shares = true;
     else
         node->locked_by = file;
     ps_mutex_unlock(&disk->mtx);
@@ -362,6 +366,7 @@ static void sim_close(struct ps_io_file *file)
         node->open_count--;
         if (node->locked_by == file)
             node->locked_by = NULL;
+        node->sharers -= f->shares;
     }
     ps_mutex_unlock(&disk->mtx);
     free((char *)(uintptr_t)file->path);

@@ -31,7 +31,8 @@ struct sim_node {
     struct sim_change **changes;
     size_t change_count;
     size_t change_cap;
-    const void *locked_by; /* an open file, or NULL */
+    const void *locked_by; /* the open file that has it alone, or NULL */
+    unsigned sharers;      /* open files that share its lock */
 };
 
 /* Names refer to nodes by index, so that clones can copy them as they are. */

@@ -439,12 +439,29 @@ static void lock_excludes_a_second_opening_until_close(void **state)
     struct ps_io_file *a = open_file(f, "lock", PS_IO_CREATE | PS_IO_BUFFERED);
     struct ps_io_file *b = open_file(f, "lock", PS_IO_BUFFERED);
 
-    assert_int_equal(a->io->ops->lock(a), PS_OK);
-    assert_int_equal(a->io->ops->lock(b), PS_ERR_IN_USE);
+    assert_int_equal(a->io->ops->lock(a, false), PS_OK);
+    assert_int_equal(a->io->ops->lock(b, false), PS_ERR_IN_USE);
     assert_string_equal(ps_message(), "lock is locked by another process");
     ps_io_close(a);
-    assert_int_equal(b->io->ops->lock(b), PS_OK);
+    assert_int_equal(b->io->ops->lock(b, false), PS_OK);
     ps_io_close(b);
+}
+
+static void shared_lock_excludes_only_those_who_want_it_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *a = open_file(f, "lock", PS_IO_CREATE | PS_IO_BUFFERED);
+    struct ps_io_file *b = open_file(f, "lock", PS_IO_BUFFERED | PS_IO_RDONLY);
+    struct ps_io_file *c = open_file(f, "lock", PS_IO_BUFFERED);
+
+    assert_int_equal(a->io->ops->lock(a, true), PS_OK);
+    assert_int_equal(a->io->ops->lock(b, true), PS_OK);
+    assert_int_equal(a->io->ops->lock(c, false), PS_ERR_IN_USE);
+    ps_io_close(a);
+    assert_int_equal(c->io->ops->lock(c, false), PS_ERR_IN_USE);
+    ps_io_close(b);
+    assert_int_equal(c->io->ops->lock(c, false), PS_OK);
+    ps_io_close(c);
 }
 
 static void space_and_clocks_are_plausible(void **state)
@@ -553,6 +570,7 @@ int main(void)
         T(folders_are_made_listed_and_synced),
         T(files_are_renamed_and_removed),
         T(lock_excludes_a_second_opening_until_close),
+        T(shared_lock_excludes_only_those_who_want_it_alone),
         T(space_and_clocks_are_plausible),
         T(direct_files_bypass_the_page_cache),
         cmocka_unit_test(auto_falls_back_with_one_warning),

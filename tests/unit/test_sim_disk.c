@@ -433,12 +433,12 @@ static void files_from_before_a_crash_are_dead(void **state)
     struct ps_io_file *file = durable_file(f, "a", 'x', 1);
     struct ps_io_file *again;
 
-    assert_int_equal(f->io->ops->lock(file), PS_OK);
+    assert_int_equal(f->io->ops->lock(file, false), PS_OK);
     sim_disk_crash(f->disk, SIM_CRASH_KEEP, 0);
     assert_int_equal(write_block(f, file, 'y', 0), PS_ERR_IO);
     assert_int_equal(ps_io_sync(file), PS_ERR_IO);
     again = open_file(f->io, "a", 0);
-    assert_int_equal(f->io->ops->lock(again), PS_OK);
+    assert_int_equal(f->io->ops->lock(again, false), PS_OK);
     ps_io_close(file);
     assert_int_equal(block_byte(f->disk, "a", 0), 'x');
     ps_io_close(again);
@@ -662,10 +662,10 @@ static void lock_excludes_others_until_close(void **state)
     struct ps_io_file *a = open_file(f->io, "lock", PS_IO_CREATE | PS_IO_BUFFERED);
     struct ps_io_file *b = open_file(f->io, "lock", PS_IO_BUFFERED);
 
-    assert_int_equal(f->io->ops->lock(a), PS_OK);
-    assert_int_equal(f->io->ops->lock(b), PS_ERR_IN_USE);
+    assert_int_equal(f->io->ops->lock(a, false), PS_OK);
+    assert_int_equal(f->io->ops->lock(b, false), PS_ERR_IN_USE);
     ps_io_close(a);
-    assert_int_equal(f->io->ops->lock(b), PS_OK);
+    assert_int_equal(f->io->ops->lock(b, false), PS_OK);
     ps_io_close(b);
 }
 

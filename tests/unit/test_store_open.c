@@ -1,4 +1,6 @@
 /* Opening a store: what refuses it, and what that leaves behind. */
+#include "file/control.h"
+#include "pagestore/slotted.h"
 #include "store_fixture.h"
 
 static void refused_options_leave_a_closed_store_closed(void **state)
@@ -28,9 +30,110 @@ static void refused_options_leave_a_closed_store_closed(void **state)
     reopen(f);
 }
 
+/* Writes the control file anew, as sound as it was. */
+static void set_segment_size(struct fixture *f, uint32_t segment_size)
+{
+    struct ps_io *io = sim_disk_io(f->disk);
+    struct ps_control control;
+    struct ps_poison poison;
+
+    ps_poison_init(&poison, NULL, NULL);
+    ok(ps_control_read(io, &control, NULL));
+    control.segment_size = segment_size;
+    ok(ps_control_write(io, &control, &poison));
+    ps_poison_deinit(&poison);
+}
+
+static void expect_refused(struct fixture *f, ps_err err, const char *why)
+{
+    struct ps_store_options opts;
+    unsigned ro;
+
+    for (ro = 0; ro < 2; ro++) {
+        options(f, &opts);
+        opts.read_only = ro;
+        assert_int_equal(ps_store_open("sim", &opts, &f->store), err);
+        if (!strstr(ps_message(), why))
+            fail_msg("'%s' does not say '%s'", ps_message(), why);
+    }
+}
+
+static void segments_of_another_size_than_the_control_file_says_are_refused(void **state)
+{
+    static const uint32_t wrong[] = {1u << 18, 1u << 23, 1u << 25, 1u << 31};
+    struct fixture *f = *state;
+    size_t i;
+
+    close_store(f);
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        set_segment_size(f, wrong[i]);
+        expect_refused(f, PS_ERR_CORRUPT, "pagestore.control: segment size: wal/0");
+    }
+    set_segment_size(f, 1u << 24);
+    reopen(f);
+}
+
+/* Makes table 2 one of the other format in the catalog, under a right checksum. */
+static void set_format_in_catalog(struct fixture *f, uint8_t format)
+{
+    const struct ps_page_ident who = {f->page_size, 0, PS_CATALOG_ID};
+    struct ps_item item = {0};
+    uint8_t *page;
+    size_t len;
+
+    page = sim_disk_dump(f->disk, "tables/1.pages", &len);
+    ok(ps_slotted_get(&ps_format_native, page, f->page_size, 2, &item));
+    page[(const uint8_t *)item.data - page + 4] = format;
+    ps_format_native.seal(page, &who);
+    sim_disk_patch(f->disk, "tables/1.pages", 0, page, f->page_size);
+    free(page);
+}
+
+static void catalog_with_pages_too_large_for_their_format_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    ps_table_unref(make(f, "t", PS_FORMAT_NATIVE));
+    close_store(f);
+    set_format_in_catalog(f, PS_FORMAT_POSTGRES);
+    expect_refused(f, PS_ERR_CORRUPT,
+                   "catalog item of 't': format postgres has pages of at most 32768 bytes");
+    set_format_in_catalog(f, PS_FORMAT_NATIVE);
+    reopen(f);
+}
+
+static void readers_share_a_store_and_a_writer_has_it_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_store *readers[2] = {NULL, NULL}, *other = NULL;
+    struct ps_store_options write, read;
+    int i;
+
+    options(f, &write);
+    read = write;
+    read.read_only = true;
+    assert_int_equal(ps_store_open("sim", &read, &other), PS_ERR_IN_USE);
+    assert_non_null(strstr(ps_message(), "by pid"));
+    close_store(f);
+    for (i = 0; i < 2; i++)
+        ok(ps_store_open("sim", &read, &readers[i]));
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(ps_store_open("sim", &write, &other), PS_ERR_IN_USE);
+        assert_string_equal(ps_message(), "store is in use: it is open read-only");
+        ok(ps_store_close(readers[i]));
+    }
+    reopen(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            segments_of_another_size_than_the_control_file_says_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(catalog_with_pages_too_large_for_their_format_is_refused,
+                                        setup_1m, teardown),
+        cmocka_unit_test_setup_teardown(readers_share_a_store_and_a_writer_has_it_alone, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(refused_options_leave_a_closed_store_closed, setup,
                                         teardown),
     };

@@ -83,6 +83,7 @@ struct ps_init_options {
 PS_MUST_USE ps_err ps_store_init(const char *path, const struct ps_init_options *opts);
 
 /* Opens, and recovers if it was not closed cleanly. PS_ERR_IN_USE: "store is in use by pid N".
+ * Any number may have it open read-only, or one to write.
  * PS_ERR_CORRUPT: control file, log or catalog leave no sound store; the message says which and
  * where. PS_ERR_NOENT, PS_ERR_UNSUPPORTED, PS_ERR_IO, PS_ERR_NOSPC, PS_ERR_NOMEM. */
 PS_MUST_USE ps_err ps_store_open(const char *path, const struct ps_store_options *opts,
