@@ -14,6 +14,7 @@
 
 #define TMP_PREFIX "tmp."
 #define ZEROS_LEN (1024u * 1024u)
+#define ZEROS_AT_ONCE 4u /* of ZEROS_LEN: more would hold up the flushes beside it */
 #define SPARES_MIN 2u
 
 void ps_wal_seg_name(uint64_t seg_no, char name[WAL_NAME_LEN])
@@ -23,16 +24,24 @@ void ps_wal_seg_name(uint64_t seg_no, char name[WAL_NAME_LEN])
 
 /* --- making ------------------------------------------------------------------------------- */
 
-static ps_err write_zeros(struct ps_io_file *file, uint32_t segment_size)
+static ps_err write_zeros(struct ps_io *io, struct ps_io_file *file, uint32_t segment_size)
 {
-    uint32_t step = segment_size < ZEROS_LEN ? segment_size : ZEROS_LEN, off;
-    void *zeros = ps_buf_alloc(step);
+    uint32_t len = segment_size < ZEROS_LEN ? segment_size : ZEROS_LEN, i;
+    void *zeros = ps_buf_alloc(len);
+    struct iovec iov[ZEROS_AT_ONCE];
+    struct ps_io_req req = {.file = file, .op = PS_IO_WRITE, .iov = iov};
     ps_err err = PS_OK;
 
     if (!zeros)
         return ps_fail(PS_ERR_NOMEM, "out of memory for a new log segment");
-    for (off = 0; !err && off < segment_size; off += step)
-        err = ps_io_write(file, zeros, step, off);
+    for (i = 0; i < ZEROS_AT_ONCE; i++)
+        iov[i] = (struct iovec){.iov_base = zeros, .iov_len = len};
+    for (; !err && req.off < segment_size; req.off += (uint64_t)req.iov_count * len) {
+        uint64_t left = (segment_size - req.off) / len;
+
+        req.iov_count = left < ZEROS_AT_ONCE ? (int)left : (int)ZEROS_AT_ONCE;
+        err = ps_io_run(io, &req, 1);
+    }
     ps_buf_free(zeros);
     return err;
 }
@@ -49,7 +58,7 @@ static ps_err fill_segment(struct ps_io *io, const char *path, uint32_t segment_
     if (!err)
         err = io->ops->allocate(file, 0, segment_size);
     if (!err)
-        err = write_zeros(file, segment_size);
+        err = write_zeros(io, file, segment_size);
     if (!err)
         err = ps_io_sync(file);
     ps_io_close(file);
