@@ -30,6 +30,7 @@
 #ifndef PS_ALLOC_MAP_H
 #define PS_ALLOC_MAP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -65,8 +66,20 @@ struct ps_map_summary {
     uint64_t payload_len; /* bytes; raw native tables */
 };
 
+/* Leaves that a walk has found live, so that the next one to them need not begin at the root. For
+ * the one map of a table through which states are set: its owner makes it (zeroed), sets `known`,
+ * and keeps it as long as the map. */
+#define PS_MAP_KNOWN_LEAVES 64u
+struct ps_map_known {
+    struct {
+        _Atomic uint64_t index_plus_1; /* 0: none */
+        _Atomic uint64_t gen;
+    } leaves[PS_MAP_KNOWN_LEAVES];
+};
+
 struct ps_map {
     struct ps_pool *pool;
+    struct ps_map_known *known; /* may be NULL */
     uint16_t provider;
     uint32_t table;
     uint32_t page_size;

@@ -228,6 +228,8 @@ uint32_t ps_map_set_frames(const struct ps_map *map, uint32_t first, uint32_t co
     uint32_t nodes;
     unsigned level;
 
+    if (level_nodes(map, 0, first, count) == 1)
+        return map->levels;
     for (level = 0; level < map->levels; level++) {
         nodes = level_nodes(map, level, first, count);
         frames += page_by_page(count) || nodes < 2 ? nodes : 2;
@@ -363,6 +365,7 @@ static struct delta set_child(struct set *s, const struct ps_map_node_id *child,
     struct ps_page *page;
 
     if (!s->singly && covers(s->first, s->end, child)) {
+        ps_map_forget_leaves(s->map);
         make_uniform(entry, child->pages, s->word);
         add_pages(&d, s->state, (int64_t)child->pages);
         return d;

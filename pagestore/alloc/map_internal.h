@@ -139,4 +139,7 @@ PS_MUST_USE ps_err ps_map_counts_check(const struct ps_map *map, const void *dat
 /* PS_ERR_RANGE unless [first, first + count) is a range of page numbers, count > 0. */
 PS_MUST_USE ps_err ps_map_range_check(const struct ps_map *map, uint32_t first, uint32_t count);
 
+/* Whatever is remembered of leaves may be void now: some nodes' lives have ended. */
+void ps_map_forget_leaves(struct ps_map *map);
+
 #endif

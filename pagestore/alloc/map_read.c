@@ -3,7 +3,8 @@
  *
  * Every walk goes down from the root, one node pinned at a time, and enters a node only if its
  * parent says it is live, with the generation the parent gives. The table's alloc_lock keeps the
- * tree as it is between two nodes.
+ * tree as it is between two nodes. What was true of a leaf stays true until a subtree's life ends:
+ * leaves that were reached are remembered until then.
  */
 #include "alloc/map_internal.h"
 
@@ -46,8 +47,42 @@ struct spot {
     uint64_t word;
 };
 
+/* Writers of one entry may mix two leaves' numbers and generations. No harm: a generation is never
+ * given twice, so that such an entry fits no node, and the walk begins at the root. */
+static void remember_leaf(struct ps_map *map, const struct ps_map_node_id *leaf, uint64_t gen)
+{
+    const size_t i = leaf->index % PS_MAP_KNOWN_LEAVES;
+
+    if (!map->known)
+        return;
+    atomic_store_explicit(&map->known->leaves[i].index_plus_1, leaf->index + 1,
+                          memory_order_relaxed);
+    atomic_store_explicit(&map->known->leaves[i].gen, gen, memory_order_relaxed);
+}
+
+/* The leaf's generation, if a walk came there before. */
+static bool recall_leaf(const struct ps_map *map, const struct ps_map_node_id *leaf, uint64_t *gen)
+{
+    const size_t i = leaf->index % PS_MAP_KNOWN_LEAVES;
+
+    if (!map->known || atomic_load_explicit(&map->known->leaves[i].index_plus_1,
+                                            memory_order_relaxed) != leaf->index + 1)
+        return false;
+    *gen = atomic_load_explicit(&map->known->leaves[i].gen, memory_order_relaxed);
+    return *gen != 0;
+}
+
+void ps_map_forget_leaves(struct ps_map *map)
+{
+    size_t i;
+
+    for (i = 0; map->known && i < PS_MAP_KNOWN_LEAVES; i++)
+        atomic_store_explicit(&map->known->leaves[i].index_plus_1, 0, memory_order_relaxed);
+}
+
 static ps_err find_spot(struct ps_map *map, uint32_t page_no, struct spot *ret)
 {
+    const struct ps_map_node_id leaf = ps_map_leaf_of(map, page_no);
     struct ps_map_node_id node = ps_map_root(map);
     const struct ps_map_inner_entry *entry;
     struct ps_page *page = NULL;
@@ -56,11 +91,17 @@ static ps_err find_spot(struct ps_map *map, uint32_t page_no, struct spot *ret)
     uint32_t slot;
     ps_err err;
 
+    if (recall_leaf(map, &leaf, &gen) && open_node(map, &leaf, gen, &page) == PS_OK) {
+        *ret = (struct spot){.node = leaf, .leaf = page};
+        return PS_OK;
+    }
+    gen = 0;
     for (;;) {
         err = open_node(map, &node, gen, &page);
         if (err)
             return err;
         if (node.level == 0) {
+            remember_leaf(map, &node, gen);
             *ret = (struct spot){.node = node, .leaf = page};
             return PS_OK;
         }

@@ -91,17 +91,15 @@ uint32_t ps_map_child_slot(const struct ps_map *map, const struct ps_map_node_id
 
 uint32_t ps_map_node_page(const struct ps_map *map, unsigned level, uint64_t index)
 {
-    const struct ps_map_node_id want = ps_map_node(map, level, index);
-    struct ps_map_node_id node = ps_map_root(map);
-    uint64_t at = 0;
-    uint32_t slot;
+    uint64_t at = map->levels - 1 - level; /* the nodes above it */
+    unsigned l;
 
-    while (node.level > level) {
-        slot = ps_map_child_slot(map, &node, want.first_page);
-        at += 1 + slot * map->stride[node.level - 1];
-        node = ps_map_child(map, &node, slot);
+    /* and the subtrees of the siblings before it and before them */
+    for (l = level; index > 0; l++) {
+        at += index % map->inner_fanout * map->stride[l];
+        index /= map->inner_fanout;
     }
-    assert(at <= UINT32_MAX);
+    assert(l < map->levels && at <= UINT32_MAX);
     return (uint32_t)at;
 }
 
@@ -147,9 +145,12 @@ ps_err ps_map_node_check(const struct ps_map *map, const void *page,
 {
     const struct ps_map_hdr *hdr = ps_map_hdr_of(page);
     const uint64_t found = ps_get64(hdr->gen);
-    const uint32_t map_page = ps_map_node_page(map, node->level, node->index);
+    uint32_t map_page;
 
-    if (gen == 0 && found == 0)
+    if (found != 0 && (gen == 0 || found == gen) && ps_get32(hdr->level) == node->level)
+        return PS_OK;
+    map_page = ps_map_node_page(map, node->level, node->index);
+    if (found == 0 && gen == 0)
         return ps_fail(PS_ERR_CORRUPT,
                        "table %" PRIu32 ": the allocation map's root was never written",
                        map->table);
@@ -159,12 +160,10 @@ ps_err ps_map_node_check(const struct ps_map *map, const void *page,
             "table %" PRIu32 ": allocation map page %" PRIu32 " (pages %" PRIu64 "-%" PRIu64
             ") has generation %" PRIu64 ", its parent says %" PRIu64 ": a write of it was lost",
             map->table, map_page, node->first_page, node->first_page + node->pages - 1, found, gen);
-    if (ps_get32(hdr->level) != node->level)
-        return ps_fail(PS_ERR_CORRUPT,
-                       "table %" PRIu32 ": allocation map page %" PRIu32 " says level %" PRIu32
-                       ", a node of level %u lies there",
-                       map->table, map_page, ps_get32(hdr->level), node->level);
-    return PS_OK;
+    return ps_fail(PS_ERR_CORRUPT,
+                   "table %" PRIu32 ": allocation map page %" PRIu32 " says level %" PRIu32
+                   ", a node of level %u lies there",
+                   map->table, map_page, ps_get32(hdr->level), node->level);
 }
 
 ps_err ps_map_range_check(const struct ps_map *map, uint32_t first, uint32_t count)

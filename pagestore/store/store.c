@@ -215,6 +215,7 @@ static ps_err open_pool(struct ps_store *s)
     ps_pool_set_provider(s->pool, 0, &s->provider);
     s->env = (struct ps_group_env){
         .pool = s->pool, .io = s->io, .log_before_images = s->opts.log_before_images};
+    s->change_pages_max = 1; /* until there is a log */
     s->zero_page = ps_buf_alloc(s->page_size);
     return s->zero_page ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for a page");
 }
@@ -249,6 +250,7 @@ static ps_err open_log(struct ps_store *s, struct ps_control *control)
         return err;
     ps_pool_set_wal(s->pool, s->wal);
     s->env.wal = s->wal;
+    s->change_pages_max = ps_change_pages_reckon(s);
     control->incarnation = opts.incarnation;
     control->incarnation_lsn = opts.end_pos;
     control->state = PS_STATE_IN_USE;

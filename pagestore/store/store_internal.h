@@ -36,6 +36,7 @@ struct ps_table {
     uint32_t id;
     const struct ps_format *fmt; /* NULL only in redo, before a page of it was seen */
     struct ps_map map;
+    struct ps_map_known map_known;
     _Atomic uint32_t refs; /* the registry's one included */
     _Atomic bool dropped;
     /* LSN of its drop's record, 0: none. The files go once that is durable, and before the record
@@ -44,11 +45,13 @@ struct ps_table {
 
     /* rank TABLE. Shared: no page of the table changes its state. Exclusive: it may. */
     struct ps_rwlock alloc_lock;
-    enum ps_page_type type; /* guarded by alloc_lock */
-    uint64_t pages_end;     /* guarded by alloc_lock: what ps_map_summary would say */
-    uint64_t payload_len;   /* guarded by alloc_lock */
-    uint32_t insert_hint;   /* guarded by alloc_lock: page that took the last item */
-    bool summary_known;     /* guarded by alloc_lock */
+    _Atomic enum ps_page_type type; /* written under alloc_lock, exclusively */
+    uint32_t insert_hint;           /* guarded by alloc_lock: page that took the last item */
+    /* What ps_map_summary would say. Written under alloc_lock, exclusively; read without it they
+     * are what they were a moment ago, and not of one moment. */
+    _Atomic uint64_t pages_end;
+    _Atomic uint64_t payload_len;
+    _Atomic bool summary_known; /* set after the other two */
 
     struct ps_pagefile data, map_file;
     struct ps_mutex open_mtx; /* rank FILE: opening the files, once */
@@ -77,6 +80,7 @@ struct ps_store {
     struct ps_trace *trace;
     struct ps_provider provider;
     struct ps_group_env env;
+    uint32_t change_pages_max; /* constant after open */
     struct ps_txns txns;
     struct ps_checkpointer ckpt;
     bool ckpt_ready;
@@ -163,8 +167,9 @@ PS_MUST_USE ps_err ps_change_begin(struct ps_change *c, struct ps_table *t,
                                    struct ps_txn_entry *txn, uint32_t pages, uint64_t bytes,
                                    size_t range_count, const struct ps_map_range *ranges,
                                    bool exclusive, struct ps_cancel *cancel);
-/* Data pages that one change may have, wherever they lie, so that pool and log take it. */
-uint32_t ps_change_pages_max(const struct ps_store *s);
+/* Data pages that one change may have, wherever they lie, so that pool and log take it: for
+ * store.change_pages_max, once both are there. */
+uint32_t ps_change_pages_reckon(const struct ps_store *s);
 /* Pins a page for change. PS_ERR_CONFLICT if a transaction has it: the caller abandons, waits by
  * ps_change_wait, and begins again. */
 PS_MUST_USE ps_err ps_change_page(struct ps_change *c, uint32_t page_no, enum ps_pin_mode mode,

@@ -234,8 +234,8 @@ static uint32_t batch_len(const struct ps_table *t, const struct ps_item *items,
     uint32_t pages_max = (uint32_t)(2 * ps_write_max(t->store) / t->store->page_size) + 2;
     uint32_t low = 1, high = count;
 
-    if (pages_max > ps_change_pages_max(t->store))
-        pages_max = ps_change_pages_max(t->store);
+    if (pages_max > t->store->change_pages_max)
+        pages_max = t->store->change_pages_max;
     while (low < high) { /* pages_needed grows with count */
         uint32_t mid = low + (high - low + 1) / 2;
 

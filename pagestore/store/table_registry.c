@@ -26,6 +26,7 @@ ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt
     t->refs = 1;
     t->insert_hint = UINT32_MAX;
     ps_map_init(&t->map, s->pool, 0, id, s->page_size);
+    t->map.known = &t->map_known;
     ps_rwlock_init(&t->alloc_lock, id == PS_CATALOG_ID ? PS_RANK_CATALOG_TABLE : PS_RANK_TABLE,
                    "table.alloc_lock");
     ps_mutex_init(&t->open_mtx, PS_RANK_FILE, "table.open_mtx");

@@ -8,6 +8,7 @@
 #include "store/store_internal.h"
 
 #define WRITE_MAX (1u << 20)
+#define PAGES_FEW 4u /* so many pages are written without asking for memory */
 
 /* A write, in pages: the bytes go to [first, first + count); pages [gap, first) become virgin. */
 struct write_plan {
@@ -44,7 +45,7 @@ static uint64_t page_log_max(const struct ps_store *s)
     return ps_record_len(&rec) + (s->opts.log_before_images ? 2 * (uint64_t)s->page_size : 0);
 }
 
-uint32_t ps_change_pages_max(const struct ps_store *s)
+uint32_t ps_change_pages_reckon(const struct ps_store *s)
 {
     uint64_t frames = ps_pool_frames(s->pool);
     uint64_t by_log =
@@ -62,7 +63,7 @@ uint32_t ps_change_pages_max(const struct ps_store *s)
 size_t ps_write_max(const struct ps_store *s)
 {
     /* One page more than the bytes fill: they need not begin at a page's start. */
-    uint64_t pages = ps_change_pages_max(s);
+    uint64_t pages = s->change_pages_max;
     uint64_t max = (pages - 1) * (s->page_size - ps_format_native.header_len);
 
     if (max < s->page_size)
@@ -70,7 +71,8 @@ size_t ps_write_max(const struct ps_store *s)
     return max < WRITE_MAX ? (size_t)max : WRITE_MAX;
 }
 
-/* Where the write goes and what it does to the table's size. The table's lock is held. */
+/* Where the write goes and what it does to the table's size: for good if the table's lock is held,
+ * else as far as can be told. */
 static ps_err make_plan(struct ps_table *t, unsigned flags, struct write_plan *p)
 {
     uint64_t end, last;
@@ -243,19 +245,15 @@ static void announce(struct ps_change *c, const struct write_plan *p,
 }
 
 /* One attempt, with the table's lock held and the plan made. *ret_retry: the table's states would
- * change and the lock is shared. */
-static ps_err write_locked(struct ps_change *c, const struct write_plan *p, unsigned flags,
-                           bool *ret_retry, uint64_t *ret_lsn)
+ * change and the lock is shared. entries and pages: room for p->count of them. */
+static ps_err write_pages(struct ps_change *c, const struct write_plan *p, unsigned flags,
+                          struct ps_map_entry *entries, struct ps_page **pages, bool *ret_retry,
+                          uint64_t *ret_lsn)
 {
-    size_t each = sizeof(struct ps_map_entry) + sizeof(struct ps_page *);
-    struct ps_map_entry *entries = malloc(p->count * each);
-    struct ps_page **pages = (struct ps_page **)(entries + p->count);
     bool changes = p->gap != p->first;
     uint32_t i;
     ps_err err;
 
-    if (!entries)
-        return ps_fail(PS_ERR_NOMEM, "no memory for a write of %u pages", p->count);
     err = ps_map_get_range(&c->table->map, p->first, p->count, entries);
     for (i = 0; !err && i < p->count; i++)
         changes |= is_new(&entries[i]);
@@ -272,13 +270,46 @@ static ps_err write_locked(struct ps_change *c, const struct write_plan *p, unsi
             announce(c, p, entries);
         }
     }
+    return err;
+}
+
+static ps_err write_locked(struct ps_change *c, const struct write_plan *p, unsigned flags,
+                           bool *ret_retry, uint64_t *ret_lsn)
+{
+    struct ps_map_entry few_entries[PAGES_FEW], *entries = few_entries;
+    struct ps_page *few_pages[PAGES_FEW], **pages = few_pages;
+    ps_err err;
+
+    if (p->count <= PAGES_FEW)
+        return write_pages(c, p, flags, entries, pages, ret_retry, ret_lsn);
+    entries = malloc(p->count * sizeof(*entries));
+    pages = malloc(p->count * sizeof(*pages));
+    if (entries && pages)
+        err = write_pages(c, p, flags, entries, pages, ret_retry, ret_lsn);
+    else
+        err = ps_fail(PS_ERR_NOMEM, "no memory for a write of %u pages", p->count);
     free(entries);
+    free(pages);
     return err;
 }
 
 static bool same_place(const struct write_plan *a, const struct write_plan *b)
 {
     return a->first == b->first && a->count == b->count && a->gap == b->gap;
+}
+
+/* The plan by which room is reserved. It is made again under the lock. */
+static ps_err plan_ahead(struct ps_table *t, unsigned flags, struct ps_cancel *cancel,
+                         struct write_plan *plan)
+{
+    ps_err err = PS_OK;
+
+    if (!t->summary_known) {
+        err = ps_table_lock_known(t, cancel);
+        if (!err)
+            ps_table_unlock(t);
+    }
+    return err ? err : make_plan(t, flags, plan);
 }
 
 /* Plans, reserves, locks, and writes if the plan still holds then. */
@@ -289,13 +320,9 @@ static ps_err write_once(struct ps_table *t, struct write_plan *plan, unsigned f
     struct ps_map_range ranges[2];
     struct write_plan before;
     struct ps_change c;
-    ps_err err = ps_table_lock_known(t, cancel);
+    ps_err err = plan_ahead(t, flags, cancel, plan);
 
     *ret_retry = false;
-    if (err)
-        return err;
-    err = make_plan(t, flags, plan);
-    ps_table_unlock(t);
     if (err)
         return err;
     before = *plan;

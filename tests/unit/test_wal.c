@@ -355,13 +355,13 @@ static void fill_segments(uint64_t *no, uint64_t upto)
     flush_all();
 }
 
-static void recycle_renames_old_segments_and_removes_the_surplus(void **state)
+static void recycled_segments_are_kept_up_to_max_wal_and_the_surplus_goes_at_open(void **state)
 {
     struct ps_wal_stats stats;
     uint64_t no = 0, redo, there;
 
     (void)state;
-    fix.opts.max_wal = 16 * TEST_SEGMENT; /* at most 8 spare segments */
+    fix.opts.max_wal = 16 * TEST_SEGMENT;
     wal_fixture_open(&fix);
     fill_segments(&no, 12);
     redo = append_checkpoint();
@@ -370,14 +370,23 @@ static void recycle_renames_old_segments_and_removes_the_surplus(void **state)
     assert_int_equal(ps_wal_recycle(fix.wal, redo), PS_OK);
     assert_int_equal(ps_wal_log_start_lsn(fix.wal), redo);
     there = segments_there();
-    assert_int_equal(there, UINT64_C(0x1ff) << 12); /* the tail's and eight more */
+    assert_int_equal(there, UINT64_C(0x3fff) << 12); /* none is lost */
     ps_wal_get_stats(fix.wal, &stats);
-    assert_int_equal(stats.segments_recycled, 7);
+    assert_int_equal(stats.segments_recycled, 12);
 
     append_group(fix.wal, 1, no++, 1, 8);
     fill_segments(&no, 18);
     ps_wal_get_stats(fix.wal, &stats);
     assert_int_equal(stats.segments_made, 13);
+
+    fix.opts.max_wal = 8 * TEST_SEGMENT;
+    fix.opts.last_lsn = ps_wal_tail_lsn(fix.wal);
+    fix.opts.end_pos = (fix.opts.last_lsn + PS_IO_ALIGN - 1) / PS_IO_ALIGN * PS_IO_ALIGN;
+    fix.opts.redo_lsn = redo;
+    fix.opts.log_start_lsn = redo;
+    wal_fixture_close(&fix);
+    wal_fixture_open(&fix);
+    assert_int_equal(segments_there(), UINT64_C(0x1ff) << 12);
 }
 
 static uint64_t first_no;
@@ -832,7 +841,7 @@ int main(void)
         TEST(records_of_one_transaction_in_a_group_are_linked),
         TEST(checkpoint_record_starts_a_block_that_reading_can_start_at),
         TEST(append_refuses_a_redo_point_that_has_moved),
-        TEST(recycle_renames_old_segments_and_removes_the_surplus),
+        TEST(recycled_segments_are_kept_up_to_max_wal_and_the_surplus_goes_at_open),
         TEST(stale_bytes_of_recycled_segments_do_not_count),
         TEST(reopened_log_goes_on_behind_its_end),
         TEST(end_at_the_known_end_is_not_searched_behind),
