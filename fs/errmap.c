@@ -38,6 +38,8 @@ int pfs_errno(ps_err err)
         return EINTR;
     case PS_ERR_WRONG_TYPE:
         return EPERM;
+    case PS_ERR_FILES:
+        return EMFILE;
     case PS_ERR_UNSUPPORTED:
         return EOPNOTSUPP;
     case PS_ERR_COUNT_:

@@ -286,7 +286,7 @@ static int run(struct program *p)
     return status;
 }
 
-/* A table is two open files: as many as the system lets us have. */
+/* Tables have two files each, open as far as they may be: as many as the system lets us have. */
 static void raise_file_limit(void)
 {
     struct rlimit limit;

@@ -52,6 +52,8 @@ const char *ps_err_text(ps_err err)
         return "page full";
     case PS_ERR_WRONG_TYPE:
         return "wrong type";
+    case PS_ERR_FILES:
+        return "too many open files";
     case PS_ERR_UNSUPPORTED:
         return "not supported";
     case PS_ERR_COUNT_:
@@ -117,6 +119,9 @@ static ps_err err_of_errno(int sys_errno)
         return PS_ERR_NOTEMPTY;
     case EROFS:
         return PS_ERR_READONLY;
+    case EMFILE:
+    case ENFILE:
+        return PS_ERR_FILES;
     case ENOMEM:
         return PS_ERR_NOMEM;
     case EFBIG:

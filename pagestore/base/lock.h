@@ -26,15 +26,17 @@ enum ps_rank {
     PS_RANK_CATALOG_TABLE = 35, /* the catalog's own alloc_lock; a table's may follow (DDL) */
     PS_RANK_TABLE = 40, /* table.alloc_lock: page states (read: they stay; write: change them) */
     PS_RANK_LATCH = 60, /* page.latch: bytes and LSN of one pinned page */
-    PS_RANK_PAGE_LOCK = 65,  /* txns.lock_mtx: which transaction has which page */
-    PS_RANK_TXN = 70,        /* txn.table_lock: which transactions are active, their last record */
-    PS_RANK_POOL_MAP = 80,   /* pool.part[i].mtx: tag to frame */
-    PS_RANK_POOL = 90,       /* pool.*_mtx: reservations, dirty list, policy, I/O waits (leaves) */
-    PS_RANK_WAL_FLUSH = 100, /* wal.flush_mtx: the right to write and sync the log */
-    PS_RANK_WAL_TAIL = 110,  /* wal.tail_mtx: log buffer, next position */
-    PS_RANK_FILE = 120,      /* file.mtx: handles, sizes, unsynced marks */
-    PS_RANK_IO = 130,        /* inside the I/O layer */
-    PS_RANK_LEAF = 140,      /* anything that takes nothing further: trace, stats, poison, cancel */
+    PS_RANK_PAGE_LOCK = 65,   /* txns.lock_mtx: which transaction has which page */
+    PS_RANK_TXN = 70,         /* txn.table_lock: which transactions are active, their last record */
+    PS_RANK_POOL_MAP = 80,    /* pool.part[i].mtx: tag to frame */
+    PS_RANK_POOL = 90,        /* pool.*_mtx: reservations, dirty list, policy, I/O waits (leaves) */
+    PS_RANK_WAL_FLUSH = 100,  /* wal.flush_mtx: the right to write and sync the log */
+    PS_RANK_WAL_TAIL = 110,   /* wal.tail_mtx: log buffer, next position */
+    PS_RANK_TABLE_OPEN = 113, /* table.open_mtx: opening a table's files, once */
+    PS_RANK_OPEN_FILES = 116, /* open_files.mtx: which page files are open */
+    PS_RANK_FILE = 120,       /* file.mtx: its handle, space, unsynced marks */
+    PS_RANK_IO = 130,         /* inside the I/O layer */
+    PS_RANK_LEAF = 140, /* anything that takes nothing further: trace, stats, poison, cancel */
 };
 
 struct ps_mutex {

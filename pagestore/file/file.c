@@ -7,12 +7,44 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SYNC_BATCH 64 /* files synced side by side */
 #define GROW_MIN ((uint64_t)64 << 10)
 #define GROW_MAX ((uint64_t)64 << 20)
 #define GROW_SHARE 8 /* ask for an eighth more than there is */
 
-ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_io *io, const char *path,
+/* The file is open until let_go. */
+static ps_err hold(struct ps_pagefile *f)
+{
+    bool is_open;
+
+    ps_mutex_lock(&f->mtx);
+    is_open = f->file != NULL;
+    f->users += is_open;
+    f->used = true;
+    ps_mutex_unlock(&f->mtx);
+    return is_open ? PS_OK : ps_open_files_open(f->open_files, f, f->io_flags);
+}
+
+static void let_go(struct ps_pagefile *f)
+{
+    ps_mutex_lock(&f->mtx);
+    assert(f->users > 0);
+    f->users--;
+    ps_mutex_unlock(&f->mtx);
+}
+
+/* Every write ends here, failed or not: what may have reached the kernel needs a sync, and until
+ * then the file stays open. Counted at the end, because a sync covers what returned before it
+ * began. */
+static void let_go_changed(struct ps_pagefile *f)
+{
+    ps_mutex_lock(&f->mtx);
+    assert(f->users > 0);
+    f->users--;
+    f->writes_done++;
+    ps_mutex_unlock(&f->mtx);
+}
+
+ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_open_files *open_files, const char *path,
                         uint32_t page_size, unsigned io_flags, struct ps_poison *poison)
 {
     ps_err err;
@@ -21,35 +53,29 @@ ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_io *io, const char *pat
     memset(f, 0, sizeof(*f));
     if (strlen(path) >= sizeof(f->path))
         return ps_fail(PS_ERR_RANGE, "%s: the path is too long", path);
-    err = io->ops->open(io, path, io_flags, &f->file);
-    if (err)
-        return err;
-    f->io = io;
+    f->open_files = open_files;
     f->poison = poison;
     f->page_size = page_size;
+    f->io_flags = io_flags & ~(unsigned)(PS_IO_CREATE | PS_IO_EXCL);
     snprintf(f->path, sizeof(f->path), "%s", path);
     ps_mutex_init(&f->mtx, PS_RANK_FILE, "file.mtx");
     ps_cond_init(&f->synced);
-    return PS_OK;
+    err = ps_open_files_open(open_files, f, io_flags);
+    if (err)
+        ps_pagefile_close(f);
+    else
+        let_go(f);
+    return err;
 }
 
 void ps_pagefile_close(struct ps_pagefile *f)
 {
-    if (!f->file)
+    if (!f->open_files)
         return;
-    ps_io_close(f->file);
-    f->file = NULL;
+    ps_open_files_close(f->open_files, f);
+    f->open_files = NULL;
     ps_cond_deinit(&f->synced);
     ps_mutex_deinit(&f->mtx);
-}
-
-/* Everything that changes the file ends here, failed or not: what may have reached the kernel
- * needs a sync. Counted at the end, because a sync covers what returned before it began. */
-static void note_change(struct ps_pagefile *f)
-{
-    ps_mutex_lock(&f->mtx);
-    f->writes_done++;
-    ps_mutex_unlock(&f->mtx);
 }
 
 /* The pages of one batch and the requests made of them. */
@@ -102,7 +128,7 @@ static ps_err run_batch(struct ps_pagefile *f, enum ps_io_op op, struct ps_pagef
     ps_err err;
 
     batch_build(&b, f, op, pages, count);
-    err = ps_io_run(f->io, b.reqs, b.req_count);
+    err = ps_io_run(f->open_files->io, b.reqs, b.req_count);
     for (size_t r = 0; r < b.req_count; r++) {
         req_settle(&b.reqs[r], f->page_size, pages);
         pages += b.reqs[r].iov_count;
@@ -131,39 +157,58 @@ static ps_err run_pages(struct ps_pagefile *f, enum ps_io_op op, struct ps_pagef
     return first ? ps_fail(first, "%s", first_message) : PS_OK;
 }
 
+static ps_err fail_all(ps_err err, struct ps_pagefile_page *pages, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        pages[i].err = err;
+    return err;
+}
+
 ps_err ps_pagefile_read(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count)
 {
-    return run_pages(f, PS_IO_READ, pages, count);
+    ps_err err = hold(f);
+
+    if (err)
+        return fail_all(err, pages, count);
+    err = run_pages(f, PS_IO_READ, pages, count);
+    let_go(f);
+    return err;
 }
 
 ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages, size_t count)
 {
     ps_err err = ps_poison_check(f->poison);
 
-    if (err) {
-        for (size_t i = 0; i < count; i++)
-            pages[i].err = err;
-        return err;
-    }
+    if (!err)
+        err = hold(f);
+    if (err)
+        return fail_all(err, pages, count);
     err = run_pages(f, PS_IO_WRITE, pages, count);
-    note_change(f);
+    let_go_changed(f);
     return err;
 }
 
-/* Takes the right to sync the file, if there is something to sync; *ret_covers is what a sync that
- * begins now covers. */
-static bool begin_sync(struct ps_pagefile *f, uint64_t *ret_covers)
-{
-    bool begun;
+/* --- syncs -------------------------------------------------------------------------------- */
 
+void ps_pagefile_take_sync(struct ps_pagefile *f, struct ps_pagefile_syncs *syncs)
+{
+    ps_assert_held(&f->mtx);
+    assert(!f->syncing && f->writes_done != f->writes_synced);
+    assert(syncs->count < PS_PAGEFILE_SYNCS);
+    f->syncing = true;
+    syncs->files[syncs->count] = f;
+    syncs->covers[syncs->count++] = f->writes_done;
+}
+
+/* Takes the right to sync the file, if there is something to sync. */
+static void begin_sync(struct ps_pagefile *f, struct ps_pagefile_syncs *syncs)
+{
     ps_mutex_lock(&f->mtx);
     while (f->syncing)
         ps_cond_wait(&f->synced, &f->mtx);
-    begun = f->writes_done != f->writes_synced;
-    f->syncing = begun;
-    *ret_covers = f->writes_done;
+    if (f->writes_done != f->writes_synced)
+        ps_pagefile_take_sync(f, syncs);
     ps_mutex_unlock(&f->mtx);
-    return begun;
 }
 
 static void end_sync(struct ps_pagefile *f, uint64_t covers, bool durable)
@@ -176,32 +221,25 @@ static void end_sync(struct ps_pagefile *f, uint64_t covers, bool durable)
     ps_mutex_unlock(&f->mtx);
 }
 
-/* Syncs the unsynced ones among count <= SYNC_BATCH files. */
-static ps_err sync_batch(struct ps_pagefile **files, size_t count)
+ps_err ps_pagefile_run_syncs(struct ps_pagefile_syncs *syncs)
 {
-    struct ps_io_req reqs[SYNC_BATCH];
-    struct ps_pagefile *begun[SYNC_BATCH];
-    uint64_t covers[SYNC_BATCH];
-    size_t n = 0;
-    ps_err err = PS_OK;
+    struct ps_io_req reqs[PS_PAGEFILE_SYNCS];
+    ps_err err;
 
-    for (size_t i = 0; i < count; i++) {
-        if (!begin_sync(files[i], &covers[n]))
-            continue;
-        reqs[n] = (struct ps_io_req){.file = files[i]->file, .op = PS_IO_SYNC};
-        begun[n++] = files[i];
-    }
-    if (n == 0)
+    if (syncs->count == 0)
         return PS_OK;
-    /* Whoever failed while this thread waited for its turn has raised the poison by now. */
-    err = ps_poison_check(begun[0]->poison);
+    /* Whoever failed while this thread waited for its turn has raised the poison by now; then a
+     * file may be closed though it is unsynced. */
+    err = ps_poison_check(syncs->files[0]->poison);
+    for (size_t i = 0; i < syncs->count; i++)
+        reqs[i] = (struct ps_io_req){.file = syncs->files[i]->file, .op = PS_IO_SYNC};
     if (!err) {
-        err = ps_io_run(begun[0]->io, reqs, n);
+        err = ps_io_run(syncs->files[0]->open_files->io, reqs, syncs->count);
         if (err)
-            (void)ps_poison_raise(begun[0]->poison, err);
+            (void)ps_poison_raise(syncs->files[0]->poison, err);
     }
-    for (size_t i = 0; i < n; i++)
-        end_sync(begun[i], covers[i], !err);
+    for (size_t i = 0; i < syncs->count; i++)
+        end_sync(syncs->files[i], syncs->covers[i], !err);
     return err;
 }
 
@@ -210,17 +248,21 @@ ps_err ps_pagefile_sync(struct ps_pagefile **files, size_t count)
     ps_err err = PS_OK;
 
     while (count > 0 && !err) {
-        size_t n = count < SYNC_BATCH ? count : SYNC_BATCH;
+        size_t n = count < PS_PAGEFILE_SYNCS ? count : PS_PAGEFILE_SYNCS;
+        struct ps_pagefile_syncs syncs = {.count = 0};
 
-        assert(files[0]->io == files[n - 1]->io);
         err = ps_poison_check(files[0]->poison);
+        for (size_t i = 0; i < n && !err; i++)
+            begin_sync(files[i], &syncs);
         if (!err)
-            err = sync_batch(files, n);
+            err = ps_pagefile_run_syncs(&syncs);
         files += n;
         count -= n;
     }
     return err;
 }
+
+/* --- space -------------------------------------------------------------------------------- */
 
 /* The end of the range worth asking for when pages up to `end` are needed. */
 static uint64_t grown_end(const struct ps_pagefile *f, uint64_t end)
@@ -236,7 +278,14 @@ static uint64_t grown_end(const struct ps_pagefile *f, uint64_t end)
 
 static ps_err allocate(struct ps_pagefile *f, uint64_t first, uint64_t end)
 {
-    return f->io->ops->allocate(f->file, first * f->page_size, (end - first) * f->page_size);
+    const struct ps_io_ops *ops = f->open_files->io->ops;
+    ps_err err = hold(f);
+
+    if (err)
+        return err;
+    err = ops->allocate(f->file, first * f->page_size, (end - first) * f->page_size);
+    let_go(f);
+    return err;
 }
 
 /* Continues the covered range: from its end to past `end`, or exactly to it where there is no
@@ -296,28 +345,42 @@ static void note_shrink(struct ps_pagefile *f, uint64_t first)
 
 ps_err ps_pagefile_punch(struct ps_pagefile *f, uint64_t first, uint64_t count)
 {
+    const struct ps_io_ops *ops = f->open_files->io->ops;
     ps_err err = ps_poison_check(f->poison);
 
     assert(count > 0);
+    if (!err)
+        err = hold(f);
     if (err)
         return err;
-    err = f->io->ops->punch(f->file, first * f->page_size, count * f->page_size);
+    err = ops->punch(f->file, first * f->page_size, count * f->page_size);
     note_shrink(f, first);
+    let_go(f);
     return err;
 }
 
 ps_err ps_pagefile_truncate(struct ps_pagefile *f, uint64_t count)
 {
+    const struct ps_io_ops *ops = f->open_files->io->ops;
     ps_err err = ps_poison_check(f->poison);
 
+    if (!err)
+        err = hold(f);
     if (err)
         return err;
-    err = f->io->ops->truncate(f->file, count * f->page_size);
+    err = ops->truncate(f->file, count * f->page_size);
     note_shrink(f, count);
+    let_go(f);
     return err;
 }
 
 ps_err ps_pagefile_stat(struct ps_pagefile *f, struct ps_io_stat *ret)
 {
-    return f->io->ops->stat(f->file, ret);
+    ps_err err = hold(f);
+
+    if (err)
+        return err;
+    err = f->open_files->io->ops->stat(f->file, ret);
+    let_go(f);
+    return err;
 }

@@ -4,6 +4,7 @@
  * Flow       pool (through a provider) -> [file] -> io
  * Units      page numbers count from 0, lengths are pages unless said otherwise.
  * Ownership  open gives a file that close takes back; the caller has no request under way then.
+ *            Its descriptor comes and goes (open_files.h): a request opens it again if need be.
  * Locking    thread safe; one mutex guards the marks, never held during I/O.
  * Errors     those of io.h. Reading pages past the end, or in a hole, gives zeros: whether
  *            that is right is for the page format and the allocation map to judge.
@@ -18,21 +19,25 @@
 
 #include "base/lock.h"
 #include "base/poison.h"
-#include "io/io.h"
+#include "file/open_files.h"
 
 struct ps_pagefile {
-    struct ps_io *io;
-    struct ps_io_file *file;
+    struct ps_open_files *open_files;
     struct ps_poison *poison;
     uint32_t page_size;
-    char path[64];          /* for messages */
-    struct ps_mutex mtx;    /* rank FILE */
-    uint64_t writes_done;   /* guarded by mtx: changes that returned, failed ones too */
-    uint64_t writes_synced; /* guarded by mtx: writes_done as of the last sync's start */
-    uint64_t alloc_pages;   /* guarded by mtx: pages from 0 that ps_pagefile_reserve covered */
-    bool syncing;           /* guarded by mtx: one sync at a time, see ps_pagefile_sync */
-    struct ps_cond synced;  /* no longer syncing */
-    uint64_t shrinks;       /* guarded by mtx: how often alloc_pages may have gone down */
+    unsigned io_flags;       /* to open it again */
+    char path[64];           /* for messages */
+    struct ps_mutex mtx;     /* rank FILE */
+    struct ps_io_file *file; /* guarded by mtx; NULL: closed. It stays while there are users */
+    uint32_t users;          /* guarded by mtx: requests under way */
+    bool used;               /* guarded by mtx: since open_files' hand came by */
+    uint64_t writes_done;    /* guarded by mtx: changes that returned, failed ones too */
+    uint64_t writes_synced;  /* guarded by mtx: writes_done as of the last sync's start */
+    uint64_t alloc_pages;    /* guarded by mtx: pages from 0 that ps_pagefile_reserve covered */
+    bool syncing;            /* guarded by mtx: one sync at a time, see ps_pagefile_sync */
+    struct ps_cond synced;   /* no longer syncing */
+    uint64_t shrinks;        /* guarded by mtx: how often alloc_pages may have gone down */
+    struct ps_pagefile *ring_next, *ring_prev; /* guarded by open_files->mtx */
 };
 
 /* One page in flight. */
@@ -42,8 +47,8 @@ struct ps_pagefile_page {
     ps_err err; /* out */
 };
 
-PS_MUST_USE ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_io *io, const char *path,
-                                    uint32_t page_size, unsigned io_flags,
+PS_MUST_USE ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_open_files *open_files,
+                                    const char *path, uint32_t page_size, unsigned io_flags,
                                     struct ps_poison *poison);
 void ps_pagefile_close(struct ps_pagefile *f);
 
@@ -61,6 +66,17 @@ ps_err ps_pagefile_write(struct ps_pagefile *f, struct ps_pagefile_page *pages, 
  * all is well. PS_ERR_IO or PS_ERR_POISONED: at least one failed, now or before, and the store is
  * poisoned. */
 PS_MUST_USE ps_err ps_pagefile_sync(struct ps_pagefile **files, size_t count);
+
+/* For open_files.c: files that are to be synced together. take_sync: f has unsynced changes and is
+ * not syncing, its mtx is held; it is open until run_syncs has ended its sync. */
+#define PS_PAGEFILE_SYNCS 64u
+struct ps_pagefile_syncs {
+    struct ps_pagefile *files[PS_PAGEFILE_SYNCS];
+    uint64_t covers[PS_PAGEFILE_SYNCS]; /* writes_done when its sync began */
+    size_t count;
+};
+void ps_pagefile_take_sync(struct ps_pagefile *f, struct ps_pagefile_syncs *syncs);
+ps_err ps_pagefile_run_syncs(struct ps_pagefile_syncs *syncs);
 
 /* Makes sure that writing pages [first, first + count) cannot fail for want of space. Asks the
  * file system in steps that grow with the file. */

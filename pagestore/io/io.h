@@ -101,6 +101,8 @@ struct ps_io_ops {
      * share it, or one has it alone. PS_ERR_IN_USE: others have it so that it cannot be had. */
     ps_err (*lock)(struct ps_io_file *file, bool shared);
     ps_err (*space)(struct ps_io *io, struct ps_io_space *ret);
+    /* How many files can be open at a time; more is PS_ERR_FILES. */
+    uint32_t (*files_max)(struct ps_io *io);
 
     uint64_t (*now_us)(struct ps_io *io);  /* monotonic: intervals and deadlines */
     uint64_t (*wall_us)(struct ps_io *io); /* since 1970: mtimes and log records */

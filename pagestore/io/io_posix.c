@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -359,6 +360,16 @@ static ps_err posix_space(struct ps_io *io, struct ps_io_space *ret)
     return PS_OK;
 }
 
+static uint32_t posix_files_max(struct ps_io *io)
+{
+    struct rlimit limit;
+
+    (void)io;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > UINT32_MAX)
+        return UINT32_MAX;
+    return (uint32_t)limit.rlim_cur;
+}
+
 static uint64_t clock_us(clockid_t clock)
 {
     struct timespec now;
@@ -396,8 +407,8 @@ static void posix_destroy(struct ps_io *io)
         .stat = ps_posix_stat, .truncate = ps_posix_truncate, .allocate = ps_posix_allocate, \
         .punch = ps_posix_punch, .mkdir = posix_mkdir, .rename = posix_rename,               \
         .unlink = posix_unlink, .sync_dir = posix_sync_dir, .list = posix_list,              \
-        .lock = posix_lock, .space = posix_space, .now_us = posix_now_us,                    \
-        .wall_us = posix_wall_us, .destroy = posix_destroy,                                  \
+        .lock = posix_lock, .space = posix_space, .files_max = posix_files_max,              \
+        .now_us = posix_now_us, .wall_us = posix_wall_us, .destroy = posix_destroy,          \
     }
 
 static const struct ps_io_ops direct_ops = POSIX_OPS("direct");

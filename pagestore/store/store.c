@@ -87,13 +87,16 @@ static ps_err open_io(struct ps_store *s)
 
     if (s->opts.io_given) {
         s->io = s->opts.io_given;
-        return PS_OK;
+    } else {
+        err = io_kind(s->opts.io ? s->opts.io : "auto", &kind);
+        if (!err)
+            err = ps_io_posix(s->path, kind, on_io_warning, s, &s->io);
+        if (err)
+            return err;
+        s->io_is_ours = true;
     }
-    err = io_kind(s->opts.io ? s->opts.io : "auto", &kind);
-    if (!err)
-        err = ps_io_posix(s->path, kind, on_io_warning, s, &s->io);
-    s->io_is_ours = !err;
-    return err;
+    ps_open_files_init(&s->open_files, s->io);
+    return PS_OK;
 }
 
 /* Who has the lock, as the lock file says: a writer's is there until it has closed the store. */
@@ -564,6 +567,8 @@ static void free_store(struct ps_store *s)
     ps_analysis_deinit(&s->recovered);
     ps_buf_free(s->zero_page);
     ps_io_close(s->lock_file);
+    if (s->io)
+        ps_open_files_deinit(&s->open_files);
     if (s->io_is_ours)
         ps_io_destroy(s->io);
     ps_poison_deinit(&s->poison);

@@ -54,7 +54,7 @@ struct ps_table {
     _Atomic bool summary_known; /* set after the other two */
 
     struct ps_pagefile data, map_file;
-    struct ps_mutex open_mtx; /* rank FILE: opening the files, once */
+    struct ps_mutex open_mtx; /* rank TABLE_OPEN: opening the files, once */
     _Atomic bool files_open;
 
     /* Guarded by store->catalog_lock. */
@@ -71,6 +71,7 @@ struct ps_store {
     struct ps_io *io;
     bool io_is_ours;
     struct ps_io_file *lock_file;
+    struct ps_open_files open_files;
     struct ps_store_options opts;
     uint32_t page_size;
     uint8_t uuid[16];

@@ -29,7 +29,7 @@ ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt
     t->map.known = &t->map_known;
     ps_rwlock_init(&t->alloc_lock, id == PS_CATALOG_ID ? PS_RANK_CATALOG_TABLE : PS_RANK_TABLE,
                    "table.alloc_lock");
-    ps_mutex_init(&t->open_mtx, PS_RANK_FILE, "table.open_mtx");
+    ps_mutex_init(&t->open_mtx, PS_RANK_TABLE_OPEN, "table.open_mtx");
     *ret = t;
     return PS_OK;
 }
@@ -55,11 +55,11 @@ static ps_err open_files(struct ps_table *t)
     ps_err err;
 
     ps_table_path(path, sizeof(path), t->id, "pages");
-    err = ps_pagefile_open(&t->data, s->io, path, s->page_size, flags, &s->poison);
+    err = ps_pagefile_open(&t->data, &s->open_files, path, s->page_size, flags, &s->poison);
     if (err)
         return err;
     ps_table_path(path, sizeof(path), t->id, "map");
-    err = ps_pagefile_open(&t->map_file, s->io, path, s->page_size, flags, &s->poison);
+    err = ps_pagefile_open(&t->map_file, &s->open_files, path, s->page_size, flags, &s->poison);
     if (err)
         ps_pagefile_close(&t->data);
     return err;

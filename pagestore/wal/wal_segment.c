@@ -104,11 +104,11 @@ ps_err ps_wal_create(struct ps_io *io, uint32_t segment_size)
     return err;
 }
 
-/* Hands on the result of work on segments. Want of space or memory passes; after anything else it
- * is not known what is on disk. Called without locks. */
+/* Hands on the result of work on segments. Want of space, memory or descriptors passes; after
+ * anything else it is not known what is on disk. Called without locks. */
 static ps_err judge_segments(struct ps_wal *wal, ps_err err)
 {
-    if (err == PS_OK || err == PS_ERR_NOSPC || err == PS_ERR_NOMEM)
+    if (err == PS_OK || err == PS_ERR_NOSPC || err == PS_ERR_NOMEM || err == PS_ERR_FILES)
         return err;
     ps_poison_raise(wal->opts.poison, err);
     ps_wal_wake(wal);

@@ -141,6 +141,7 @@ struct sim_disk *sim_disk_new(uint64_t seed)
     ps_mutex_init(&disk->mtx, PS_RANK_IO, "sim_disk.mtx");
     disk->rng = seed;
     disk->capacity = UINT64_MAX;
+    disk->files_max = UINT32_MAX;
     disk->cut_at = UINT64_MAX;
     return disk;
 }
@@ -210,6 +211,7 @@ struct sim_disk *sim_disk_clone(struct sim_disk *disk)
     clone->rng = disk->rng;
     clone->clock_us = disk->clock_us;
     clone->capacity = disk->capacity;
+    clone->files_max = disk->files_max;
     clone->ops = disk->ops;
     memcpy(clone->kind_counts, disk->kind_counts, sizeof(clone->kind_counts));
     ps_mutex_unlock(&disk->mtx);
@@ -277,6 +279,11 @@ void sim_disk_set_capacity(struct sim_disk *disk, uint64_t bytes)
     ps_mutex_lock(&disk->mtx);
     disk->capacity = bytes;
     ps_mutex_unlock(&disk->mtx);
+}
+
+void sim_disk_set_files_max(struct sim_disk *disk, uint32_t files_max)
+{
+    disk->files_max = files_max;
 }
 
 void sim_disk_advance_us(struct sim_disk *disk, uint64_t us)

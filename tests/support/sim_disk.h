@@ -106,6 +106,9 @@ void sim_disk_crash(struct sim_disk *disk, enum sim_crash_mode mode, uint64_t se
 /* Writes and allocations beyond this fail with PS_ERR_NOSPC; UINT64_MAX (the default): none. */
 void sim_disk_set_capacity(struct sim_disk *disk, uint64_t bytes);
 
+/* What the disk says how many files may be open; UINT32_MAX is the default. */
+void sim_disk_set_files_max(struct sim_disk *disk, uint32_t files_max);
+
 void sim_disk_advance_us(struct sim_disk *disk, uint64_t us);
 
 /* For looking and damaging, uncounted. A path that is not there aborts, but for exists. Damage

@@ -277,6 +277,11 @@ static ps_err sim_stat(struct ps_io_file *file, struct ps_io_stat *ret)
     return err;
 }
 
+static uint32_t sim_files_max(struct ps_io *io)
+{
+    return disk_of(io)->files_max;
+}
+
 static ps_err sim_lock(struct ps_io_file *file, bool shared)
 {
     struct sim_file *f = (struct sim_file *)file;
@@ -574,6 +579,7 @@ const struct ps_io_ops sim_ops = {
     .sync_dir = sim_sync_dir,
     .list = sim_list,
     .lock = sim_lock,
+    .files_max = sim_files_max,
     .space = sim_space,
     .now_us = sim_now_us,
     .wall_us = sim_wall_us,

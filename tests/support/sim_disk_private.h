@@ -76,6 +76,7 @@ struct sim_disk {
     uint64_t clock_us;
     uint64_t epoch; /* raised by a crash; open files of an older one are dead */
     uint64_t capacity;
+    uint32_t files_max;
     uint64_t ops;
     uint64_t kind_counts[SIM_OP_KINDS];
     uint64_t cut_at;

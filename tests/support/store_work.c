@@ -32,6 +32,8 @@ struct sim_disk *work_new_disk(uint64_t seed)
     struct sim_disk *disk = sim_disk_new(seed);
     ps_err err;
 
+    if (seed % 2) /* fewer page files open than there are */
+        sim_disk_set_files_max(disk, 2 * MODEL_TABLES);
     init.io_given = sim_disk_io(disk);
     err = ps_store_init("sim", &init);
     assert(!err);

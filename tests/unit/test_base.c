@@ -66,13 +66,11 @@ static void failed_system_call_gives_code_and_text(void **state)
         int sys_errno;
         ps_err err;
     } cases[] = {
-        {ENOSPC, PS_ERR_NOSPC},       {EDQUOT, PS_ERR_NOSPC},
-        {ENOENT, PS_ERR_NOENT},       {ENOTDIR, PS_ERR_NOENT},
-        {EEXIST, PS_ERR_EXIST},       {ENOTEMPTY, PS_ERR_NOTEMPTY},
-        {EROFS, PS_ERR_READONLY},     {ENOMEM, PS_ERR_NOMEM},
-        {EFBIG, PS_ERR_RANGE},        {EOPNOTSUPP, PS_ERR_UNSUPPORTED},
-        {ENOSYS, PS_ERR_UNSUPPORTED}, {EIO, PS_ERR_IO},
-        {EACCES, PS_ERR_IO},
+        {ENOSPC, PS_ERR_NOSPC},       {EDQUOT, PS_ERR_NOSPC}, {ENOENT, PS_ERR_NOENT},
+        {ENOTDIR, PS_ERR_NOENT},      {EEXIST, PS_ERR_EXIST}, {ENOTEMPTY, PS_ERR_NOTEMPTY},
+        {EROFS, PS_ERR_READONLY},     {ENOMEM, PS_ERR_NOMEM}, {EMFILE, PS_ERR_FILES},
+        {ENFILE, PS_ERR_FILES},       {EFBIG, PS_ERR_RANGE},  {EOPNOTSUPP, PS_ERR_UNSUPPORTED},
+        {ENOSYS, PS_ERR_UNSUPPORTED}, {EIO, PS_ERR_IO},       {EACCES, PS_ERR_IO},
     };
 
     (void)state;

@@ -22,6 +22,7 @@ struct fixture {
     struct sim_disk *disk;
     struct ps_io *io;
     struct ps_poison poison;
+    struct ps_open_files open_files;
     struct ps_pagefile file;
     unsigned char *bufs; /* PAGES_MAX pages */
     struct ps_pagefile_page pages[PAGES_MAX];
@@ -33,10 +34,12 @@ static int setup(void **state)
 
     f->disk = sim_disk_new(1);
     f->io = sim_disk_io(f->disk);
+    ps_open_files_init(&f->open_files, f->io);
     ps_poison_init(&f->poison, NULL, NULL);
     f->bufs = ps_buf_alloc((size_t)PAGES_MAX * PAGE);
     *state = f;
-    return (int)ps_pagefile_open(&f->file, f->io, "2.pages", PAGE, PS_IO_CREATE, &f->poison);
+    return (int)ps_pagefile_open(&f->file, &f->open_files, "2.pages", PAGE, PS_IO_CREATE,
+                                 &f->poison);
 }
 
 static int teardown(void **state)
@@ -45,6 +48,7 @@ static int teardown(void **state)
 
     ps_pagefile_close(&f->file);
     ps_pagefile_close(&f->file); /* closing twice does nothing */
+    ps_open_files_deinit(&f->open_files);
     ps_poison_deinit(&f->poison);
     sim_disk_free(f->disk);
     ps_buf_free(f->bufs);
@@ -220,8 +224,9 @@ static void sync_touches_unsynced_files_only(void **state)
         char path[16];
 
         snprintf(path, sizeof(path), "%d.pages", 10 + i);
-        assert_int_equal(ps_pagefile_open(&others[i], f->io, path, PAGE, PS_IO_CREATE, &f->poison),
-                         PS_OK);
+        assert_int_equal(
+            ps_pagefile_open(&others[i], &f->open_files, path, PAGE, PS_IO_CREATE, &f->poison),
+            PS_OK);
         files[i] = &others[i];
     }
     files[100] = &f->file;
@@ -418,16 +423,123 @@ static void open_reports_what_is_wrong(void **state)
     struct ps_pagefile file;
     char path[100];
 
-    assert_int_equal(ps_pagefile_open(&file, f->io, "3.pages", PAGE, 0, &f->poison), PS_ERR_NOENT);
+    assert_int_equal(ps_pagefile_open(&file, &f->open_files, "3.pages", PAGE, 0, &f->poison),
+                     PS_ERR_NOENT);
     assert_string_equal(ps_message(), "cannot open 3.pages: No such file or directory");
     ps_pagefile_close(&file); /* of a failed open: nothing */
     memset(path, 'p', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
-    assert_int_equal(ps_pagefile_open(&file, f->io, path, PAGE, PS_IO_CREATE, &f->poison),
+    assert_int_equal(ps_pagefile_open(&file, &f->open_files, path, PAGE, PS_IO_CREATE, &f->poison),
                      PS_ERR_RANGE);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* --- few descriptors ---------------------------------------------------------------------- */
+
+#define MANY 20u
+
+/* Many files, of which four may be open at a time. */
+static void open_many(struct fixture *f, struct ps_pagefile *many)
+{
+    char path[16];
+    unsigned i;
+
+    f->open_files.max = 4;
+    for (i = 0; i < MANY; i++) {
+        snprintf(path, sizeof(path), "%u.map", i);
+        assert_int_equal(
+            ps_pagefile_open(&many[i], &f->open_files, path, PAGE, PS_IO_CREATE, &f->poison),
+            PS_OK);
+        assert_true(f->open_files.count <= 4);
+    }
+}
+
+static void close_many(struct ps_pagefile *many)
+{
+    unsigned i;
+
+    for (i = 0; i < MANY; i++)
+        ps_pagefile_close(&many[i]);
+}
+
+static void files_beyond_the_limit_are_closed_and_opened_again(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_pagefile many[MANY];
+    unsigned round, i;
+
+    open_many(f, many);
+    for (round = 0; round < 3; round++) {
+        for (i = 0; i < MANY; i++) {
+            uint64_t page_no = i;
+
+            list_pages(f, &page_no, 1);
+            assert_int_equal(round == 1 ? ps_pagefile_read(&many[i], f->pages, 1)
+                                        : ps_pagefile_write(&many[i], f->pages, 1),
+                             PS_OK);
+            assert_filled(f->pages[0].buf, (int)i + 1, PAGE);
+            assert_true(f->open_files.count <= 4);
+        }
+    }
+    close_many(many);
+}
+
+static void file_in_constant_use_stays_open(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_pagefile many[MANY];
+    const struct ps_io_file *handle;
+    unsigned i;
+
+    open_many(f, many);
+    list_pages(f, (uint64_t[]){0}, 1);
+    assert_int_equal(ps_pagefile_read(&many[0], f->pages, 1), PS_OK);
+    handle = many[0].file;
+    for (i = 1; i < MANY; i++) {
+        assert_int_equal(ps_pagefile_read(&many[i], f->pages, 1), PS_OK);
+        assert_int_equal(ps_pagefile_read(&many[0], f->pages, 1), PS_OK);
+        assert_ptr_equal(many[0].file, handle);
+    }
+    close_many(many);
+}
+
+static void unsynced_files_are_synced_before_they_are_closed(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_pagefile many[MANY];
+    unsigned i;
+
+    open_many(f, many);
+    for (i = 0; i < MANY; i++) {
+        list_pages(f, (uint64_t[]){1}, 1);
+        assert_int_equal(ps_pagefile_write(&many[i], f->pages, 1), PS_OK);
+    }
+    for (i = 0; i < MANY; i++)
+        assert_true(many[i].file || !unsynced(&many[i]));
+    close_many(many);
+}
+
+static void sync_that_fails_to_make_room_poisons_the_store_and_reads_go_on(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_pagefile many[MANY];
+    unsigned i;
+
+    open_many(f, many);
+    sim_disk_arm(f->disk, SIM_SYNC, 0, SIM_FSYNC_FAIL);
+    for (i = 0; i < 5; i++) {
+        list_pages(f, (uint64_t[]){1}, 1);
+        assert_int_equal(ps_pagefile_write(&many[i], f->pages, 1), PS_OK);
+    }
+    assert_non_null(ps_poison_reason(&f->poison));
+    for (i = 0; i < MANY; i++) {
+        assert_int_equal(ps_pagefile_read(&many[i], f->pages, 1), PS_OK);
+        assert_true(f->open_files.count <= 4);
+        assert_int_equal(ps_pagefile_write(&many[i], f->pages, 1), PS_ERR_POISONED);
+    }
+    close_many(many);
+}
 
 int main(void)
 {
@@ -451,6 +563,10 @@ int main(void)
         T(punched_and_truncated_pages_are_reserved_anew),
         T(reserve_that_meets_a_punch_promises_nothing_beyond_itself),
         T(open_reports_what_is_wrong),
+        T(files_beyond_the_limit_are_closed_and_opened_again),
+        T(file_in_constant_use_stays_open),
+        T(unsynced_files_are_synced_before_they_are_closed),
+        T(sync_that_fails_to_make_room_poisons_the_store_and_reads_go_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

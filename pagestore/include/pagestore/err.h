@@ -31,6 +31,7 @@ typedef enum ps_err {
     PS_ERR_CONFLICT,    /* a transaction holds the page and did not end in time */
     PS_ERR_FULL,        /* the slotted page has no room for the item */
     PS_ERR_WRONG_TYPE,  /* the call does not fit a table of this type or format */
+    PS_ERR_FILES,       /* the process has as many files open as it may */
     PS_ERR_UNSUPPORTED, /* a version, feature or file system that cannot do it */
     PS_ERR_COUNT_
 } ps_err;
