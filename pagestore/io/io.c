@@ -55,6 +55,37 @@ ps_err ps_io_req_fail(const struct ps_io_req *req)
     return req->err;
 }
 
+static struct ps_histogram *histogram_of(struct ps_io_meter *meter, enum ps_io_op op)
+{
+    switch (op) {
+    case PS_IO_READ:
+        return &meter->reads;
+    case PS_IO_WRITE:
+        return &meter->writes;
+    case PS_IO_WRITE_DURABLE:
+        return &meter->writes_durable;
+    case PS_IO_SYNC:
+        break;
+    }
+    return &meter->syncs;
+}
+
+ps_err ps_io_run(struct ps_io *io, struct ps_io_req *reqs, size_t count)
+{
+    struct ps_io_meter *meter = io->meter;
+    uint64_t from_us;
+    ps_err err;
+
+    if (!meter || count == 0)
+        return io->ops->run(io, reqs, count);
+    from_us = ps_io_now_us(io);
+    atomic_fetch_add_explicit(&meter->in_flight, (uint32_t)count, memory_order_relaxed);
+    err = io->ops->run(io, reqs, count);
+    atomic_fetch_sub_explicit(&meter->in_flight, (uint32_t)count, memory_order_relaxed);
+    ps_histogram_add(histogram_of(meter, reqs[0].op), ps_io_now_us(io) - from_us);
+    return err;
+}
+
 static ps_err run_one(struct ps_io_file *file, enum ps_io_op op, struct iovec *iov, uint64_t off,
                       size_t *done)
 {

@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/histogram.h"
 #include "pagestore/err.h"
 
 struct ps_io;      /* one root; implementations embed it first */
@@ -110,8 +111,16 @@ struct ps_io_ops {
     void (*destroy)(struct ps_io *io);
 };
 
+/* What goes through ps_io_run, for whoever wants to know. A batch counts once, from its beginning
+ * until all of it is done, as what its first request is. */
+struct ps_io_meter {
+    struct ps_histogram reads, writes, writes_durable, syncs;
+    _Atomic uint32_t in_flight; /* requests */
+};
+
 struct ps_io {
     const struct ps_io_ops *ops;
+    struct ps_io_meter *meter; /* NULL: nobody wants to know; set while nothing runs */
 };
 
 struct ps_io_file {
@@ -146,10 +155,7 @@ uint64_t ps_io_req_len(const struct ps_io_req *req);
 bool ps_io_req_aligned(const struct ps_io_req *req);
 ps_err ps_io_req_fail(const struct ps_io_req *req);
 
-static inline ps_err ps_io_run(struct ps_io *io, struct ps_io_req *reqs, size_t count)
-{
-    return io->ops->run(io, reqs, count);
-}
+ps_err ps_io_run(struct ps_io *io, struct ps_io_req *reqs, size_t count);
 
 static inline uint64_t ps_io_now_us(struct ps_io *io)
 {

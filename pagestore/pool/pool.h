@@ -215,6 +215,10 @@ struct ps_pool_stats {
     uint64_t pages_loaded, load_errors;
     uint64_t pages_written, write_errors, cleaner_pages;
     uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
+    uint64_t victim_waits;   /* of those who found no frame that could go */
+    uint64_t victim_writes;  /* dirty victims that who needed the frame had to write */
+    uint64_t victim_retries; /* victims that somebody pinned, or changed, in the meantime */
+    uint64_t sweep_frames;   /* that the policy looked at, to find all those victims */
     uint32_t frames, valid, dirty, pinned, long_pins, reserved;
 };
 

@@ -116,6 +116,10 @@ void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
         .latch_waits = atomic_load(&c->latch_waits),
         .load_waits = atomic_load(&c->load_waits),
         .pins_refused = atomic_load(&c->pins_refused),
+        .victim_waits = atomic_load(&c->victim_waits),
+        .victim_writes = atomic_load(&c->victim_writes),
+        .victim_retries = atomic_load(&c->victim_retries),
+        .sweep_frames = atomic_load(&c->sweep_frames),
         .frames = pool->frame_count,
     };
     for (size_t i = 0; i < PS_POOL_STRIPES; i++)

@@ -122,6 +122,7 @@ struct ps_pool_counters {
     _Atomic uint64_t pages_loaded, load_errors;
     _Atomic uint64_t pages_written, write_errors, cleaner_pages;
     _Atomic uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
+    _Atomic uint64_t victim_waits, victim_writes, victim_retries, sweep_frames;
 };
 
 #define PS_POOL_FRAMES_MAX (1u << 30)
@@ -170,7 +171,8 @@ struct ps_pool {
     struct ps_cond victim_cond; /* a frame may have become evictable */
     uint32_t *free_frames;
     uint32_t free_count;
-    bool clean_only; /* the victim asked for now must be clean */
+    bool clean_only;    /* the victim asked for now must be clean */
+    uint32_t looked_at; /* frames that the policy has asked about since this was 0 */
 
     struct ps_mutex dirty_mtx; /* rank POOL; guards the dirty list, DIRTY, WRITING, copy buffers */
     struct ps_cond written_cond; /* some write ended, or a copy buffer came back */

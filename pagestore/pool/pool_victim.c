@@ -34,9 +34,10 @@ static bool may_go(uint64_t state, bool clean_only)
 
 static bool policy_evictable(void *ctx, uint32_t frame)
 {
-    const struct ps_pool *pool = ctx;
+    struct ps_pool *pool = ctx;
 
     ps_assert_held(&pool->policy_mtx);
+    pool->looked_at++;
     return may_go(ps_frame_state(&pool->frames[frame]), pool->clean_only);
 }
 
@@ -166,6 +167,7 @@ static struct ps_frame *claim_victim(struct ps_pool *pool, bool clean_only)
 
     ps_assert_held(&pool->policy_mtx);
     pool->clean_only = clean_only;
+    pool->looked_at = 0;
     do {
         no = pool->evict->ops->victim(pool->evict);
         if (no == PS_NO_FRAME)
@@ -173,6 +175,7 @@ static struct ps_frame *claim_victim(struct ps_pool *pool, bool clean_only)
         f = &pool->frames[no];
     } while (!claim(f, clean_only));
     pool->clean_only = false;
+    atomic_fetch_add(&pool->counters.sweep_frames, pool->looked_at);
     return no == PS_NO_FRAME ? NULL : f;
 }
 
@@ -203,10 +206,12 @@ static struct ps_frame *find_frame(struct ps_pool *pool, bool clean_only)
             f = claim_victim(pool, clean_only);
         if (f || clean_only)
             break;
-        if (waiting)
+        if (waiting) {
+            atomic_fetch_add(&pool->counters.victim_waits, 1);
             ps_cond_wait(&pool->victim_cond, &pool->policy_mtx);
-        else
+        } else {
             atomic_fetch_add(&pool->victim_waiters, 1);
+        }
         waiting = true;
     }
     if (waiting)
@@ -256,6 +261,7 @@ static ps_err write_victim(struct ps_pool *pool, struct ps_frame *f)
     }
     if (added == PS_BATCH_ADDED)
         ps_write_batch_run(pool, &b, NULL);
+    atomic_fetch_add(&pool->counters.victim_writes, b.written);
     return b.err;
 }
 
@@ -293,6 +299,7 @@ ps_err ps_pool_take_frame(struct ps_pool *pool, struct ps_frame **ret)
             *ret = f;
             return PS_OK;
         }
+        atomic_fetch_add(&pool->counters.victim_retries, 1);
         ps_pool_unpin_frame(pool, f);
     }
 }

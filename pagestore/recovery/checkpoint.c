@@ -220,11 +220,32 @@ static ps_err begin_checkpoint(struct ps_checkpointer *c, struct ps_control *con
     return err;
 }
 
+struct progress {
+    struct ps_checkpointer *c;
+    const struct ps_checkpoint_how *how;
+};
+
+/* Between batches: says how far it is, and lets `how` slow it down. */
+static void note_progress(void *ctx, uint32_t done, uint32_t total)
+{
+    const struct progress *p = ctx;
+    uint64_t from_us;
+
+    p->c->pages_done = done;
+    p->c->pages_total = total;
+    if (!p->how->pace)
+        return;
+    from_us = ps_io_now_us(p->c->io);
+    p->how->pace(p->how->ctx, done, total);
+    p->c->paced_us += ps_io_now_us(p->c->io) - from_us;
+}
+
 static ps_err full_work(struct ps_checkpointer *c, const struct ps_checkpoint_how *how,
                         struct ps_cancel *cancel)
 {
     struct ps_control control = c->control;
-    struct ps_flush before = {.pace = how->pace, .ctx = how->ctx};
+    struct progress progress = {c, how};
+    struct ps_flush before = {.pace = note_progress, .ctx = &progress};
     uint64_t lsn = 0;
     ps_err err;
 
@@ -236,6 +257,8 @@ static ps_err full_work(struct ps_checkpointer *c, const struct ps_checkpoint_ho
     err = ps_wal_flush(c->wal, lsn, NULL);
     if (!err)
         err = ps_pool_flush(c->pool, &before, cancel);
+    c->pages_done = 0;
+    c->pages_total = 0;
     if (!err)
         err = c->ops.sync_files(c->ops.ctx, true);
     if (!err)

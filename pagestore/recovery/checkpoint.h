@@ -52,6 +52,9 @@ struct ps_checkpointer {
     _Atomic uint64_t checkpoints;   /* full ones that ended */
     _Atomic uint64_t redo_lsn;      /* of the last one that ended; the log's may be further */
     _Atomic uint64_t last_lsn;      /* of its record: the log's end if nothing followed; or 0 */
+    _Atomic uint32_t pages_done;    /* by the full one that runs, of */
+    _Atomic uint32_t pages_total;   /* 0: none runs */
+    _Atomic uint64_t paced_us;      /* full ones waited so long in `pace` */
     _Atomic uint64_t last_us;       /* when the last one ended, of the wall clock */
 };
 

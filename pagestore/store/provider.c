@@ -220,6 +220,16 @@ static void provider_load(struct ps_provider *p, struct ps_load *loads, size_t c
     }
 }
 
+/* Writes pages of one table and fork; each has its own error. */
+static void write_batch(struct ps_table *t, uint16_t fork, struct ps_pagefile_page *batch, size_t n)
+{
+    struct ps_store *s = t->store;
+    uint64_t from_us = ps_io_now_us(s->io);
+
+    (void)ps_pagefile_write(fork == PS_FORK_DATA ? &t->data : &t->map_file, batch, n);
+    ps_histogram_add(&s->meters->write_backs, ps_io_now_us(s->io) - from_us);
+}
+
 static void provider_store(struct ps_provider *p, struct ps_store_page *pages, size_t count)
 {
     struct ps_store *s = store_of(p);
@@ -235,8 +245,7 @@ static void provider_store(struct ps_provider *p, struct ps_store_page *pages, s
             batch[k] = (struct ps_pagefile_page){
                 .page_no = pages[i + k].tag.page, .buf = pages[i + k].buf, .err = err};
         if (!err)
-            (void)ps_pagefile_write(pages[i].tag.fork == PS_FORK_DATA ? &t->data : &t->map_file,
-                                    batch, n);
+            write_batch(t, pages[i].tag.fork, batch, n);
         for (k = 0; k < n; k++)
             pages[i + k].err = batch[k].err;
     }

@@ -9,102 +9,208 @@
 
 #include "store/store_internal.h"
 
-static void number(ps_stat_fn each, void *ctx, const char *name, uint64_t value, bool is_counter)
-{
-    const struct ps_stat stat = {.name = name, .value = value, .is_counter = is_counter};
+/* Where stats go, as they are told one after the other. */
+struct sink {
+    ps_stat_fn each;
+    void *ctx;
+};
 
-    each(ctx, &stat);
+static void counter(const struct sink *to, const char *name, uint64_t value, const char *help)
+{
+    const struct ps_stat stat = {.name = name, .help = help, .value = value, .is_counter = true};
+
+    to->each(to->ctx, &stat);
 }
 
-static void text(ps_stat_fn each, void *ctx, const char *name, const char *value)
+static void gauge(const struct sink *to, const char *name, uint64_t value, const char *help)
 {
-    const struct ps_stat stat = {.name = name, .text = value};
+    const struct ps_stat stat = {.name = name, .help = help, .value = value};
 
-    each(ctx, &stat);
+    to->each(to->ctx, &stat);
 }
 
-#define COUNTER(name, value) number(each, ctx, name, value, true)
-#define GAUGE(name, value) number(each, ctx, name, value, false)
+static void text(const struct sink *to, const char *name, const char *value, const char *help)
+{
+    const struct ps_stat stat = {.name = name, .help = help, .text = value};
 
-static void pool_stats(struct ps_store *s, ps_stat_fn each, void *ctx)
+    to->each(to->ctx, &stat);
+}
+
+static uint32_t percent(uint32_t part, uint32_t whole)
+{
+    return whole ? (uint32_t)((uint64_t)part * 100 / whole) : 0;
+}
+
+static void pool_stats(struct ps_store *s, const struct sink *to)
 {
     struct ps_pool_stats p;
 
     ps_pool_get_stats(s->pool, &p);
-    text(each, ctx, "pool_policy", ps_pool_policy(s->pool));
-    GAUGE("pool_frames", p.frames);
-    GAUGE("pool_valid", p.valid);
-    GAUGE("pool_dirty", p.dirty);
-    GAUGE("pool_pinned", p.pinned);
-    GAUGE("pool_long_pins", p.long_pins);
-    GAUGE("pool_reserved", p.reserved);
-    COUNTER("pool_hits", p.hits);
-    COUNTER("pool_misses", p.misses);
-    COUNTER("pool_evictions", p.evictions);
-    COUNTER("pool_dirty_evictions", p.dirty_evictions);
-    COUNTER("pool_pages_loaded", p.pages_loaded);
-    COUNTER("pool_load_errors", p.load_errors);
-    COUNTER("pool_pages_written", p.pages_written);
-    COUNTER("pool_write_errors", p.write_errors);
-    COUNTER("pool_cleaner_pages", p.cleaner_pages);
-    COUNTER("pool_reserve_waits", p.reserve_waits);
-    COUNTER("pool_load_waits", p.load_waits);
-    COUNTER("pool_pins_refused", p.pins_refused);
+    text(to, "pool_policy", ps_pool_policy(s->pool), "Eviction policy.");
+    gauge(to, "pool_frames", p.frames, "Frames of the buffer pool.");
+    gauge(to, "pool_valid", p.valid, "Frames that hold a page.");
+    gauge(to, "pool_dirty", p.dirty, "Frames that hold changes not yet written.");
+    gauge(to, "pool_dirty_percent", percent(p.dirty, p.frames), "Dirty frames of a hundred.");
+    gauge(to, "pool_pinned", p.pinned, "Frames that are pinned.");
+    gauge(to, "pool_long_pins", p.long_pins, "Pins that are held for long.");
+    gauge(to, "pool_reserved", p.reserved, "Frames set aside for requests under way.");
+    counter(to, "pool_hits", p.hits, "Accesses that found their page in the pool.");
+    counter(to, "pool_misses", p.misses, "Accesses that took a frame for their page.");
+    counter(to, "pool_evictions", p.evictions, "Pages that left for another one.");
+    counter(to, "pool_clean_evictions", p.evictions - p.dirty_evictions, "Of these, found clean.");
+    counter(to, "pool_dirty_evictions", p.dirty_evictions, "Of these, found dirty.");
+    counter(to, "pool_victim_writes", p.victim_writes,
+            "Dirty pages that whoever needed the frame had to write first.");
+    counter(to, "pool_victim_retries", p.victim_retries,
+            "Victims that were used again before they could go.");
+    counter(to, "pool_victim_waits", p.victim_waits, "Waits for any frame that could go.");
+    counter(to, "pool_sweep_frames", p.sweep_frames,
+            "Frames that the policy looked at to find victims; many for each one: it finds few.");
+    counter(to, "pool_pages_loaded", p.pages_loaded, "Pages read in.");
+    counter(to, "pool_load_errors", p.load_errors, "Pages that could not be read, or are damaged.");
+    counter(to, "pool_pages_written", p.pages_written, "Pages written back.");
+    counter(to, "pool_write_errors", p.write_errors, "Pages that could not be written back.");
+    counter(to, "pool_cleaner_pages", p.cleaner_pages, "Pages that the cleaner wrote back.");
+    counter(to, "pool_reserve_waits", p.reserve_waits, "Requests that queued for frames.");
+    counter(to, "pool_latch_waits", p.latch_waits, "Writers that waited for a page's latch.");
+    counter(to, "pool_load_waits", p.load_waits, "Accesses that waited for another's load.");
+    counter(to, "pool_pins_refused", p.pins_refused, "Pins refused because of long pins.");
 }
 
-static void wal_stats(struct ps_store *s, ps_stat_fn each, void *ctx)
+static void wal_stats(struct ps_store *s, const struct sink *to)
 {
     struct ps_wal_stats w = {0};
 
     if (s->wal)
         ps_wal_get_stats(s->wal, &w);
-    GAUGE("wal_tail_lsn", s->wal ? ps_wal_tail_lsn(s->wal) : s->recovered.end.last_lsn);
-    GAUGE("wal_durable_lsn", s->wal ? ps_wal_durable_lsn(s->wal) : s->recovered.end.last_lsn);
-    GAUGE("wal_redo_lsn", s->wal ? ps_wal_redo_lsn(s->wal) : s->ckpt.control.redo_lsn);
-    COUNTER("wal_records", w.records);
-    COUNTER("wal_bytes_appended", w.bytes_appended);
-    COUNTER("wal_images", w.images);
-    COUNTER("wal_image_bytes", w.image_bytes);
-    COUNTER("wal_flushes", w.flushes);
-    COUNTER("wal_flush_waits", w.flush_waits);
-    COUNTER("wal_bytes_written", w.bytes_written);
-    COUNTER("wal_segments_made", w.segments_made);
-    COUNTER("wal_segments_recycled", w.segments_recycled);
-    COUNTER("wal_room_waits", w.room_waits);
+    gauge(to, "wal_tail_lsn", s->wal ? ps_wal_tail_lsn(s->wal) : s->recovered.end.last_lsn,
+          "LSN of the last record.");
+    gauge(to, "wal_durable_lsn", s->wal ? ps_wal_durable_lsn(s->wal) : s->recovered.end.last_lsn,
+          "LSN up to which the log survives a crash.");
+    gauge(to, "wal_redo_lsn", s->wal ? ps_wal_redo_lsn(s->wal) : s->ckpt.control.redo_lsn,
+          "Where recovery would begin.");
+    counter(to, "wal_records", w.records, "Records appended.");
+    counter(to, "wal_bytes_appended", w.bytes_appended, "Bytes of these.");
+    counter(to, "wal_images", w.images, "Full-page images among them.");
+    counter(to, "wal_image_bytes", w.image_bytes, "Bytes of full-page images.");
+    counter(to, "wal_flushes", w.flushes, "Flushes of the log to disk.");
+    counter(to, "wal_flush_waits", w.flush_waits, "Waits for another's flush.");
+    counter(to, "wal_bytes_written", w.bytes_written, "Bytes written to the log's files.");
+    counter(to, "wal_segments_made", w.segments_made, "Segment files made.");
+    counter(to, "wal_segments_recycled", w.segments_recycled, "Segment files used again.");
+    counter(to, "wal_room_waits", w.room_waits,
+            "Writers that waited for a checkpoint, the log being as long as max_wal allows.");
+    counter(to, "wal_buffer_waits", w.buffer_waits, "Writers that found the log's buffer full.");
+    counter(to, "wal_segment_waits", w.segment_waits, "Writers that waited for a new segment.");
 }
 
-static void recovery_stats(struct ps_store *s, ps_stat_fn each, void *ctx)
+static void checkpoint_stats(struct ps_store *s, const struct sink *to)
 {
-    text(each, ctx, "recovery", s->was_clean ? "not_needed" : "done");
-    COUNTER("recovery_records", s->redo.records);
-    COUNTER("recovery_images", s->redo.images);
-    COUNTER("recovery_changes", s->redo.changes);
-    COUNTER("recovery_pages_lost", s->redo.pages_lost);
-    COUNTER("recovery_transactions_undone", s->was_clean ? 0 : s->recovered.loser_count);
+    counter(to, "syncs", s->syncs, "Calls of fsync.");
+    counter(to, "sync_rounds", s->ckpt.rounds, "Data checkpoints: rounds that fsyncs shared.");
+    gauge(to, "sync_waiters", s->ckpt.fsync_waiters, "Callers that wait in fsync now.");
+    counter(to, "checkpoints", s->ckpt.checkpoints, "Full checkpoints.");
+    gauge(to, "checkpoint_pages_done", s->ckpt.pages_done,
+          "Pages that the full checkpoint under way has written.");
+    gauge(to, "checkpoint_pages_total", s->ckpt.pages_total,
+          "Pages that it has to write; 0: none is under way.");
+    counter(to, "checkpoint_paced_us", s->ckpt.paced_us,
+            "Time that full checkpoints were slowed down, to leave the disk to others.");
+    gauge(to, "checkpoint_last_us", s->ckpt.last_us,
+          "When the last full checkpoint ended, since 1970; 0: none has.");
+    counter(to, "corrupt_pages", s->corrupt_pages, "Damaged pages met.");
+    counter(to, "lost_writes", s->lost_writes, "Pages met that are older than they should be.");
+}
+
+static void recovery_stats(struct ps_store *s, const struct sink *to)
+{
+    text(to, "recovery", s->was_clean ? "not_needed" : "done", "Was there a crash before?");
+    counter(to, "recovery_records", s->redo.records, "Records that recovery read.");
+    counter(to, "recovery_images", s->redo.images, "Full-page images that it put down.");
+    counter(to, "recovery_changes", s->redo.changes, "Changes that it did again.");
+    counter(to, "recovery_pages_lost", s->redo.pages_lost, "Pages that it could not repair.");
+    counter(to, "recovery_transactions_undone", s->was_clean ? 0 : s->recovered.loser_count,
+            "Transactions that it took back.");
+}
+
+/* --- latencies ---------------------------------------------------------------------------- */
+
+void ps_store_latencies(struct ps_store *s, ps_latency_fn each, void *ctx)
+{
+    const struct ps_store_meters *m = s->meters;
+    const struct {
+        const char *name;
+        const struct ps_histogram *histogram;
+        const char *help;
+    } all[] = {
+        {"read", &m->reads, "Reads, until their pages are in the pool."},
+        {"write", &m->writes, "Writes, until they are in the log's buffer and in the pool."},
+        {"write_back", &m->write_backs, "Batches of pages written back to one file."},
+        {"fsync", &m->fsyncs, "Calls of fsync."},
+        {"io_read", &m->io.reads, "Batches of reads that the disk was given."},
+        {"io_write", &m->io.writes, "Batches of writes that the disk was given."},
+        {"io_write_durable", &m->io.writes_durable, "Writes of the log that flush it at once."},
+        {"io_sync", &m->io.syncs, "Syncs of files, side by side."},
+    };
+    struct ps_histogram_snapshot snapshot;
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        ps_histogram_get(all[i].histogram, &snapshot);
+        each(ctx, all[i].name, all[i].help, &snapshot);
+    }
+}
+
+static void latency_stat(const struct sink *to, const char *name, const char *what, uint64_t value,
+                         bool is_counter)
+{
+    char full[64];
+    const struct ps_stat stat = {
+        .name = full, .help = "", .value = value, .is_counter = is_counter, .is_latency = true};
+
+    (void)snprintf(full, sizeof(full), "%s_%s", name, what);
+    to->each(to->ctx, &stat);
+}
+
+static void latency_stats(void *ctx, const char *name, const char *help,
+                          const struct ps_histogram_snapshot *s)
+{
+    const struct sink *to = ctx;
+
+    (void)help;
+    latency_stat(to, name, "count", s->count, true);
+    latency_stat(to, name, "p50_us", ps_histogram_percentile(s, 500), false);
+    latency_stat(to, name, "p90_us", ps_histogram_percentile(s, 900), false);
+    latency_stat(to, name, "p99_us", ps_histogram_percentile(s, 990), false);
+    latency_stat(to, name, "p999_us", ps_histogram_percentile(s, 999), false);
+    latency_stat(to, name, "max_us", s->max_us, false);
 }
 
 void ps_store_stats(struct ps_store *s, ps_stat_fn each, void *ctx)
 {
     const char *poison = ps_poison_reason(&s->poison);
+    struct sink to = {each, ctx};
     char uuid[37];
 
     ps_store_uuid(s, uuid);
-    text(each, ctx, "uuid", uuid);
-    text(each, ctx, "state", poison ? "poisoned" : s->opts.read_only ? "read_only" : "read_write");
-    text(each, ctx, "reason", poison ? poison : "-");
-    GAUGE("page_size", s->page_size);
-    GAUGE("tables", ps_table_count(s));
-    text(each, ctx, "io", s->io->ops->name);
-    pool_stats(s, each, ctx);
-    wal_stats(s, each, ctx);
-    COUNTER("syncs", s->syncs);
-    COUNTER("sync_rounds", s->ckpt.rounds);
-    COUNTER("checkpoints", s->ckpt.checkpoints);
-    GAUGE("checkpoint_last_us", s->ckpt.last_us);
-    COUNTER("corrupt_pages", s->corrupt_pages);
-    COUNTER("lost_writes", s->lost_writes);
-    recovery_stats(s, each, ctx);
+    text(&to, "uuid", uuid, "The store's identity.");
+    text(&to, "state",
+         poison              ? "poisoned"
+         : s->opts.read_only ? "read_only"
+                             : "read_write",
+         "What can be done with it.");
+    text(&to, "reason", poison ? poison : "-", "Why it is poisoned.");
+    gauge(&to, "page_size", s->page_size, "Bytes of a page.");
+    gauge(&to, "tables", ps_table_count(s), "Tables, the catalog among them.");
+    text(&to, "io", s->io->ops->name, "How files are reached.");
+    gauge(&to, "io_in_flight", s->meters->io.in_flight, "Requests that the disk works on now.");
+    pool_stats(s, &to);
+    wal_stats(s, &to);
+    checkpoint_stats(s, &to);
+    recovery_stats(s, &to);
+    ps_store_latencies(s, latency_stats, &to);
 }
+
+/* --- tables ------------------------------------------------------------------------------- */
 
 ps_err ps_table_info(struct ps_table *t, struct ps_table_info *ret)
 {
@@ -141,36 +247,43 @@ ps_err ps_table_info(struct ps_table *t, struct ps_table_info *ret)
     return PS_OK;
 }
 
+static void page_stats(const struct ps_table *t, const struct sink *to)
+{
+    const struct ps_table_counters *c = &t->counters;
+
+    counter(to, "page_reads", c->page_reads, "Pages read.");
+    counter(to, "page_hits", c->page_hits, "Of these, found in the pool.");
+    counter(to, "page_misses", c->page_misses, "Of these, not found there.");
+    counter(to, "pages_loaded", c->pages_loaded, "Pages read from the file.");
+    counter(to, "writes", c->writes, "Writes.");
+    counter(to, "pages_written", c->pages_written, "Pages that these changed.");
+    counter(to, "bytes_written", c->bytes_written, "Bytes of these.");
+    counter(to, "pages_created", c->pages_created, "Pages allocated.");
+    counter(to, "pages_freed", c->pages_freed, "Pages freed.");
+    counter(to, "items_inserted", c->items_inserted, "Items inserted.");
+    counter(to, "items_deleted", c->items_deleted, "Items deleted.");
+    counter(to, "corrupt_pages", c->corrupt_pages, "Damaged pages met.");
+    counter(to, "lost_writes", c->lost_writes, "Pages met that are older than they should be.");
+}
+
 void ps_table_stats(struct ps_table *t, ps_stat_fn each, void *ctx)
 {
-    struct ps_table_counters *c = &t->counters;
     struct ps_table_info info = {0};
+    struct sink to = {each, ctx};
     bool known = ps_table_info(t, &info) == PS_OK;
 
-    GAUGE("table_id", t->id);
-    text(each, ctx, "format", t->fmt->name);
-    text(each, ctx, "type", t->type == PS_PAGE_SLOTTED ? "slotted" : "raw");
-    text(each, ctx, "map", known ? "sound" : "damaged");
-    GAUGE("page_size", t->store->page_size);
-    GAUGE("pages", info.pages_end);
-    GAUGE("pages_allocated", info.pages_allocated);
-    GAUGE("pages_used", info.pages_used);
-    GAUGE("pages_free", info.pages_end - info.pages_allocated);
-    GAUGE("payload_bytes", info.payload_len);
-    GAUGE("bytes_on_disk", info.bytes_on_disk);
-    COUNTER("page_reads", c->page_reads);
-    COUNTER("page_hits", c->page_hits);
-    COUNTER("page_misses", c->page_misses);
-    COUNTER("pages_loaded", c->pages_loaded);
-    COUNTER("writes", c->writes);
-    COUNTER("pages_written", c->pages_written);
-    COUNTER("bytes_written", c->bytes_written);
-    COUNTER("pages_created", c->pages_created);
-    COUNTER("pages_freed", c->pages_freed);
-    COUNTER("items_inserted", c->items_inserted);
-    COUNTER("items_deleted", c->items_deleted);
-    COUNTER("corrupt_pages", c->corrupt_pages);
-    COUNTER("lost_writes", c->lost_writes);
+    gauge(&to, "table_id", t->id, "The table's number.");
+    text(&to, "format", t->fmt->name, "Page format.");
+    text(&to, "type", t->type == PS_PAGE_SLOTTED ? "slotted" : "raw", "Type of its pages.");
+    text(&to, "map", known ? "sound" : "damaged", "Its allocation map.");
+    gauge(&to, "page_size", t->store->page_size, "Bytes of a page.");
+    gauge(&to, "pages", info.pages_end, "Highest allocated page, and one.");
+    gauge(&to, "pages_allocated", info.pages_allocated, "Pages that there are.");
+    gauge(&to, "pages_used", info.pages_used, "Of these, written at least once.");
+    gauge(&to, "pages_free", info.pages_end - info.pages_allocated, "Pages free in between.");
+    gauge(&to, "payload_bytes", info.payload_len, "Length of the payload.");
+    gauge(&to, "bytes_on_disk", info.bytes_on_disk, "Bytes that its page file takes.");
+    page_stats(t, &to);
 }
 
 /* --- settings ----------------------------------------------------------------------------- */

@@ -96,6 +96,7 @@ static ps_err open_io(struct ps_store *s)
         s->io_is_ours = true;
     }
     ps_open_files_init(&s->open_files, s->io);
+    s->io->meter = &s->meters->io;
     return PS_OK;
 }
 
@@ -567,10 +568,13 @@ static void free_store(struct ps_store *s)
     ps_analysis_deinit(&s->recovered);
     ps_buf_free(s->zero_page);
     ps_io_close(s->lock_file);
-    if (s->io)
+    if (s->io) {
         ps_open_files_deinit(&s->open_files);
+        s->io->meter = NULL;
+    }
     if (s->io_is_ours)
         ps_io_destroy(s->io);
+    free(s->meters);
     ps_poison_deinit(&s->poison);
     ps_mutex_deinit(&s->tables_mtx);
     ps_rwlock_deinit(&s->catalog_lock);
@@ -579,6 +583,15 @@ static void free_store(struct ps_store *s)
     free((void *)(uintptr_t)s->opts.io);
     free(s->path);
     free(s);
+}
+
+static ps_err make_meters(struct ps_store *s)
+{
+    s->meters = aligned_alloc(_Alignof(struct ps_store_meters), sizeof(*s->meters));
+    if (!s->meters)
+        return ps_fail(PS_ERR_NOMEM, "no memory for histograms");
+    memset(s->meters, 0, sizeof(*s->meters));
+    return PS_OK;
 }
 
 ps_err ps_store_open(const char *path, const struct ps_store_options *opts, struct ps_store **ret)
@@ -597,6 +610,8 @@ ps_err ps_store_open(const char *path, const struct ps_store_options *opts, stru
         err = check_options(opts);
     if (!err)
         err = ps_trace_create(TRACE_EVENTS, &s->trace);
+    if (!err)
+        err = make_meters(s);
     if (!err)
         err = open_layers(s);
     if (err) {
@@ -635,23 +650,36 @@ void ps_store_abandon(struct ps_store *s)
 
 /* --- small things ------------------------------------------------------------------------- */
 
-ps_err ps_store_sync(struct ps_store *s, struct ps_cancel *cancel)
+static ps_err sync_log(struct ps_store *s, struct ps_cancel *cancel)
 {
-    if (s->opts.read_only)
-        return PS_OK;
-    s->syncs++;
-    return ps_checkpoint_data(&s->ckpt, cancel);
+    ps_err err = ps_poison_check(&s->poison);
+
+    return err ? err : ps_wal_flush(s->wal, ps_wal_tail_lsn(s->wal), cancel);
 }
 
-ps_err ps_store_sync_log(struct ps_store *s, struct ps_cancel *cancel)
+/* Counts and times a sync of one kind or the other. */
+static ps_err sync_timed(struct ps_store *s, bool log_only, struct ps_cancel *cancel)
 {
+    uint64_t from_us = ps_io_now_us(s->io);
     ps_err err;
 
     if (s->opts.read_only)
         return PS_OK;
     s->syncs++;
-    err = ps_poison_check(&s->poison);
-    return err ? err : ps_wal_flush(s->wal, ps_wal_tail_lsn(s->wal), cancel);
+    err = log_only ? sync_log(s, cancel) : ps_checkpoint_data(&s->ckpt, cancel);
+    if (!err)
+        ps_histogram_add(&s->meters->fsyncs, ps_io_now_us(s->io) - from_us);
+    return err;
+}
+
+ps_err ps_store_sync(struct ps_store *s, struct ps_cancel *cancel)
+{
+    return sync_timed(s, false, cancel);
+}
+
+ps_err ps_store_sync_log(struct ps_store *s, struct ps_cancel *cancel)
+{
+    return sync_timed(s, true, cancel);
 }
 
 ps_err ps_store_checkpoint(struct ps_store *s, struct ps_cancel *cancel)

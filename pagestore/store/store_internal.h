@@ -22,6 +22,15 @@
 #define PS_WAL_DELAY_MS_MAX 3600000u
 #define PS_CHECKPOINT_TIMEOUT_S_MAX 86400u
 
+/* How long things take. On cache lines of its own, apart from the store. */
+struct ps_store_meters {
+    struct ps_io_meter io;
+    struct ps_histogram reads;       /* ps_read_begin: until the pages are there to be read */
+    struct ps_histogram writes;      /* ps_write */
+    struct ps_histogram write_backs; /* a batch of pages to one file */
+    struct ps_histogram fsyncs;      /* ps_store_sync, ps_store_sync_log */
+};
+
 /* Counters of a table, for its `stats`. */
 struct ps_table_counters {
     _Atomic uint64_t page_reads, page_hits, page_misses; /* of the calls in table.h */
@@ -104,6 +113,7 @@ struct ps_store {
     struct ps_analysis recovered;     /* what recovery found; empty after a clean stop */
     struct ps_redo_stats redo;
     bool was_clean;
+    struct ps_store_meters *meters;
     uint64_t opened_us;
     _Atomic uint64_t corrupt_pages, lost_writes, syncs;
 };

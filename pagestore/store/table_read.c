@@ -267,6 +267,7 @@ ps_err ps_read_begin(struct ps_table *t, enum ps_space space, uint64_t off, size
                      unsigned flags, struct ps_cancel *cancel, struct ps_read *r)
 {
     struct ps_store *s = t->store;
+    uint64_t from_us = ps_io_now_us(s->io);
     struct span sp;
     uint32_t count = 0;
     ps_err err;
@@ -299,6 +300,8 @@ ps_err ps_read_begin(struct ps_table *t, enum ps_space space, uint64_t off, size
 out:
     if (err)
         ps_read_end(r);
+    else
+        ps_histogram_add(&s->meters->reads, ps_io_now_us(s->io) - from_us);
     return err;
 }
 

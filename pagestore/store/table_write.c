@@ -351,6 +351,7 @@ ps_err ps_write(struct ps_table *t, enum ps_space space, uint64_t off, const voi
                 unsigned flags, struct ps_cancel *cancel)
 {
     struct write_plan plan = {.space = space, .off = off, .buf = buf, .len = len};
+    uint64_t from_us = ps_io_now_us(t->store->io);
     uint32_t page_size = t->store->page_size;
     bool retry = true, exclusive = false;
     uint64_t lsn = 0;
@@ -370,5 +371,7 @@ ps_err ps_write(struct ps_table *t, enum ps_space space, uint64_t off, const voi
     }
     if (!err && (flags & PS_WRITE_DURABLE))
         err = ps_wal_flush(t->store->wal, lsn, cancel);
+    if (!err)
+        ps_histogram_add(&t->store->meters->writes, ps_io_now_us(t->store->io) - from_us);
     return err;
 }

@@ -82,6 +82,7 @@ static ps_err wait_for_buffer(struct ps_wal *wal, struct ps_cancel *cancel)
     uint64_t lsn = atomic_load(&wal->tail_lsn);
     ps_err err;
 
+    atomic_fetch_add(&wal->counters.buffer_waits, 1);
     if (lsn == atomic_load(&wal->durable_lsn))
         return wait_for_room(wal, cancel);
     ps_mutex_unlock(&wal->tail_mtx);
@@ -94,6 +95,7 @@ static ps_err wait_for_segment(struct ps_wal *wal, uint64_t seg_no)
 {
     ps_err err;
 
+    atomic_fetch_add(&wal->counters.segment_waits, 1);
     ps_mutex_unlock(&wal->tail_mtx);
     err = ps_wal_seg_ensure(wal, seg_no);
     ps_mutex_lock(&wal->tail_mtx);

@@ -152,7 +152,7 @@ struct ps_wal_handle {
 struct ps_wal_counters {
     _Atomic uint64_t records, bytes_appended, images, image_bytes;
     _Atomic uint64_t flushes, bytes_written, flush_waits, segments_made, segments_recycled;
-    _Atomic uint64_t room_waits;
+    _Atomic uint64_t room_waits, buffer_waits, segment_waits;
 };
 
 struct ps_wal {

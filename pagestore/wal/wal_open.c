@@ -162,4 +162,6 @@ void ps_wal_get_stats(struct ps_wal *wal, struct ps_wal_stats *ret)
     ret->segments_made = atomic_load(&c->segments_made);
     ret->segments_recycled = atomic_load(&c->segments_recycled);
     ret->room_waits = atomic_load(&c->room_waits);
+    ret->buffer_waits = atomic_load(&c->buffer_waits);
+    ret->segment_waits = atomic_load(&c->segment_waits);
 }

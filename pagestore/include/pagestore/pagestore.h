@@ -29,6 +29,7 @@ struct ps_io;
 struct ps_pool;
 struct ps_wal;
 struct ps_trace;
+struct ps_histogram_snapshot; /* base/histogram.h */
 
 enum ps_message_level { PS_MSG_INFO, PS_MSG_WARNING, PS_MSG_ERROR };
 
@@ -111,16 +112,25 @@ bool ps_store_step(struct ps_store *store, enum ps_task task);
 
 /* --- what is going on --------------------------------------------------------------------- */
 
-/* One counter or fact. Numbers are counters or gauges; text ones have text set. */
+/* One counter or fact. Numbers are counters or gauges; text ones have text set. A name that ends
+ * in _us counts microseconds, since 1970 where help says so. Strings are good during the call. */
 struct ps_stat {
     const char *name;
+    const char *help; /* a sentence for people */
     const char *text; /* NULL: a number */
     uint64_t value;
     bool is_counter; /* only grows */
+    bool is_latency; /* taken from what ps_store_latencies gives whole */
 };
 typedef void (*ps_stat_fn)(void *ctx, const struct ps_stat *stat);
 /* Always the same names in the same order. */
 void ps_store_stats(struct ps_store *store, ps_stat_fn each, void *ctx);
+
+/* How long what takes, one after the other, always the same ones: `read`, `write`, `write_back`,
+ * `fsync`, `io_read` and so on. */
+typedef void (*ps_latency_fn)(void *ctx, const char *name, const char *help,
+                              const struct ps_histogram_snapshot *latency);
+void ps_store_latencies(struct ps_store *store, ps_latency_fn each, void *ctx);
 
 /* Settings in force; those with changeable set can be given to ps_store_set. */
 typedef void (*ps_setting_fn)(void *ctx, const char *name, const char *value, bool changeable);
