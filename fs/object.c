@@ -18,6 +18,8 @@ static const struct pfs_node nodes[PFS_NODE_COUNT] = {
                              .view = &pfs_view_store_stats},
     [PFS_NODE_ROOM_STATS_JSON] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "stats.json", .perm = 0400,
                                   .view = &pfs_view_store_stats_json},
+    [PFS_NODE_METRICS] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "metrics", .perm = 0400,
+                          .view = &pfs_view_metrics},
     [PFS_NODE_FRAMES] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "frames", .perm = 0400,
                          .view = &pfs_view_frames},
     [PFS_NODE_WAL] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "wal", .perm = 0400,
@@ -46,6 +48,8 @@ static const struct pfs_node nodes[PFS_NODE_COUNT] = {
                           .view = &pfs_view_decoded},
     [PFS_NODE_ITEMS] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "items", .perm = 0666,
                         .comes_and_goes = true, .view = &pfs_view_items},
+    [PFS_NODE_HEATMAP] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "heatmap.svg", .perm = SHOW_PERM,
+                          .view = &pfs_view_heatmap},
 };
 
 const struct pfs_node *pfs_node(enum pfs_node_id id)

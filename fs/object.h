@@ -28,6 +28,7 @@ enum pfs_node_id {
     PFS_NODE_ROOM, /* .pagefs */
     PFS_NODE_ROOM_STATS,
     PFS_NODE_ROOM_STATS_JSON,
+    PFS_NODE_METRICS,
     PFS_NODE_FRAMES,
     PFS_NODE_WAL,
     PFS_NODE_TRACE,
@@ -44,6 +45,7 @@ enum pfs_node_id {
     PFS_NODE_DECODED_DIR,
     PFS_NODE_DECODED,
     PFS_NODE_ITEMS,
+    PFS_NODE_HEATMAP,
     PFS_NODE_COUNT,
 };
 

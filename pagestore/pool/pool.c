@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A frame's heat: the number of a period above its count. */
+#define HEAT_COUNT_BITS 20
+#define HEAT_PERIODS 4096u
+
+static_assert(PS_HEAT_MAX == (1u << HEAT_COUNT_BITS) - 1, "the count fills its bits");
+
 /* --- creation ------------------------------------------------------------------------------- */
 
 static bool is_power_of_two(uint32_t n)
@@ -212,7 +218,43 @@ static void count_in_stripe(struct ps_pool_stripe *stripe, uint64_t self)
         atomic_fetch_add(&stripe->hits, 1);
 }
 
-static inline void count_hit(struct ps_pool *pool, const struct ps_frame *f)
+static inline uint32_t heat_word(uint32_t period, uint64_t count)
+{
+    return period << HEAT_COUNT_BITS | (uint32_t)(count < PS_HEAT_MAX ? count : PS_HEAT_MAX);
+}
+
+uint64_t ps_heat_cooled(uint64_t count, uint32_t from, uint32_t to)
+{
+    uint32_t halvings = (to - from) % HEAT_PERIODS;
+
+    return halvings < 64 ? count >> halvings : 0;
+}
+
+uint32_t ps_frame_heat(const struct ps_frame *f, uint32_t period)
+{
+    uint32_t word = atomic_load_explicit(&f->heat, memory_order_relaxed);
+
+    return (uint32_t)ps_heat_cooled(word & PS_HEAT_MAX, word >> HEAT_COUNT_BITS, period);
+}
+
+uint32_t ps_pool_heat_period(struct ps_pool *pool)
+{
+    uint32_t now = (uint32_t)(ps_io_now_us(pool->io) / PS_HEAT_HALF_LIFE_US % HEAT_PERIODS);
+
+    if (now != atomic_load_explicit(&pool->heat_period, memory_order_relaxed))
+        atomic_store_explicit(&pool->heat_period, now, memory_order_relaxed);
+    return now;
+}
+
+static inline void heat_up(const struct ps_pool *pool, struct ps_frame *f)
+{
+    uint32_t period = atomic_load_explicit(&pool->heat_period, memory_order_relaxed);
+
+    atomic_store_explicit(&f->heat, heat_word(period, ps_frame_heat(f, period) + 1ull),
+                          memory_order_relaxed);
+}
+
+static inline void count_hit(struct ps_pool *pool, struct ps_frame *f)
 {
     uint64_t self = (uint64_t)(uintptr_t)pthread_self();
     uint64_t spread = self * 0x9e3779b97f4a7c15ull;
@@ -225,6 +267,7 @@ static inline void count_hit(struct ps_pool *pool, const struct ps_frame *f)
     } else {
         count_in_stripe(stripe, self);
     }
+    heat_up(pool, f);
     if (pool->wants_hits)
         pool->evict->ops->hit(pool->evict, ps_frame_no(pool, f));
 }
@@ -267,6 +310,7 @@ static void prepare(struct ps_pool *pool, struct ps_frame *f, const struct ps_ta
 
     atomic_store_explicit(&f->key_space, key.space, memory_order_relaxed);
     atomic_store_explicit(&f->key_page, key.page, memory_order_relaxed);
+    atomic_store_explicit(&f->heat, heat_word(ps_pool_heat_period(pool), 1), memory_order_relaxed);
     f->page.tag = *tag;
     f->page.fmt = fmt;
     __atomic_store_n(&f->page.lsn, 0, __ATOMIC_RELAXED);

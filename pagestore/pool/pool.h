@@ -93,6 +93,9 @@ struct ps_provider_ops {
     /* Computes the checksum of a page in memory. */
     void (*seal)(struct ps_provider *p, const struct ps_tag *tag, const struct ps_format *fmt,
                  void *page);
+    /* A page has left its frame to another one, after so many accesses (see ps_frame_info.heat).
+     * Called without locks. NULL: nobody wants to know. */
+    void (*evicted)(struct ps_provider *p, const struct ps_tag *tag, uint32_t heat);
 };
 
 #define PS_LOAD_FRAMES 1u
@@ -208,6 +211,8 @@ struct ps_frame_info {
     uint32_t usage;
     bool dirty, writing, loading, sealed;
     uint64_t lsn, rec_lsn;
+    uint32_t heat; /* accesses since the page came, each counting half as much after each
+                      PS_HEAT_HALF_LIFE_US; PS_HEAT_MAX: so many or more */
 };
 
 struct ps_pool_stats {
@@ -221,6 +226,20 @@ struct ps_pool_stats {
     uint64_t sweep_frames;   /* that the policy looked at, to find all those victims */
     uint32_t frames, valid, dirty, pinned, long_pins, reserved;
 };
+
+/*
+ * Heat: which pages are accessed, for people to see. Counted in the frame, in the cache line that a
+ * pin has just changed, so that it costs a hit two loads and a store; threads that hit one page at
+ * the same time may lose one another's count. A count is halved as a whole at its first access in a
+ * new period, so that it can be wrong by one period. Periods begin when somebody asks the time:
+ * on misses, by ps_pool_heat_period, and by whoever calls that in the background.
+ */
+#define PS_HEAT_HALF_LIFE_US (5u * 60u * 1000000u)
+#define PS_HEAT_MAX 0xfffffu
+/* The number of the period that it is now; counts on modulo 4096, so two weeks. */
+uint32_t ps_pool_heat_period(struct ps_pool *pool);
+/* What is left in period `to` of a count of period `from`. */
+uint64_t ps_heat_cooled(uint64_t count, uint32_t from, uint32_t to);
 
 uint32_t ps_pool_frames(const struct ps_pool *pool);
 void ps_pool_frame_info(struct ps_pool *pool, uint32_t frame, struct ps_frame_info *ret);

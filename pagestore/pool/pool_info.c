@@ -39,6 +39,7 @@ static struct ps_tag frame_tag(const struct ps_frame *f)
 
 static void fill_info(struct ps_pool *pool, const struct ps_frame *f, struct ps_frame_info *ret)
 {
+    uint32_t period = ps_pool_heat_period(pool);
     const struct ps_frame_cold *cold = ps_frame_cold(pool, f);
     uint64_t state;
 
@@ -54,6 +55,7 @@ static void fill_info(struct ps_pool *pool, const struct ps_frame *f, struct ps_
             .loading = state & PS_ST_LOADING,
             .sealed = state & PS_ST_SEALED,
             .lsn = __atomic_load_n(&f->page.lsn, __ATOMIC_RELAXED),
+            .heat = ps_frame_heat(f, period),
         };
         if (state & (PS_ST_VALID | PS_ST_LOADING))
             ret->tag = frame_tag(f);

@@ -83,6 +83,7 @@ struct ps_frame {
     _Atomic uint64_t state;
     _Atomic uint64_t key_space; /* the tag once more, for those who look without a pin */
     _Atomic uint32_t key_page;
+    _Atomic uint32_t heat; /* 12 bits: in which period; 20 bits: the count */
 };
 static_assert(sizeof(struct ps_frame) == 64, "a hit costs one cache line of the frame");
 
@@ -145,7 +146,8 @@ struct ps_pool {
     unsigned index_bits;       /* of a link: the frame; above it a piece of the page's hash */
     uint32_t frame_count;
     uint32_t page_size;
-    bool wants_hits; /* of the policy */
+    bool wants_hits;              /* of the policy */
+    _Atomic uint32_t heat_period; /* read at each hit, written every few minutes */
     struct ps_evict *evict;
     struct ps_evict_pool evict_calls;
     struct ps_wal *wal;
@@ -318,6 +320,7 @@ void ps_pool_forget_dirty(struct ps_pool *pool, struct ps_frame *f);
 
 /* --- pool.c --------------------------------------------------------------------------------- */
 
+uint32_t ps_frame_heat(const struct ps_frame *f, uint32_t period);
 void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f);
 void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,
                    const struct ps_frame *f);

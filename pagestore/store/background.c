@@ -59,6 +59,7 @@ ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked)
 {
     ps_err err = ps_poison_check(&s->poison);
 
+    (void)ps_pool_heat_period(s->pool); /* heat cools where nothing is missed, too */
     *ret_worked = !err && ps_pool_clean_step(s->pool, CLEANER_PAGES_MAX) > 0;
     return err;
 }

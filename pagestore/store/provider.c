@@ -40,6 +40,8 @@ static void note_corrupt(struct ps_table *t, const struct ps_tag *tag, const cha
         .frame = UINT32_MAX,
     };
 
+    if (tag->fork == PS_FORK_DATA)
+        ps_table_damaged(t, tag->page);
     t->counters.corrupt_pages++;
     s->corrupt_pages++;
     ps_trace_add(s->trace, &event);
@@ -130,6 +132,8 @@ static void load_data(struct ps_table *t, struct ps_load *loads, size_t count)
         read[i]->err = pages[i].err;
         if (!pages[i].err)
             judge_data(t, read[i], with_map ? &entries[i] : NULL);
+        if (!read[i]->err)
+            ps_table_sound(t, read[i]->tag.page);
     }
 }
 
@@ -228,6 +232,9 @@ static void write_batch(struct ps_table *t, uint16_t fork, struct ps_pagefile_pa
 
     (void)ps_pagefile_write(fork == PS_FORK_DATA ? &t->data : &t->map_file, batch, n);
     ps_histogram_add(&s->meters->write_backs, ps_io_now_us(s->io) - from_us);
+    for (size_t i = 0; i < n && fork == PS_FORK_DATA; i++)
+        if (!batch[i].err)
+            ps_table_sound(t, (uint32_t)batch[i].page_no);
 }
 
 static void provider_store(struct ps_provider *p, struct ps_store_page *pages, size_t count)
@@ -260,8 +267,14 @@ static void provider_seal(struct ps_provider *p, const struct ps_tag *tag,
     fmt->seal(page, &who);
 }
 
+static void provider_evicted(struct ps_provider *p, const struct ps_tag *tag, uint32_t heat)
+{
+    ps_table_heat_add(store_of(p), tag, heat);
+}
+
 const struct ps_provider_ops ps_table_provider = {
     .load = provider_load,
     .store = provider_store,
     .seal = provider_seal,
+    .evicted = provider_evicted,
 };

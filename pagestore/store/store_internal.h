@@ -40,6 +40,15 @@ struct ps_table_counters {
     _Atomic uint64_t pages_loaded, corrupt_pages, lost_writes;
 };
 
+/* What is known of pages that are not in the pool. Guarded by store->tables_mtx. */
+struct ps_table_heat {
+    uint32_t *cells; /* PS_HEAT_CELLS_MAX of them; NULL: all are 0 */
+    unsigned shift;  /* a cell stands for 2^shift pages */
+    uint32_t period; /* in which they were counted */
+    uint32_t damaged[PS_DAMAGED_MAX];
+    uint32_t damaged_next; /* where the next one goes, once there are so many */
+};
+
 struct ps_table {
     struct ps_store *store;
     uint32_t id;
@@ -73,6 +82,8 @@ struct ps_table {
 
     _Atomic uint64_t mtime_us;
     struct ps_table_counters counters;
+    struct ps_table_heat heat;
+    _Atomic uint32_t damaged_count; /* of heat.damaged; changed under store->tables_mtx */
 };
 
 struct ps_store {
@@ -145,6 +156,8 @@ void ps_registry_remove(struct ps_store *s, struct ps_table *t);
 void ps_registry_clear(struct ps_store *s);
 /* For the provider and for redo: no reference is taken; the caller knows that it stays. */
 struct ps_table *ps_registry_find(struct ps_store *s, uint32_t id);
+/* The same for who holds tables_mtx. */
+struct ps_table *ps_registry_find_locked(struct ps_store *s, uint32_t id);
 PS_MUST_USE ps_err ps_table_open_files(struct ps_table *t);
 void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix);
 PS_MUST_USE ps_err ps_table_files_remove(struct ps_store *s, uint32_t id);
@@ -159,6 +172,13 @@ PS_MUST_USE ps_err ps_catalog_load(struct ps_store *s);
 PS_MUST_USE ps_err ps_catalog_create(struct ps_store *s);
 /* An empty raw table, in one step with its item in the catalog. PS_ERR_WRONG_TYPE: not empty. */
 PS_MUST_USE ps_err ps_table_become_slotted(struct ps_table *t);
+
+/* --- table_heat.c ------------------------------------------------------------------------- */
+/* A page left the pool after so many accesses. The table need not be there any more. */
+void ps_table_heat_add(struct ps_store *s, const struct ps_tag *tag, uint32_t heat);
+/* A page was found damaged, or is sound (again). */
+void ps_table_damaged(struct ps_table *t, uint32_t page_no);
+void ps_table_sound(struct ps_table *t, uint32_t page_no);
 
 /* --- change.c: what every change of a table's pages has in common ------------------------- */
 

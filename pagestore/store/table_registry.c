@@ -44,6 +44,7 @@ void ps_table_unref(struct ps_table *t)
     }
     ps_mutex_deinit(&t->open_mtx);
     ps_rwlock_deinit(&t->alloc_lock);
+    free(t->heat.cells);
     free(t);
 }
 
@@ -220,15 +221,20 @@ void ps_registry_clear(struct ps_store *s)
     s->table_cap = 0;
 }
 
+struct ps_table *ps_registry_find_locked(struct ps_store *s, uint32_t id)
+{
+    uint32_t at = position(s, id);
+
+    ps_assert_held(&s->tables_mtx);
+    return at < s->table_count && s->tables[at]->id == id ? s->tables[at] : NULL;
+}
+
 struct ps_table *ps_registry_find(struct ps_store *s, uint32_t id)
 {
-    struct ps_table *t = NULL;
-    uint32_t at;
+    struct ps_table *t;
 
     ps_mutex_lock(&s->tables_mtx);
-    at = position(s, id);
-    if (at < s->table_count && s->tables[at]->id == id)
-        t = s->tables[at];
+    t = ps_registry_find_locked(s, id);
     ps_mutex_unlock(&s->tables_mtx);
     return t;
 }

@@ -105,6 +105,43 @@ PS_MUST_USE ps_err ps_page_copy(struct ps_table *table, uint32_t page_no, struct
 PS_MUST_USE ps_err ps_page_text(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
                                 FILE *out);
 
+/* --- heat --------------------------------------------------------------------------------- */
+
+/*
+ * Where a table is accessed, and what of it is in the pool, for people to see. The table is cut
+ * into cells of equally many pages, a power of two: one as long as PS_HEAT_CELLS_MAX pages are
+ * enough. Accesses of resident pages are counted in their frames (pool.h), those of others by cell,
+ * so that a table takes 16 KiB at most, from its first evicted page on. All are halved every five
+ * minutes.
+ */
+#define PS_HEAT_CELLS_MAX 4096u
+
+struct ps_heat_cell {
+    uint64_t accesses; /* not long ago */
+    uint32_t pages;    /* that the cell stands for; less than cell_pages in the last one */
+    uint32_t allocated, resident, dirty;
+    uint32_t corrupt; /* found damaged since the store was opened, and not repaired since; the
+                         last PS_DAMAGED_MAX that were found */
+};
+#define PS_DAMAGED_MAX 64u
+
+struct ps_heat {
+    uint64_t pages_end; /* the cells stand for the pages below */
+    uint64_t cell_pages;
+    uint32_t cell_count;
+    struct ps_heat_cell total;
+    struct ps_heat_cell cells[PS_HEAT_CELLS_MAX];
+};
+
+/* The cells of a table that ends there, with nothing in them yet. */
+void ps_heat_shape(uint64_t pages_end, struct ps_heat *ret);
+
+/* Not of one moment: pages may come and go meanwhile. Costs a walk over the pool's frames, and one
+ * down the allocation map for each run of pages in one state; holds the table's lock for a part of
+ * these at a time. */
+PS_MUST_USE ps_err ps_table_heat(struct ps_table *table, struct ps_cancel *cancel,
+                                 struct ps_heat *ret);
+
 /* --- bytes -------------------------------------------------------------------------------- */
 
 enum ps_space { PS_SPACE_IMAGE, PS_SPACE_PAYLOAD };
