@@ -112,7 +112,7 @@ static void checkpoint_stats(struct ps_store *s, const struct sink *to)
     counter(to, "checkpoints", s->ckpt.checkpoints, "Full checkpoints.");
     gauge(to, "checkpoint_pages_done", s->ckpt.pages_done,
           "Pages that the full checkpoint under way has written.");
-    gauge(to, "checkpoint_pages_total", s->ckpt.pages_total,
+    gauge(to, "checkpoint_pages", s->ckpt.pages_total,
           "Pages that it has to write; 0: none is under way.");
     counter(to, "checkpoint_paced_us", s->ckpt.paced_us,
             "Time that full checkpoints were slowed down, to leave the disk to others.");
