@@ -43,15 +43,17 @@ static void widen(struct ps_table_heat *heat)
 void ps_table_heat_add(struct ps_store *s, const struct ps_tag *tag, uint32_t count)
 {
     struct ps_table *t;
+    uint32_t now;
 
     if (tag->fork != PS_FORK_DATA || count == 0)
         return;
+    now = ps_pool_heat_period(s->pool); /* asks the clock: not under the mutex */
     ps_mutex_lock(&s->tables_mtx);
     t = ps_registry_find_locked(s, tag->table);
     if (t && !t->heat.cells) /* without memory the picture has one page less */
         t->heat.cells = calloc(PS_HEAT_CELLS_MAX, sizeof(*t->heat.cells));
     if (t && t->heat.cells) {
-        cool(&t->heat, ps_pool_heat_period(s->pool));
+        cool(&t->heat, now);
         while (tag->page >> t->heat.shift >= PS_HEAT_CELLS_MAX)
             widen(&t->heat);
         t->heat.cells[tag->page >> t->heat.shift] =
@@ -213,9 +215,10 @@ static void add_accesses(struct ps_heat *heat, uint64_t first, uint64_t pages, u
 static void add_evicted(struct ps_table *t, struct ps_heat *heat)
 {
     struct ps_store *s = t->store;
+    uint32_t now = ps_pool_heat_period(s->pool);
 
     ps_mutex_lock(&s->tables_mtx);
-    cool(&t->heat, ps_pool_heat_period(s->pool));
+    cool(&t->heat, now);
     for (uint64_t i = 0; t->heat.cells && i < PS_HEAT_CELLS_MAX; i++)
         add_accesses(heat, i << t->heat.shift, 1ull << t->heat.shift, t->heat.cells[i]);
     ps_mutex_unlock(&s->tables_mtx);
