@@ -224,7 +224,11 @@ struct ps_pool_stats {
     uint64_t victim_writes;  /* dirty victims that who needed the frame had to write */
     uint64_t victim_retries; /* victims that somebody pinned, or changed, in the meantime */
     uint64_t sweep_frames;   /* that the policy looked at, to find all those victims */
+    /* Frames that the policy came to and that could not be victims: pinned, being written. */
+    uint64_t victims_pinned, victims_writing;
+    uint64_t write_batches;
     uint32_t frames, valid, dirty, pinned, long_pins, reserved;
+    uint32_t writing, writing_max; /* frames under write-back, now and at most so far */
 };
 
 /*

@@ -122,13 +122,20 @@ void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
         .victim_writes = atomic_load(&c->victim_writes),
         .victim_retries = atomic_load(&c->victim_retries),
         .sweep_frames = atomic_load(&c->sweep_frames),
+        .write_batches = atomic_load(&c->write_batches),
         .frames = pool->frame_count,
     };
     for (size_t i = 0; i < PS_POOL_STRIPES; i++)
         ret->hits += atomic_load(&pool->stripes[i].owned) + atomic_load(&pool->stripes[i].hits);
     count_frames(pool, ret);
+    ps_mutex_lock(&pool->policy_mtx);
+    ret->victims_pinned = pool->victims_pinned;
+    ret->victims_writing = pool->victims_writing;
+    ps_mutex_unlock(&pool->policy_mtx);
     ps_mutex_lock(&pool->dirty_mtx);
     ret->dirty = pool->dirty_count;
+    ret->writing = pool->writing_count;
+    ret->writing_max = pool->writing_max;
     ps_mutex_unlock(&pool->dirty_mtx);
     ps_mutex_lock(&pool->reserve_mtx);
     ret->long_pins = pool->long_pins;
@@ -140,7 +147,7 @@ void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
 
 /* What a walk of the frames adds up to, to be compared with what the pool believes. */
 struct tally {
-    uint32_t mapped, free, dirty, listed, long_frames;
+    uint32_t mapped, free, dirty, writing, listed, long_frames;
 };
 
 #define CHECK(cond, frame) check_that(cond, #cond, frame)
@@ -171,6 +178,7 @@ static void check_frame(struct ps_pool *pool, uint32_t no, struct tally *t)
     t->mapped += mapped;
     t->free += !mapped && !(state & PS_ST_DETACHED);
     t->dirty += (state & PS_ST_DIRTY) != 0;
+    t->writing += (state & PS_ST_WRITING) != 0;
     t->listed += listed;
     t->long_frames += cold->long_pins > 0;
     if (mapped) {
@@ -207,6 +215,7 @@ void ps_pool_check(struct ps_pool *pool)
     CHECK(ps_pool_map_count(pool) == t.mapped, PS_NO_FRAME);
     CHECK(count_listed(pool) == t.listed && pool->listed_count == t.listed, PS_NO_FRAME);
     CHECK(pool->dirty_count == t.dirty, PS_NO_FRAME);
+    CHECK(pool->writing_count == t.writing, PS_NO_FRAME);
     CHECK(pool->free_count == t.free, PS_NO_FRAME);
     for (i = 0; i < pool->free_count; i++)
         CHECK(ps_st_pins(ps_frame_state(&pool->frames[pool->free_frames[i]])) == 0,

@@ -121,7 +121,7 @@ struct ps_pool_stripe {
 struct ps_pool_counters {
     _Atomic uint64_t misses, evictions, dirty_evictions;
     _Atomic uint64_t pages_loaded, load_errors;
-    _Atomic uint64_t pages_written, write_errors, cleaner_pages;
+    _Atomic uint64_t pages_written, write_errors, cleaner_pages, write_batches;
     _Atomic uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
     _Atomic uint64_t victim_waits, victim_writes, victim_retries, sweep_frames;
 };
@@ -173,15 +173,20 @@ struct ps_pool {
     struct ps_cond victim_cond; /* a frame may have become evictable */
     uint32_t *free_frames;
     uint32_t free_count;
+    bool choosing;      /* a victim is asked for now: refusals count */
     bool clean_only;    /* the victim asked for now must be clean */
     uint32_t looked_at; /* frames that the policy has asked about since this was 0 */
+    uint64_t victims_pinned;
+    uint64_t victims_writing;
 
     struct ps_mutex dirty_mtx; /* rank POOL; guards the dirty list, DIRTY, WRITING, copy buffers */
     struct ps_cond written_cond; /* some write ended, or a copy buffer came back */
     uint32_t dirty_head;         /* the list: in order of becoming dirty */
     uint32_t dirty_tail;
     uint32_t listed_count;
-    uint32_t dirty_count; /* of these, DIRTY ones */
+    uint32_t dirty_count;   /* of these, DIRTY ones */
+    uint32_t writing_count; /* of these, WRITING ones */
+    uint32_t writing_max;   /* the most there ever were */
     uint32_t *free_copies;
     uint32_t free_copy_count;
     uint32_t copy_count;

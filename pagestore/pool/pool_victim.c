@@ -32,13 +32,26 @@ static bool may_go(uint64_t state, bool clean_only)
     return !(clean_only && (state & PS_ST_DIRTY));
 }
 
+static void count_refusal(struct ps_pool *pool, uint64_t state)
+{
+    if (ps_st_pins(state) > 0)
+        pool->victims_pinned++;
+    else if (state & PS_ST_WRITING)
+        pool->victims_writing++;
+}
+
 static bool policy_evictable(void *ctx, uint32_t frame)
 {
     struct ps_pool *pool = ctx;
+    uint64_t state = ps_frame_state(&pool->frames[frame]);
 
     ps_assert_held(&pool->policy_mtx);
     pool->looked_at++;
-    return may_go(ps_frame_state(&pool->frames[frame]), pool->clean_only);
+    if (may_go(state, pool->clean_only))
+        return true;
+    if (pool->choosing)
+        count_refusal(pool, state);
+    return false;
 }
 
 struct ps_evict_pool ps_pool_evict_calls(struct ps_pool *pool)
@@ -166,6 +179,7 @@ static struct ps_frame *claim_victim(struct ps_pool *pool, bool clean_only)
     uint32_t no;
 
     ps_assert_held(&pool->policy_mtx);
+    pool->choosing = true;
     pool->clean_only = clean_only;
     pool->looked_at = 0;
     do {
@@ -174,6 +188,7 @@ static struct ps_frame *claim_victim(struct ps_pool *pool, bool clean_only)
             break;
         f = &pool->frames[no];
     } while (!claim(f, clean_only));
+    pool->choosing = false;
     pool->clean_only = false;
     atomic_fetch_add(&pool->counters.sweep_frames, pool->looked_at);
     return no == PS_NO_FRAME ? NULL : f;

@@ -129,6 +129,8 @@ static enum ps_batch_add begin_write(struct ps_pool *pool, struct ps_frame *f, u
         cold->writing_rec_lsn = cold->rec_lsn;
         atomic_fetch_add(&f->state, PS_ST_WRITING - PS_ST_DIRTY);
         pool->dirty_count--;
+        if (++pool->writing_count > pool->writing_max)
+            pool->writing_max = pool->writing_count;
     }
     ps_mutex_unlock(&pool->dirty_mtx);
     return added;
@@ -207,6 +209,7 @@ static void end_write(struct ps_pool *pool, struct ps_frame *f, ps_err err)
 
     ps_assert_held(&pool->dirty_mtx);
     assert(old & PS_ST_WRITING);
+    pool->writing_count--;
     list_remove(pool, ps_frame_no(pool, f));
     if (old & PS_ST_DIRTY)
         list_append(pool, ps_frame_no(pool, f));
@@ -255,6 +258,7 @@ void ps_write_batch_run(struct ps_pool *pool, struct ps_write_batch *b, struct p
             b->err = b->pages[i].err;
     }
     b->written += written;
+    atomic_fetch_add(&pool->counters.write_batches, 1);
     atomic_fetch_add(&pool->counters.pages_written, written);
     atomic_fetch_add(&pool->counters.write_errors, b->count - written);
     end_batch(pool, b);

@@ -66,11 +66,16 @@ static void pool_stats(struct ps_store *s, const struct sink *to)
     counter(to, "pool_victim_waits", p.victim_waits, "Waits for any frame that could go.");
     counter(to, "pool_sweep_frames", p.sweep_frames,
             "Frames that the policy looked at to find victims; many for each one: it finds few.");
+    counter(to, "pool_victims_pinned", p.victims_pinned, "Of these, pinned.");
+    counter(to, "pool_victims_writing", p.victims_writing, "Of these, under write-back.");
     counter(to, "pool_pages_loaded", p.pages_loaded, "Pages read in.");
     counter(to, "pool_load_errors", p.load_errors, "Pages that could not be read, or are damaged.");
     counter(to, "pool_pages_written", p.pages_written, "Pages written back.");
     counter(to, "pool_write_errors", p.write_errors, "Pages that could not be written back.");
     counter(to, "pool_cleaner_pages", p.cleaner_pages, "Pages that the cleaner wrote back.");
+    counter(to, "pool_write_batches", p.write_batches, "Batches in which pages are written back.");
+    gauge(to, "pool_writing", p.writing, "Frames that are being written back.");
+    gauge(to, "pool_writing_max", p.writing_max, "The most frames that were, at one time.");
     counter(to, "pool_reserve_waits", p.reserve_waits, "Requests that queued for frames.");
     counter(to, "pool_latch_waits", p.latch_waits, "Writers that waited for a page's latch.");
     counter(to, "pool_load_waits", p.load_waits, "Accesses that waited for another's load.");
