@@ -154,6 +154,19 @@ PS_MUST_USE ps_err ps_pool_pin_long(struct ps_pool *pool, const struct ps_tag *t
                                     struct ps_cancel *cancel, struct ps_page **ret);
 void ps_pool_unpin_long(struct ps_pool *pool, struct ps_page *page);
 
+/* The same in two steps, for callers that take a lock in between: a reservation may wait for
+ * others, a pin out of it does not. pin pays the reservation back, whatever it returns; so does
+ * cancel. */
+struct ps_long_pin {
+    uint32_t reserved;
+    enum ps_pin_mode mode; /* PS_PIN_RESIDENT: one frame is left, nothing can be loaded */
+};
+PS_MUST_USE ps_err ps_pool_long_begin(struct ps_pool *pool, struct ps_cancel *cancel,
+                                      struct ps_long_pin *ret);
+PS_MUST_USE ps_err ps_pool_long_pin(struct ps_pool *pool, const struct ps_long_pin *how,
+                                    const struct ps_tag *tag, struct ps_page **ret);
+void ps_pool_long_cancel(struct ps_pool *pool, const struct ps_long_pin *how);
+
 /* Latches. shared_sealed leaves the latch held shared with a checksum that verifies: the first
  * reader after a change computes it. */
 void ps_page_latch_shared(struct ps_pool *pool, struct ps_page *page);

@@ -103,19 +103,6 @@ void ps_pool_release(struct ps_pool *pool, uint32_t count)
     ps_mutex_unlock(&pool->reserve_mtx);
 }
 
-/* Frames to set aside for one more long pin, and how the page may be looked for: the last frame
- * serves only a page that is resident, because loading one may take a second. */
-static uint32_t long_pin_frames(struct ps_pool *pool, enum ps_pin_mode *ret_mode)
-{
-    bool last;
-
-    ps_mutex_lock(&pool->reserve_mtx);
-    last = pool->frame_count - pool->long_frames < 1 + PS_LOAD_FRAMES;
-    ps_mutex_unlock(&pool->reserve_mtx);
-    *ret_mode = last ? PS_PIN_RESIDENT : PS_PIN_LOAD;
-    return last ? 1 : 1 + PS_LOAD_FRAMES;
-}
-
 /* Makes a pin out of a reservation a long one, and gives the reservation back. */
 static void become_long(struct ps_pool *pool, struct ps_frame *f, uint32_t reserved)
 {
@@ -130,21 +117,40 @@ static void become_long(struct ps_pool *pool, struct ps_frame *f, uint32_t reser
     ps_mutex_unlock(&pool->reserve_mtx);
 }
 
-ps_err ps_pool_pin_long(struct ps_pool *pool, const struct ps_tag *tag, struct ps_cancel *cancel,
-                        struct ps_page **ret)
+/* The last frame serves only a page that is resident, because loading one may take a second. */
+ps_err ps_pool_long_begin(struct ps_pool *pool, struct ps_cancel *cancel, struct ps_long_pin *ret)
 {
-    enum ps_pin_mode mode;
-    uint32_t count = long_pin_frames(pool, &mode);
-    struct ps_page *page;
+    const uint32_t count = 1 + PS_LOAD_FRAMES;
+    bool last;
     ps_err err;
 
-    err = ps_pool_reserve(pool, count, cancel);
+    ps_mutex_lock(&pool->reserve_mtx);
+    last = pool->frame_count - pool->long_frames < count;
+    ps_mutex_unlock(&pool->reserve_mtx);
+    *ret = (struct ps_long_pin){
+        .reserved = last ? 1 : count,
+        .mode = last ? PS_PIN_RESIDENT : PS_PIN_LOAD,
+    };
+    err = ps_pool_reserve(pool, ret->reserved, cancel);
     if (err)
-        return err;
-    err = ps_pool_pin(pool, tag, mode, NULL, &page);
+        ret->reserved = 0;
+    return err;
+}
+
+void ps_pool_long_cancel(struct ps_pool *pool, const struct ps_long_pin *how)
+{
+    ps_pool_release(pool, how->reserved);
+}
+
+ps_err ps_pool_long_pin(struct ps_pool *pool, const struct ps_long_pin *how,
+                        const struct ps_tag *tag, struct ps_page **ret)
+{
+    struct ps_page *page;
+    ps_err err = (ps_pool_pin)(pool, tag, how->mode, NULL, &page);
+
     if (err) {
-        ps_pool_release(pool, count);
-        if (mode == PS_PIN_RESIDENT && err == PS_ERR_NOENT) {
+        ps_pool_long_cancel(pool, how);
+        if (how->mode == PS_PIN_RESIDENT && err == PS_ERR_NOENT) {
             atomic_fetch_add(&pool->counters.pins_refused, 1);
             err =
                 ps_fail(PS_ERR_PINNED, "all but one of the pool's %u frames are held by long pins",
@@ -152,9 +158,18 @@ ps_err ps_pool_pin_long(struct ps_pool *pool, const struct ps_tag *tag, struct p
         }
         return err;
     }
-    become_long(pool, ps_frame_of(page), count);
+    become_long(pool, ps_frame_of(page), how->reserved);
     *ret = page;
     return PS_OK;
+}
+
+ps_err(ps_pool_pin_long)(struct ps_pool *pool, const struct ps_tag *tag, struct ps_cancel *cancel,
+                         struct ps_page **ret)
+{
+    struct ps_long_pin how;
+    ps_err err = ps_pool_long_begin(pool, cancel, &how);
+
+    return err ? err : ps_pool_long_pin(pool, &how, tag, ret);
 }
 
 void ps_pool_unpin_long(struct ps_pool *pool, struct ps_page *page)

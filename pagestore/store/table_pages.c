@@ -318,15 +318,23 @@ ps_err ps_page_text(struct ps_table *t, uint32_t page_no, struct ps_cancel *canc
 
 /* --- pins that callers keep --------------------------------------------------------------- */
 
-ps_err ps_pin(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel, struct ps_page **ret)
+/* Reserves before it takes the table's lock: who has a reservation may be waiting for that. */
+ps_err(ps_pin)(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel, struct ps_page **ret)
 {
     const struct ps_tag tag = {.table = t->id, .page = page_no};
-    ps_err err = ps_table_lock_known(t, cancel);
+    struct ps_long_pin how;
+    ps_err err = ps_pool_long_begin(t->store->pool, cancel, &how);
 
     if (err)
         return err;
-    err = ps_pool_pin_long(t->store->pool, &tag, cancel, ret);
-    ps_table_unlock(t);
+    ps_rwlock_rdlock(&t->alloc_lock);
+    if (t->dropped) {
+        ps_pool_long_cancel(t->store->pool, &how);
+        err = ps_fail(PS_ERR_NOENT, "table %u was dropped", t->id);
+    } else {
+        err = ps_pool_long_pin(t->store->pool, &how, &tag, ret);
+    }
+    ps_rwlock_unlock(&t->alloc_lock);
     return err;
 }
 
