@@ -29,6 +29,7 @@ static uint32_t copy_count(uint32_t batch_pages, uint32_t frames)
 
 static void free_memory(struct ps_pool *pool)
 {
+    ps_pool_notes_deinit(pool);
     free(pool->free_frames);
     free(pool->free_copies);
     free(pool->cold);
@@ -60,6 +61,8 @@ static ps_err alloc_memory(struct ps_pool *pool)
         err = ps_arena_init(&pool->data_arena, frames * pool->page_size);
     if (!err)
         err = ps_arena_init(&pool->copy_arena, (size_t)pool->copy_count * pool->page_size);
+    if (!err)
+        err = ps_pool_notes_init(pool);
     if (err)
         return ps_fail_in(err, "a pool of %zu frames of %u bytes", frames, pool->page_size);
     pool->frames = (struct ps_frame *)(void *)pool->frame_arena.base;
@@ -152,9 +155,9 @@ void ps_pool_destroy(struct ps_pool *pool)
 
     if (!pool)
         return;
-    assert(!pool->reserve_head && pool->long_pins == 0);
+    assert(!pool->reserve_head);
     for (i = 0; i < pool->frame_count; i++) {
-        assert(ps_st_pins(ps_frame_state(&pool->frames[i])) == 0);
+        assert(ps_st_pins(ps_frame_state(&pool->frames[i])) == pool->cold[i].long_pins);
         ps_rwlock_deinit(&pool->cold[i].latch);
     }
     for (i = 0; i < PS_POOL_LOAD_WAITS; i++) {
@@ -287,6 +290,7 @@ void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f)
 
 void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page)
 {
+    ps_pool_forget_pin(pool, page);
     ps_pool_unpin_frame(pool, ps_frame_of(page));
 }
 
@@ -447,8 +451,8 @@ static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps
     return PS_OK;
 }
 
-ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
-                   const struct ps_format *fmt, struct ps_page **ret)
+ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
+                    const struct ps_format *fmt, struct ps_page **ret)
 {
     const struct ps_pool_key key = ps_pool_key(tag);
     struct ps_frame *f = ps_pool_map_pin_fast(pool, &key);
@@ -574,8 +578,8 @@ static void pin_missing(struct ps_pool *pool, const struct ps_tag *tags, size_t 
         finish_misses(&b);
 }
 
-ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t count,
-                        struct ps_page **pages, ps_err *errs)
+ps_err(ps_pool_pin_many)(struct ps_pool *pool, const struct ps_tag *tags, size_t count,
+                         struct ps_page **pages, ps_err *errs)
 {
     size_t hits = 0;
     size_t i;

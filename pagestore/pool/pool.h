@@ -113,7 +113,9 @@ struct ps_pool_options {
 };
 
 PS_MUST_USE ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret);
-void ps_pool_destroy(struct ps_pool *pool); /* writes nothing; nothing may be pinned */
+/* Writes nothing. Nothing may be pinned but by long pins whose holders have forgotten them
+ * (ps_pool_leaks); their pages go with the pool. */
+void ps_pool_destroy(struct ps_pool *pool);
 /* Before the first page is pinned, if it was not among the options. */
 void ps_pool_set_wal(struct ps_pool *pool, struct ps_wal *wal);
 void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider *p);
@@ -270,5 +272,31 @@ uint32_t ps_pool_page_size(const struct ps_pool *pool);
 /* Walks the whole state and aborts with a message where it contradicts itself. Nothing else may
  * run meanwhile. Debug builds and tests. */
 void ps_pool_check(struct ps_pool *pool);
+
+/* --- pins that nobody gave back ------------------------------------------------------------- */
+
+/* Says of every pinned frame, in a line without newline, who has pinned it: "page 5 of table 2:
+ * pinned at foo.c:123, 1 pin". Returns how many there are. For moments at which nothing should be
+ * pinned. Places are known in builds with PS_DEBUG_PINS; of several pins of one page an unpin
+ * takes back the last one of its thread, or else the last one. */
+uint32_t ps_pool_leaks(struct ps_pool *pool, void (*each)(void *ctx, const char *text), void *ctx);
+
+/* Note a pin that was just made; nothing in builds without PS_DEBUG_PINS. `file` is not copied.
+ * Return err. */
+PS_MUST_USE ps_err ps_pool_note_pin(struct ps_pool *pool, ps_err err, struct ps_page *const *page,
+                                    const char *file, int line);
+ps_err ps_pool_note_pins(struct ps_pool *pool, ps_err err, struct ps_page *const *pages,
+                         size_t count, const char *file, int line);
+
+#ifdef PS_DEBUG_PINS
+/* A call in parentheses, (ps_pool_pin)(...), is the bare function. */
+#define ps_pool_pin(pool, tag, mode, fmt, ret) \
+    ps_pool_note_pin(pool, (ps_pool_pin)(pool, tag, mode, fmt, ret), ret, __FILE__, __LINE__)
+#define ps_pool_pin_long(pool, tag, cancel, ret) \
+    ps_pool_note_pin(pool, (ps_pool_pin_long)(pool, tag, cancel, ret), ret, __FILE__, __LINE__)
+#define ps_pool_pin_many(pool, tags, count, pages, errs)                                      \
+    ps_pool_note_pins(pool, (ps_pool_pin_many)(pool, tags, count, pages, errs), pages, count, \
+                      __FILE__, __LINE__)
+#endif
 
 #endif

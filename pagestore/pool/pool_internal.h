@@ -135,6 +135,7 @@ struct ps_pool_counters {
 #define PS_POOL_BATCH_BYTES (1024u * 1024u)
 
 struct ps_reserve_wait; /* pool_reserve.c */
+struct ps_pin_notes;    /* pool_pins.c */
 
 struct ps_pool {
     /* Set at creation. */
@@ -156,7 +157,8 @@ struct ps_pool {
     struct ps_trace *trace;
     struct ps_provider *providers[PS_POOL_PROVIDERS];
     struct ps_arena frame_arena, map_arena, data_arena, copy_arena;
-    uint32_t batch_pages; /* most pages in one batch of writes */
+    uint32_t batch_pages;       /* most pages in one batch of writes */
+    struct ps_pin_notes *notes; /* where pages were pinned; NULL without PS_DEBUG_PINS */
 
     /* Read at each unpin, written when a victim is waited for. */
     _Atomic uint32_t victim_waiters;
@@ -322,6 +324,20 @@ PS_MUST_USE ps_err ps_pool_wait_writable(struct ps_pool *pool, struct ps_frame *
                                          enum ps_batch_add why, struct ps_cancel *cancel);
 /* Takes a frame's DIRTY away and it from the list; under dirty_mtx. */
 void ps_pool_forget_dirty(struct ps_pool *pool, struct ps_frame *f);
+
+/* --- pool_pins.c: where pages were pinned --------------------------------------------------- */
+
+PS_MUST_USE ps_err ps_pool_notes_init(struct ps_pool *pool);
+void ps_pool_notes_deinit(struct ps_pool *pool);
+#ifdef PS_DEBUG_PINS
+void ps_pool_forget_pin(struct ps_pool *pool, const struct ps_page *page);
+#else
+static inline void ps_pool_forget_pin(struct ps_pool *pool, const struct ps_page *page)
+{
+    (void)pool;
+    (void)page;
+}
+#endif
 
 /* --- pool.c --------------------------------------------------------------------------------- */
 

@@ -624,6 +624,11 @@ ps_err ps_store_open(const char *path, const struct ps_store_options *opts, stru
 
 /* --- closing ------------------------------------------------------------------------------ */
 
+static void say_leak(void *ctx, const char *text)
+{
+    ps_store_say(ctx, PS_MSG_WARNING, "pin leak: %s", text);
+}
+
 ps_err ps_store_close(struct ps_store *s)
 {
     const struct ps_checkpoint_how last = {.clean = true};
@@ -639,6 +644,7 @@ ps_err ps_store_close(struct ps_store *s)
         if (!err) /* who has it read-only next is not asked for by this pid; no harm if it stays */
             (void)s->io->ops->truncate(s->lock_file, 0);
     }
+    (void)ps_pool_leaks(s->pool, say_leak, s);
     free_store(s);
     return err;
 }

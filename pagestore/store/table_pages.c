@@ -338,6 +338,12 @@ ps_err(ps_pin)(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel, s
     return err;
 }
 
+ps_err ps_pin_noted(struct ps_table *t, ps_err err, struct ps_page *const *page, const char *file,
+                    int line)
+{
+    return ps_pool_note_pin(t->store->pool, err, page, file, line);
+}
+
 void ps_unpin(struct ps_table *t, struct ps_page *page)
 {
     ps_pool_unpin_long(t->store->pool, page);

@@ -213,8 +213,18 @@ static inline ps_err model_pin(struct ps_pool *pool, const struct ps_tag *tag,
     return PS_OK;
 }
 
-ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
-                   const struct ps_format *fmt, struct ps_page **ret)
+ps_err ps_pool_note_pin(struct ps_pool *pool, ps_err err, struct ps_page *const *page,
+                        const char *file, int line)
+{
+    (void)pool;
+    (void)page;
+    (void)file;
+    (void)line;
+    return err;
+}
+
+ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
+                    const struct ps_format *fmt, struct ps_page **ret)
 {
     struct slot *slot = NULL;
     ps_err err;

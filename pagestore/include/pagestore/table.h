@@ -225,13 +225,28 @@ PS_MUST_USE ps_err ps_item_delete(struct ps_table *table, uint32_t page_no, uint
 
 /* --- pins --------------------------------------------------------------------------------- */
 
-/* A pin of the caller's own, for as long as it likes; page->data is the page. Latch shared to
- * read. Change pages through ps_write, ps_txn_write or the item calls only. */
+/* A pin of the caller's own, for as long as it likes; its bytes are ps_page_bytes. Latch shared to
+ * read. Change pages through ps_write, ps_txn_write or the item calls only. PS_ERR_PINNED: such
+ * pins hold all of the pool, or all but one frame and the page is not resident.
+ *
+ * This, and pin.h, is what users of the library have of the pool: pool/pool.h is its inside, and
+ * its short pins need reservations and rules of order that only the store keeps. Pins left when
+ * the store is closed are told to its message callback ("pin leak: page 5 of table 2: pinned at
+ * foo.c:123, 1 pin"); the place is known where library and caller are compiled with
+ * PS_DEBUG_PINS. */
 PS_MUST_USE ps_err ps_pin(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
                           struct ps_page **ret);
 void ps_unpin(struct ps_table *table, struct ps_page *page);
 void ps_latch_shared(struct ps_table *table, struct ps_page *page); /* sealed: checksum verifies */
 void ps_unlatch(struct ps_table *table, struct ps_page *page);
 const uint8_t *ps_page_bytes(const struct ps_page *page);
+
+/* Notes who made a pin, if it was made; returns err. */
+PS_MUST_USE ps_err ps_pin_noted(struct ps_table *table, ps_err err, struct ps_page *const *page,
+                                const char *file, int line);
+#ifdef PS_DEBUG_PINS
+#define ps_pin(table, page_no, cancel, ret) \
+    ps_pin_noted(table, (ps_pin)(table, page_no, cancel, ret), ret, __FILE__, __LINE__)
+#endif
 
 #endif
