@@ -18,9 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "pagestore/table.h"
+#include "progress.h"
 
 enum pc_status {
     PC_GO_ON = -1, /* pc_parse: nothing stands against running the command */
@@ -84,17 +84,6 @@ int pc_error(const char *fmt, ...) PS_PRINTF(1, 2);
 int pc_report(ps_err err);
 /* Flushes stdout and says so if that fails (a full disk, a closed pipe). */
 int pc_flush(void);
-
-/* A bar on stderr, drawn only when stderr is a terminal. */
-struct pc_progress {
-    bool on;
-    bool drawn;
-    struct timespec last;
-};
-void pc_progress_start(struct pc_progress *p);
-void pc_progress_show(struct pc_progress *p, const char *what, uint64_t done, uint64_t total);
-/* Removes the bar, so that other lines can be printed. */
-void pc_progress_end(struct pc_progress *p);
 
 /* --- targets: a store, mounted or not ----------------------------------------------------- */
 
