@@ -1,5 +1,5 @@
 # The Debian packages that pagefs is built and tested with, and how to get them.
-# Sourced by mount.sh and tests/run.
+# Sourced by mount.sh, tests/run and tests/bench/run.
 
 PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 libxxhash-dev
                 libisal-dev libsmartcols-dev"
@@ -8,6 +8,9 @@ PACKAGES_DEMO="xz-utils xxhash bsdextrautils util-linux"
 PACKAGES_TEST="clang clang-format libclang-rt-dev libcmocka-dev python3 git
                postgresql-15 postgresql-contrib libdb5.3-dev libsqlite3-dev sqlite3 fio rsync attr
                acl e2fsprogs strace xxd jq procps man-db"
+# The peers that tests/bench/run measures pagefs beside, and what it drives them with.
+PACKAGES_BENCH="python3 util-linux e2fsprogs libdb5.3-dev libsqlite3-dev liblmdb-dev postgresql-15
+                fio"
 
 # install_packages NAME...: installs those that are missing; quick when none is.
 install_packages()

@@ -1,7 +1,8 @@
 /*
- * peer_memfs.c - the least a FUSE daemon can do: one file, `data`, in memory.
+ * peer_memfs.c - the least a FUSE daemon can do: one file, `data`, in memory, and a folder `files`
+ * that shows the same bytes as files of 8 KiB, named by ten digits.
  *
- *     peer_memfs MNT BYTES [-f]
+ *     peer_memfs MNT BYTES
  *
  * The yardstick for reads and writes through the mount: what the kernel, libfuse and one copy
  * cost. It runs with the settings that pagefs runs with: direct_io on every open, 1 MiB requests,
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,9 @@
 #include <sys/stat.h>
 
 #define DATA_INO 2u
+#define FOLDER_INO 3u
+#define FILE_INO 16u /* of file 0; the others follow */
+#define FILE_BYTES 8192u
 #define TIMEOUT_S 3600.0
 #define REQUEST_MAX (1u << 20)
 
@@ -32,19 +37,50 @@ static struct memfs *memfs_of(fuse_req_t req)
     return fuse_req_userdata(req);
 }
 
+static bool is_file(const struct memfs *m, fuse_ino_t ino)
+{
+    return ino >= FILE_INO && ino - FILE_INO < m->len / FILE_BYTES;
+}
+
 static int fill_attr(const struct memfs *m, fuse_ino_t ino, struct stat *st)
 {
     memset(st, 0, sizeof(*st));
     st->st_ino = ino;
     st->st_nlink = 1;
-    if (ino == FUSE_ROOT_ID) {
+    if (ino == FUSE_ROOT_ID || ino == FOLDER_INO) {
         st->st_mode = S_IFDIR | 0755;
     } else if (ino == DATA_INO) {
         st->st_mode = S_IFREG | 0600;
         st->st_size = (off_t)m->len;
+    } else if (is_file(m, ino)) {
+        st->st_mode = S_IFREG | 0600;
+        st->st_size = FILE_BYTES;
     } else {
         return ENOENT;
     }
+    return 0;
+}
+
+/* The bytes of a file: where they begin, and how many. */
+static char *bytes_of(const struct memfs *m, fuse_ino_t ino, size_t *ret_len)
+{
+    if (!is_file(m, ino)) {
+        *ret_len = m->len;
+        return m->bytes;
+    }
+    *ret_len = FILE_BYTES;
+    return m->bytes + (ino - FILE_INO) * FILE_BYTES;
+}
+
+/* 0: there is no such name. */
+static fuse_ino_t ino_of_name(fuse_ino_t parent, const char *name)
+{
+    if (parent == FUSE_ROOT_ID && strcmp(name, "data") == 0)
+        return DATA_INO;
+    if (parent == FUSE_ROOT_ID && strcmp(name, "files") == 0)
+        return FOLDER_INO;
+    if (parent == FOLDER_INO && strlen(name) == 10 && strspn(name, "0123456789") == 10)
+        return FILE_INO + strtoul(name, NULL, 10);
     return 0;
 }
 
@@ -57,15 +93,13 @@ static void mem_init(void *ctx, struct fuse_conn_info *conn)
 
 static void mem_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    struct fuse_entry_param e = {
-        .ino = DATA_INO, .attr_timeout = TIMEOUT_S, .entry_timeout = TIMEOUT_S};
+    struct fuse_entry_param e = {.attr_timeout = TIMEOUT_S, .entry_timeout = TIMEOUT_S};
 
-    if (parent != FUSE_ROOT_ID || strcmp(name, "data") != 0) {
+    e.ino = ino_of_name(parent, name);
+    if (fill_attr(memfs_of(req), e.ino, &e.attr) == 0)
+        fuse_reply_entry(req, &e);
+    else
         fuse_reply_err(req, ENOENT);
-        return;
-    }
-    (void)fill_attr(memfs_of(req), DATA_INO, &e.attr);
-    fuse_reply_entry(req, &e);
 }
 
 static void mem_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -87,32 +121,59 @@ static void mem_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fuse_reply_open(req, fi);
 }
 
+static void mem_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+                        struct fuse_file_info *fi)
+{
+    const struct memfs *m = memfs_of(req);
+    char *buf = malloc(size);
+    size_t used = 0;
+
+    (void)fi;
+    if (!buf) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    for (; ino == FOLDER_INO && is_file(m, FILE_INO + (fuse_ino_t)off); off++) {
+        const struct stat st = {.st_ino = FILE_INO + (fuse_ino_t)off, .st_mode = S_IFREG};
+        char name[16];
+        size_t need;
+
+        snprintf(name, sizeof(name), "%010u", (unsigned)off);
+        need = fuse_add_direntry(req, buf + used, size - used, name, &st, off + 1);
+        if (need > size - used)
+            break;
+        used += need;
+    }
+    fuse_reply_buf(req, buf, used);
+    free(buf);
+}
+
 static void mem_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                      struct fuse_file_info *fi)
 {
-    const struct memfs *m = memfs_of(req);
+    size_t len;
+    const char *bytes = bytes_of(memfs_of(req), ino, &len);
 
-    (void)ino;
     (void)fi;
-    if ((size_t)off >= m->len)
+    if ((size_t)off >= len)
         size = 0;
-    else if (size > m->len - (size_t)off)
-        size = m->len - (size_t)off;
-    fuse_reply_buf(req, m->bytes + off, size);
+    else if (size > len - (size_t)off)
+        size = len - (size_t)off;
+    fuse_reply_buf(req, bytes + off, size);
 }
 
 static void mem_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
                       struct fuse_file_info *fi)
 {
-    struct memfs *m = memfs_of(req);
+    size_t len;
+    char *bytes = bytes_of(memfs_of(req), ino, &len);
 
-    (void)ino;
     (void)fi;
-    if ((size_t)off >= m->len || size > m->len - (size_t)off) {
+    if ((size_t)off >= len || size > len - (size_t)off) {
         fuse_reply_err(req, ENOSPC);
         return;
     }
-    memcpy(m->bytes + off, buf, size);
+    memcpy(bytes + off, buf, size);
     fuse_reply_write(req, size);
 }
 
@@ -121,6 +182,7 @@ static const struct fuse_lowlevel_ops ops = {
     .lookup = mem_lookup,
     .getattr = mem_getattr,
     .open = mem_open,
+    .readdir = mem_readdir,
     .read = mem_read,
     .write = mem_write,
 };
@@ -137,7 +199,7 @@ static int serve(struct memfs *m, const char *mnt)
         goto out;
     if (fuse_set_signal_handlers(se) != 0 || fuse_session_mount(se, mnt) != 0)
         goto out;
-    printf("mounted\n");
+    printf("ready\n");
     fflush(stdout);
     err = fuse_session_loop_mt(se, config);
     fuse_session_unmount(se);
