@@ -21,17 +21,17 @@ struct worker {
     struct ps_background *b;
     pthread_t thread;
     bool started;
+    struct ps_cond cond; /* with b->mtx: stop, or a wish */
+    bool wanted;         /* guarded by b->mtx: somebody wishes that it works now */
 };
+
+enum { LOG_WRITER, LOG_PREPARER, CLEANER, CHECKPOINTER, SYNCER, WORKERS };
 
 struct ps_background {
     struct ps_store *s;
-    struct ps_mutex mtx;  /* rank LEAF */
-    struct ps_cond cond;  /* stop, or a wish */
-    bool stop;            /* guarded by mtx */
-    bool want_checkpoint; /* guarded by mtx */
-    bool want_flush;      /* guarded by mtx */
-    bool want_segments;   /* guarded by mtx */
-    struct worker log_writer, log_preparer, cleaner, checkpointer, syncer;
+    struct ps_mutex mtx; /* rank LEAF */
+    bool stop;           /* guarded by mtx */
+    struct worker workers[WORKERS];
     /* of the paced checkpoint that runs; the checkpointer's */
     uint64_t pace_from_us;
     uint64_t pace_from_lsn;
@@ -102,9 +102,10 @@ static void pace(void *ctx, uint32_t done, uint32_t total)
     if (done >= total)
         return;
     ps_mutex_lock(&b->mtx);
-    while (!b->stop && !b->want_checkpoint && s->ckpt.fsync_waiters == 0 &&
+    while (!b->stop && !b->workers[CHECKPOINTER].wanted && s->ckpt.fsync_waiters == 0 &&
            ahead_of_schedule(b, done, total))
-        (void)ps_cond_wait_until(&b->cond, &b->mtx, ps_io_now_us(s->io) + PACE_SLICE_US);
+        (void)ps_cond_wait_until(&b->workers[CHECKPOINTER].cond, &b->mtx,
+                                 ps_io_now_us(s->io) + PACE_SLICE_US);
     ps_mutex_unlock(&b->mtx);
 }
 
@@ -163,85 +164,79 @@ bool ps_store_step(struct ps_store *s, enum ps_task task)
 
 /* --- threads ------------------------------------------------------------------------------ */
 
-/* Waits out a period, or until the wish (may be NULL) is there; false when it is time to stop. */
-static bool wait_period(struct ps_background *b, uint64_t period_us, const bool *wish)
+/* Waits out a period, or until the worker is wanted; false when it is time to stop. */
+static bool wait_period(struct worker *w, uint64_t period_us, bool *ret_wanted)
 {
+    struct ps_background *b = w->b;
     uint64_t deadline = ps_io_now_us(b->s->io) + period_us;
     bool go_on;
 
     ps_mutex_lock(&b->mtx);
-    while (!b->stop && !(wish && *wish) && ps_cond_wait_until(&b->cond, &b->mtx, deadline))
+    while (!b->stop && !w->wanted && ps_cond_wait_until(&w->cond, &b->mtx, deadline))
         ;
     go_on = !b->stop;
+    *ret_wanted = w->wanted;
+    w->wanted = false;
     ps_mutex_unlock(&b->mtx);
     return go_on;
 }
 
-static bool take_wish(struct ps_background *b, bool *wish)
+static void want(struct worker *w)
 {
-    bool wanted;
-
-    ps_mutex_lock(&b->mtx);
-    wanted = *wish;
-    *wish = false;
-    ps_mutex_unlock(&b->mtx);
-    return wanted;
-}
-
-static void make_wish(struct ps_background *b, bool *wish)
-{
-    ps_mutex_lock(&b->mtx);
-    *wish = true;
-    ps_cond_broadcast(&b->cond);
-    ps_mutex_unlock(&b->mtx);
+    ps_mutex_lock(&w->b->mtx);
+    w->wanted = true;
+    ps_cond_signal(&w->cond);
+    ps_mutex_unlock(&w->b->mtx);
 }
 
 static void *log_writer_main(void *arg)
 {
-    struct ps_background *b = ((struct worker *)arg)->b;
+    struct worker *w = arg;
+    struct ps_store *s = w->b->s;
+    bool wanted;
 
-    while (wait_period(b, (uint64_t)b->s->wal_delay_ms * 1000u, &b->want_flush)) {
-        (void)take_wish(b, &b->want_flush);
-        (void)ps_store_step(b->s, PS_TASK_LOG_WRITER);
-    }
+    while (wait_period(w, (uint64_t)s->wal_delay_ms * 1000u, &wanted))
+        (void)ps_store_step(s, PS_TASK_LOG_WRITER);
     return NULL;
 }
 
 /* Apart from the log writer: a new segment is written in full, and the log goes on meanwhile. */
 static void *log_preparer_main(void *arg)
 {
-    struct ps_background *b = ((struct worker *)arg)->b;
+    struct worker *w = arg;
+    struct ps_store *s = w->b->s;
+    bool wanted;
 
-    while (wait_period(b, (uint64_t)b->s->wal_delay_ms * 1000u, &b->want_segments)) {
-        (void)take_wish(b, &b->want_segments);
-        (void)ps_store_step(b->s, PS_TASK_LOG_PREPARER);
-    }
+    while (wait_period(w, (uint64_t)s->wal_delay_ms * 1000u, &wanted))
+        (void)ps_store_step(s, PS_TASK_LOG_PREPARER);
     return NULL;
 }
 
 static void *cleaner_main(void *arg)
 {
-    struct ps_background *b = ((struct worker *)arg)->b;
+    struct worker *w = arg;
+    bool wanted;
 
-    while (wait_period(b, CLEANER_PERIOD_US, NULL))
-        while (ps_store_step(b->s, PS_TASK_CLEANER))
+    while (wait_period(w, CLEANER_PERIOD_US, &wanted))
+        while (ps_store_step(w->b->s, PS_TASK_CLEANER))
             ;
     return NULL;
 }
 
 static void *checkpointer_main(void *arg)
 {
-    struct ps_background *b = ((struct worker *)arg)->b;
-    struct ps_store *s = b->s;
+    struct worker *w = arg;
+    struct ps_store *s = w->b->s;
+    bool wanted;
 
-    while (wait_period(b, CHECKPOINT_LOOK_US, &b->want_checkpoint)) {
+    while (wait_period(w, CHECKPOINT_LOOK_US, &wanted)) {
         ps_err err = PS_OK;
 
         undo_hogs(s);
-        if (take_wish(b, &b->want_checkpoint))
+        if (wanted)
             err = checkpoint(s, NULL); /* writers wait for it: no pacing */
         else if (checkpoint_is_due(s))
-            err = checkpoint(s, b);
+            err = checkpoint(s, w->b);
         if (err && err != PS_ERR_POISONED)
             ps_store_say(s, PS_MSG_WARNING, "checkpoint: %s", ps_message());
     }
@@ -262,7 +257,7 @@ ps_err ps_background_want_checkpoint(struct ps_store *s)
         undo_hogs(s);
         return checkpoint(s, NULL);
     }
-    make_wish(b, &b->want_checkpoint);
+    want(&b->workers[CHECKPOINTER]);
     return PS_OK;
 }
 
@@ -272,49 +267,49 @@ void ps_background_want_flush(struct ps_store *s)
 
     if (!b)
         return; /* the log is flushed when the buffer is full */
-    ps_mutex_lock(&b->mtx);
-    b->want_flush = true;
-    b->want_segments = true;
-    ps_cond_broadcast(&b->cond);
-    ps_mutex_unlock(&b->mtx);
+    want(&b->workers[LOG_WRITER]);
+    want(&b->workers[LOG_PREPARER]);
 }
 
-static ps_err start(struct ps_background *b, struct worker *w, void *(*main)(void *))
+static ps_err start(struct worker *w, void *(*run)(void *))
 {
-    w->b = b;
-    if (pthread_create(&w->thread, NULL, main, w) != 0)
+    if (pthread_create(&w->thread, NULL, run, w) != 0)
         return ps_fail(PS_ERR_NOMEM, "cannot start a background thread");
     w->started = true;
     return PS_OK;
 }
 
-static void join(struct worker *w)
+/* With stop set. */
+static void stop(struct worker *w)
 {
+    ps_mutex_lock(&w->b->mtx);
+    ps_cond_signal(&w->cond);
+    ps_mutex_unlock(&w->b->mtx);
     if (w->started)
         (void)pthread_join(w->thread, NULL);
+    ps_cond_deinit(&w->cond);
 }
 
 ps_err ps_background_start(struct ps_store *s)
 {
+    static void *(*const run[WORKERS])(void *) = {log_writer_main, log_preparer_main, cleaner_main,
+                                                  checkpointer_main, syncer_main};
     struct ps_background *b = calloc(1, sizeof(*b));
-    ps_err err;
+    ps_err err = PS_OK;
+    int i;
 
     if (!b)
         return ps_fail(PS_ERR_NOMEM, "no memory for background work");
     b->s = s;
     ps_mutex_init(&b->mtx, PS_RANK_LEAF, "background.mtx");
-    ps_cond_init(&b->cond);
+    for (i = 0; i < WORKERS; i++) {
+        b->workers[i].b = b;
+        ps_cond_init(&b->workers[i].cond);
+    }
     s->background = b;
-    err = start(b, &b->log_writer, log_writer_main);
-    if (!err)
-        err = start(b, &b->log_preparer, log_preparer_main);
-    if (!err)
-        err = start(b, &b->cleaner, cleaner_main);
-    if (!err)
-        err = start(b, &b->checkpointer, checkpointer_main);
-    ps_checkpoint_set_served(&s->ckpt, !err);
-    if (!err)
-        err = start(b, &b->syncer, syncer_main);
+    ps_checkpoint_set_served(&s->ckpt, true);
+    for (i = 0; i < WORKERS && !err; i++)
+        err = start(&b->workers[i], run[i]);
     if (err)
         ps_checkpoint_set_served(&s->ckpt, false);
     return err; /* what was started is stopped by whoever closes the store */
@@ -323,19 +318,17 @@ ps_err ps_background_start(struct ps_store *s)
 void ps_background_stop(struct ps_store *s)
 {
     struct ps_background *b = s->background;
+    int i;
 
     ps_mutex_lock(&b->mtx);
     b->stop = true;
-    ps_cond_broadcast(&b->cond);
     ps_mutex_unlock(&b->mtx);
-    join(&b->log_writer);
-    join(&b->log_preparer);
-    join(&b->cleaner);
-    join(&b->checkpointer);
-    ps_checkpoint_set_served(&s->ckpt, false);
-    join(&b->syncer);
+    for (i = 0; i < WORKERS; i++) {
+        if (i == SYNCER)
+            ps_checkpoint_set_served(&s->ckpt, false);
+        stop(&b->workers[i]);
+    }
     s->background = NULL;
-    ps_cond_deinit(&b->cond);
     ps_mutex_deinit(&b->mtx);
     free(b);
 }
