@@ -175,6 +175,18 @@ static void unpin_all(struct ps_read *r)
             ps_pool_unpin(r->table->store->pool, r->pages[i]);
 }
 
+/* Frames of pages that were read or written in a row often lie in a row: one piece is cheaper. */
+static void add_piece(struct ps_read *r, uint8_t *bytes, size_t len)
+{
+    struct iovec *last = r->iov_count > 0 ? &r->iov[r->iov_count - 1] : NULL;
+
+    if (last && (uint8_t *)last->iov_base + last->iov_len == bytes)
+        last->iov_len += len;
+    else
+        r->iov[r->iov_count++] = (struct iovec){.iov_base = bytes, .iov_len = len};
+    r->len += len;
+}
+
 /* Latches what is pinned and points iov at it; holes are zeros. */
 static void make_iov(struct ps_read *r, const struct span *sp, uint32_t count)
 {
@@ -190,12 +202,11 @@ static void make_iov(struct ps_read *r, const struct span *sp, uint32_t count)
             ps_page_latch_shared_sealed(s->pool, r->pages[i]);
             bytes = r->pages[i]->data;
         }
-        r->iov[i] = (struct iovec){.iov_base = bytes + sp->page_off + skip, .iov_len = n};
-        r->len += n;
+        add_piece(r, bytes + sp->page_off + skip, n);
         left -= n;
         skip = 0;
     }
-    r->iov_count = (int)i;
+    r->latched = i;
 }
 
 /* The pages are not to be had, or damaged, and the store was told to give readers what there is. */
@@ -308,9 +319,9 @@ out:
 void ps_read_end(struct ps_read *r)
 {
     struct ps_pool *pool = r->table->store->pool;
-    int i;
+    uint32_t i;
 
-    for (i = 0; !r->bounce && i < r->iov_count; i++)
+    for (i = 0; i < r->latched; i++)
         if (r->pages[i])
             ps_page_unlatch(pool, r->pages[i]);
     unpin_all(r);

@@ -166,7 +166,7 @@ struct ps_read {
     /* private */
     struct ps_table *table;
     struct ps_page **pages;
-    uint32_t page_count, reserved;
+    uint32_t page_count, latched, reserved;
     void *bounce;
     void *memory;
     struct iovec inline_iov[4];
