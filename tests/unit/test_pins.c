@@ -77,6 +77,24 @@ static void leaked_pin_is_told_with_its_place(void **state)
     ps_table_unref(t);
 }
 
+static void leaked_pin_of_the_library_itself_is_told_too(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make_with_pages(f, 10);
+    struct ps_pool *pool = ps_store_pool(f->store);
+    const struct ps_tag tag = {.table = ps_table_id(t), .page = 5};
+    struct ps_page *page = NULL;
+    const int line = __LINE__ + 3;
+
+    ok(ps_pool_reserve(pool, 1 + PS_LOAD_FRAMES, NULL));
+    ok(ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, &page));
+    expect_leak(leaks_of(f).last, t, line, "1 pin");
+    ps_pool_unpin(pool, page);
+    ps_pool_release(pool, 1 + PS_LOAD_FRAMES);
+    assert_int_equal(leaks_of(f).count, 0);
+    ps_table_unref(t);
+}
+
 static void second_pin_of_a_page_is_taken_back_first(void **state)
 {
     struct fixture *f = *state;
@@ -219,6 +237,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(leaked_pin_is_told_with_its_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(leaked_pin_of_the_library_itself_is_told_too, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(second_pin_of_a_page_is_taken_back_first, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_tells_of_a_leaked_pin_and_loses_nothing, setup,
                                         teardown),

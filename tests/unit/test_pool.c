@@ -213,6 +213,24 @@ static void evict_skips_pinned_frames(void **state)
     }
     assert_int_equal(fx_stats(fx).evictions, 49);
     assert_int_equal(fx_stats(fx).dirty_evictions, 0);
+    assert_true(fx_stats(fx).victims_pinned >= 49 * (FRAMES - 1)); /* each round of the hand */
+    assert_int_equal(fx_stats(fx).victims_writing, 0);
+}
+
+static void flush_counts_its_batches_and_the_frames_under_write_back(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i;
+
+    for (i = 0; i < 3; i++)
+        fx_change(fx, 0, i, 7);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    fx_change(fx, 0, 0, 8);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    assert_int_equal(fx_stats(fx).write_batches, 2);
+    assert_int_equal(fx_stats(fx).pages_written, 4);
+    assert_int_equal(fx_stats(fx).writing_max, 3);
+    assert_int_equal(fx_stats(fx).writing, 0);
 }
 
 static void evicted_dirty_page_comes_back_with_its_change(void **state)
@@ -721,6 +739,7 @@ int main(void)
         POOL_TEST(new_page_that_is_not_written_is_taken_back),
         POOL_TEST(new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it),
         POOL_TEST(evict_skips_pinned_frames),
+        POOL_TEST(flush_counts_its_batches_and_the_frames_under_write_back),
         POOL_TEST(evicted_dirty_page_comes_back_with_its_change),
         POOL_TEST(reads_go_on_while_dirty_pages_cannot_be_written),
         POOL_TEST(pin_fails_with_the_write_error_when_no_clean_frame_is_left),
