@@ -128,9 +128,9 @@ static int load_lines(struct source *source, struct batch *batch, struct sink *s
             pc_progress_show(&bar, "load", source->bytes_read, source->bytes_total);
     }
     pc_progress_end(&bar);
-    free(line);
-    if (status == PC_OK && ferror(source->file))
+    if (status == PC_OK && !feof(source->file)) /* it failed, or there was no memory for a line */
         status = pc_error("%s: %s", source->name, strerror(errno));
+    free(line);
     return status ? status : batch_put(batch, sink);
 }
 

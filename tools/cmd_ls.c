@@ -123,9 +123,11 @@ static int add_mounted(const struct pc_target *target, struct rows *rows, const 
         while (fgets(line, sizeof(line), stats))
             if (sscanf(line, "%63s %511s", key, value) == 2)
                 take_stat(row, key, value);
+        if (ferror(stats))
+            status = pc_error("%s: %s", path, strerror(errno));
     }
     fclose(stats);
-    return row ? PC_OK : pc_error("out of memory");
+    return row ? status : pc_error("out of memory");
 }
 
 static int collect_mounted(const struct pc_target *target, struct rows *rows)
@@ -137,9 +139,11 @@ static int collect_mounted(const struct pc_target *target, struct rows *rows)
     dir = opendir(target->mount);
     if (!dir)
         return pc_error_mount(target, NULL, target->mount, errno);
-    while (status == PC_OK && (entry = readdir(dir)))
+    while (status == PC_OK && (errno = 0, entry = readdir(dir)))
         if (entry->d_name[0] != '.')
             status = add_mounted(target, rows, entry->d_name);
+    if (status == PC_OK && errno != 0)
+        status = pc_error_mount(target, NULL, target->mount, errno);
     closedir(dir);
     return status;
 }

@@ -5,13 +5,14 @@
 
 #include "pagectl.h"
 
+/* As the files of a mount have it. */
 static void print_stat(void *ctx, const struct ps_stat *stat)
 {
     (void)ctx;
     if (stat->text)
-        printf("%s %s\n", stat->name, stat->text);
+        printf("%-28s %20s\n", stat->name, stat->text);
     else
-        printf("%s %" PRIu64 "\n", stat->name, stat->value);
+        printf("%-28s %20" PRIu64 "\n", stat->name, stat->value);
 }
 
 static int print_table(struct ps_store *store, const char *name)
@@ -62,6 +63,6 @@ const struct pc_command pc_cmd_stat = {
     .name = "stat",
     .args = "STORE [TABLE]",
     .summary = "print the counters of a store or of a table",
-    .text = "Prints `name value` a line.",
+    .text = "Prints `name value` a line, padded.",
     .run = run,
 };

@@ -49,6 +49,7 @@ check "ls says the same as on the unmounted store" \
     sh "pagectl ls store | awk '{print \$1, \$2, \$3, \$4, \$5, \$6}' >mounted"
 check "stat prints what the table's stats file has" \
     sh "pagectl stat store notes | grep -E '^pages_used +[1-9]'"
+pagectl stat store notes | awk '{ print length, $1 }' >mounted.stat
 check "stat prints the store's" sh "pagectl stat store | grep ^uuid"
 check "dump prints the decoded page" sh "pagectl dump store notes 0 | cmp - mnt/notes/views/decoded/0"
 check "dump refuses a page that is not there" fails_saying 0000009999 dump store notes 9999
@@ -73,6 +74,8 @@ check "a mount whose daemon was killed is none: the store itself is looked at" \
     sh '"$bin/pagefs" store mnt && kill -9 "$(cat store/lock)" &&
         flock store/lock true && pagectl verify store &&
         pagectl recover store; status=$?; fusermount3 -u mnt; exit $status'
+check "stat prints the unmounted store's counters as it printed the mounted one's" \
+    sh "pagectl stat store notes | awk '{ print length, \$1 }' | cmp - mounted.stat"
 check "the unmounted store says what the mounted one said" \
     sh "pagectl ls store | awk '{print \$1, \$2, \$3, \$4, \$5, \$6}' | diff - <(grep -v users mounted)"
 check "the store verifies" exits 0 pagectl verify store
