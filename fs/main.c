@@ -26,6 +26,7 @@ struct program {
     struct pfs_options opts;
     int report_fd; /* of the parent that waits, -1 in the foreground */
     bool shows_progress;
+    bool handles_signals;
     /* While it opens the store, the main thread keeps back the last error it was told: it may be
      * why the store is refused. The main thread alone looks at the last two. */
     pthread_t main_thread;
@@ -179,6 +180,7 @@ static bool mount_session(struct program *p)
         pfs_say("cannot set signal handlers");
         return false;
     }
+    p->handles_signals = true;
     signal(SIGXFSZ, SIG_IGN); /* EFBIG instead, which is an error like another */
     if (pfs_notify_start(p->fs.notify) || pfs_watcher_create(&p->fs.watcher)) {
         pfs_say("%s", ps_message());
@@ -229,7 +231,7 @@ static void stop_notifier(struct program *p)
     if (!p->fs.notify)
         return;
     fds[1].fd = pfs_notify_stop(p->fs.notify);
-    while (fds[1].revents == 0 && poll(fds, 2, -1) >= 0) {
+    while (fds[1].revents == 0 && (poll(fds, 2, -1) >= 0 || errno == EINTR)) {
         if (fds[0].revents & (POLLERR | POLLHUP))
             fds[0].fd = -1; /* unmounted: nothing more will come */
         if (fds[0].fd < 0 || !(fds[0].revents & POLLIN))
@@ -314,6 +316,8 @@ static void deinit(struct program *p)
 {
     pfs_notify_destroy(p->fs.notify);
     pfs_watcher_destroy(p->fs.watcher);
+    if (p->handles_signals) /* one more finds no session to end */
+        fuse_remove_signal_handlers(p->fs.session);
     if (p->fs.session)
         fuse_session_destroy(p->fs.session);
     pfs_inodes_destroy(p->fs.inodes);
