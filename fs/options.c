@@ -66,7 +66,6 @@ static const struct fuse_opt spec[] = {
     IGNORE("nofail"),
     IGNORE("_netdev"),
     IGNORE("comment="),
-    IGNORE("x-"),
     FUSE_OPT_END,
 };
 
@@ -146,11 +145,12 @@ static bool set_ours(struct pfs_options *o, const char *name, const char *value)
     if (strcmp(name, "fsync") == 0)
         return set_choice(name, value, "checkpoint", "wal", &o->fsync_log_only);
     if (strcmp(name, "wal_delay") == 0)
-        return set_number(name, value, 1, 3600 * 1000, &o->store.wal_delay_ms);
+        return set_number(name, value, 1, PS_WAL_DELAY_MS_MAX, &o->store.wal_delay_ms);
     if (strcmp(name, "max_wal") == 0)
         return set_size(name, value, &o->store.max_wal);
     if (strcmp(name, "checkpoint_timeout") == 0)
-        return set_number(name, value, 1, 7 * 24 * 3600, &o->store.checkpoint_timeout_s);
+        return set_number(name, value, 1, PS_CHECKPOINT_TIMEOUT_S_MAX,
+                          &o->store.checkpoint_timeout_s);
     if (strcmp(name, "io") == 0)
         return set_io(o, value);
     if (strcmp(name, "on_corrupt") == 0)
@@ -203,6 +203,12 @@ static bool is_for_kernel(const char *arg)
     return strcmp(arg, "ro") == 0 || strncmp(arg, "max_read=", strlen("max_read=")) == 0;
 }
 
+/* Options of fstab that systemd and others read there. */
+static bool is_for_others(const char *arg)
+{
+    return strncmp(arg, "x-", 2) == 0 || strncmp(arg, "X-", 2) == 0;
+}
+
 /* fuse_opt_proc_t: -1 error, 0 taken, 1 left for FUSE. */
 static int take(void *data, const char *arg, int key, struct fuse_args *rest)
 {
@@ -230,6 +236,8 @@ static int take(void *data, const char *arg, int key, struct fuse_args *rest)
     case KEY_REMOUNT:
         pfs_say("remount is not possible: unmount, then mount with the new options");
         return -1;
+    case FUSE_OPT_KEY_OPT:
+        return is_for_others(arg) ? 0 : 1;
     case FUSE_OPT_KEY_NONOPT:
         return take_word(o, arg) ? 0 : -1;
     default:

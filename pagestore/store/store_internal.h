@@ -19,8 +19,6 @@
 
 #define PS_TABLES_DIR "tables"
 #define PS_LOCK_PATH "lock"
-#define PS_WAL_DELAY_MS_MAX 3600000u
-#define PS_CHECKPOINT_TIMEOUT_S_MAX 86400u
 
 /* How long things take. On cache lines of its own, apart from the store. */
 struct ps_store_meters {
@@ -113,7 +111,8 @@ struct ps_store {
     struct ps_table **tables;      /* ascending id; guarded by catalog_lock and tables_mtx: either
                                       to read, both to change */
     uint32_t table_count, table_cap;
-    struct ps_mutex tables_mtx; /* rank IO: for look-ups from below, in the provider */
+    struct ps_mutex tables_mtx; /* rank IO: for look-ups from below, in the provider; guards each
+                                   table's heat, too */
     _Atomic uint32_t next_table;
 
     /* Settings that can change while open. */

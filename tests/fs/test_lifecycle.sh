@@ -18,7 +18,7 @@ check "--help and --version exit with 0" \
 check "wrong usage is one line and exit status 2" refused 2 '^pagefs: usage' pagefs
 check "too many arguments are refused" refused 2 'too many' pagefs a b c
 for option in pool=none pool=0 policy fsync=never wal_delay=-1 wal_delay=x max_wal= \
-    checkpoint_timeout=0 io=mmapped on_corrupt=skip threads=0 wal_images=no remount \
+    checkpoint_timeout=0 checkpoint_timeout=86401 wal_delay=3600001 io=mmapped on_corrupt=skip threads=0 wal_images=no remount \
     policy=magic pool=1K pool=100T max_wal=1 max_read=4095 max_read=x; do
     check "-o $option is refused" refused 2 "^pagefs: .*${option%=*}" \
         pagefs -o "$option" "$store" "$mnt"
@@ -88,6 +88,12 @@ for signal in TERM INT HUP; do
             flock \"\$store/lock\" true && ! grep -F \" \$mnt \" /proc/self/mounts &&
             pagectl verify \"\$store\""
 done
+check "what fstab says to others is passed over" \
+    sh 'mounted -o x-systemd.automount,X-mount.mkdir,noauto,ro && unmounted'
+check "one signal after the other ends it as one does" \
+    sh 'pid=$(mounted && cat "$store/lock") && for _ in $(seq 20); do
+            kill -TERM "$pid" 2>/dev/null || break
+        done; flock -s "$store/lock" true && ! mountpoint -q "$mnt" && pagectl verify "$store"'
 check "SIGTERM ends a mount that is busy" \
     sh 'mounted && cd "$mnt/t" && exec 3<1 && kill $(cat "$store/lock") &&
         flock "$store/lock" true && ! grep -F " $mnt " /proc/self/mounts'

@@ -31,6 +31,9 @@ struct ps_wal;
 struct ps_trace;
 struct ps_histogram_snapshot; /* base/histogram.h */
 
+#define PS_WAL_DELAY_MS_MAX 3600000u
+#define PS_CHECKPOINT_TIMEOUT_S_MAX 86400u
+
 enum ps_message_level { PS_MSG_INFO, PS_MSG_WARNING, PS_MSG_ERROR };
 
 enum ps_event_kind {
@@ -55,8 +58,8 @@ struct ps_store_options {
     const char *policy;    /* default "clock" */
     const char *io;        /* "auto" (default), "direct", "buffered" */
     uint64_t max_wal;      /* default 1 GiB */
-    uint32_t wal_delay_ms; /* default 200: an unsynced change is durable within this */
-    uint32_t checkpoint_timeout_s; /* default 300 */
+    uint32_t wal_delay_ms; /* default 200: an unsynced change is durable within this; from 1 on */
+    uint32_t checkpoint_timeout_s; /* default 300; from 1 on */
     bool read_only;                /* recovery, if it is needed, is refused (PS_ERR_READONLY) */
     bool serve_corrupt;            /* give damaged pages to readers rather than PS_ERR_CORRUPT */
     bool no_threads;               /* background work happens only in ps_store_step */
