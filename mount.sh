@@ -32,32 +32,28 @@ unescape()
     printf '%b' "${1//\\/\\0}"
 }
 
+# mount_entry FIELD VALUE OTHER: of the last pagefs mount whose FIELD (source or dir) is VALUE, the
+# field OTHER; fails if there is none. Mounts may hide one another: the last one is what is seen.
+mount_entry()
+{
+    local source dir type rest found=
+
+    while read -r source dir type rest; do
+        [ "$type" = fuse.pagefs ] && [ "$(unescape "${!1}")" = "$2" ] && found=${!3}
+    done </proc/self/mounts
+    [ -n "$found" ] && unescape "$found"
+}
+
 # source_of MNT: what pagefs shows there; fails if it shows nothing.
 source_of()
 {
-    local source dir type rest
-
-    while read -r source dir type rest; do
-        if [ "$type" = fuse.pagefs ] && [ "$(unescape "$dir")" = "$1" ]; then
-            unescape "$source"
-            return 0
-        fi
-    done </proc/self/mounts
-    return 1
+    mount_entry dir "$1" source
 }
 
 # mount_of STORE: where pagefs shows it; fails if nowhere.
 mount_of()
 {
-    local source dir type rest
-
-    while read -r source dir type rest; do
-        if [ "$type" = fuse.pagefs ] && [ "$(unescape "$source")" = "$1" ]; then
-            unescape "$dir"
-            return 0
-        fi
-    done </proc/self/mounts
-    return 1
+    mount_entry source "$1" dir
 }
 
 build_programs()
@@ -149,6 +145,7 @@ worth trying:
   hexdump -C mnt/t_mixed/0000000000 | head        a page as PostgreSQL lays it out
   cat mnt/t_mixed/views/decoded/0                 the same page explained
   (cd mnt/gpl3 && xxhsum -c views/checksums)      every page against its hash
+  xdg-open mnt/gpl3/views/heatmap.svg             a picture of what is accessed and in the pool
 stop: ./mount.sh --stop
 END
 }
