@@ -39,7 +39,6 @@ void pfs_close_handle(struct pfs *fs, struct pfs_handle *h);
 
 /* ops_dir.c */
 void pfs_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
-void pfs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void pfs_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                     struct fuse_file_info *fi);
 void pfs_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,

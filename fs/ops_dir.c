@@ -66,22 +66,6 @@ void pfs_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 /* --- listing ------------------------------------------------------------------------------ */
 
-void pfs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-    struct pfs *fs = pfs_of(req);
-    struct pfs_object o;
-    struct ps_table *table = NULL;
-    struct pfs_handle *h = NULL;
-    int status = pfs_resolve(fs, ino, &o, &table);
-
-    if (!status)
-        status = pfs_open_handle(fs, &o, table, fi, &h);
-    if (status)
-        fuse_reply_err(req, status);
-    else if (fuse_reply_open(req, fi) == -ENOENT)
-        pfs_close_handle(fs, h);
-}
-
 #define COOKIE_DOT 1
 #define COOKIE_DOTDOT 2
 #define COOKIE_NUMBERED 256 /* above every node id + 2 */

@@ -69,6 +69,9 @@ extern const struct pfs_view pfs_view_config, pfs_view_checkpoint;
 extern const struct pfs_view pfs_view_metrics, pfs_view_heatmap;
 extern const struct pfs_view pfs_view_checksums, pfs_view_decoded, pfs_view_items;
 
+/* One line of stats: `name value`, padded. */
+void pfs_stat_line(struct pfs_text *out, const struct ps_stat *stat);
+
 /* Bytes of the file as stat shows them; 0 where that is not known without reading pages. */
 PS_MUST_USE ps_err pfs_view_size(const struct pfs_view *v, const struct pfs_subject *s,
                                  uint64_t *ret);

@@ -8,19 +8,15 @@
 
 #include "base/mem.h"
 
-#define LINE_LEN (sizeof(XXH128_canonical_t) * 2 + 2 + PFS_PAGE_NAME_LEN + 1)
+#define LINE_LEN (sizeof(XXH128_hash_t) * 2 + 2 + PFS_PAGE_NAME_LEN + 1)
 #define PAGES_A_STEP 64u
 
 static void add_hash(uint32_t page_no, const void *bytes, size_t len, struct pfs_text *out)
 {
-    XXH128_canonical_t canonical;
-    char name[PFS_PAGE_NAME_LEN + 1];
+    XXH128_hash_t hash = XXH3_128bits(bytes, len);
 
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, len));
-    for (size_t i = 0; i < sizeof(canonical.digest); i++)
-        pfs_text_printf(out, "%02x", canonical.digest[i]);
-    pfs_page_name(page_no, name);
-    pfs_text_printf(out, "  %s\n", name);
+    pfs_text_printf(out, "%016llx%016llx  %0*u\n", (unsigned long long)hash.high64,
+                    (unsigned long long)hash.low64, (int)PFS_PAGE_NAME_LEN, page_no);
 }
 
 /* A damaged page has the hash of the bytes on disk: xxhsum will fail to read it and say so. */

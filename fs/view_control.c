@@ -84,10 +84,7 @@ static void add_checkpoint_fact(void *ctx, const struct ps_stat *stat)
     if (strncmp(stat->name, "checkpoint", strlen("checkpoint")) != 0 &&
         strcmp(stat->name, "wal_redo_lsn") != 0)
         return;
-    if (stat->text)
-        pfs_text_printf(ctx, "%-28s %20s\n", stat->name, stat->text);
-    else
-        pfs_text_printf(ctx, "%-28s %20llu\n", stat->name, (unsigned long long)stat->value);
+    pfs_stat_line(ctx, stat);
 }
 
 static ps_err step_checkpoint(struct pfs_cursor *c, struct pfs_text *out)

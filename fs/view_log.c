@@ -11,7 +11,6 @@
 #include "wal/wal.h"
 
 #define WAL_LINES_A_STEP 16384u /* a step reads the log from the start of a segment on */
-#define TRACE_EVENTS_MAX 65536u
 
 /* --- wal ---------------------------------------------------------------------------------- */
 
@@ -60,6 +59,7 @@ const struct pfs_view pfs_view_wal = {PFS_SIZE_OPEN, .size = size_wal, .step = s
 /* --- trace -------------------------------------------------------------------------------- */
 
 #define TRACE_TITLES "seq time_us kind table page frame lsn reason"
+#define TRACE_LINE_LEN 142u
 
 static void add_event(const struct ps_trace_event *e, struct pfs_text *out)
 {
@@ -74,12 +74,13 @@ static void add_event(const struct ps_trace_event *e, struct pfs_text *out)
 
 static ps_err step_trace(struct pfs_cursor *c, struct pfs_text *out)
 {
-    struct ps_trace_event *events = calloc(TRACE_EVENTS_MAX, sizeof(*events));
-    size_t count;
+    struct ps_trace *trace = ps_store_trace(c->subject.fs->store);
+    size_t count = ps_trace_count(trace);
+    struct ps_trace_event *events = calloc(count + 1, sizeof(*events));
 
     if (!events)
         return ps_fail(PS_ERR_NOMEM, "no memory for a copy of the trace");
-    count = ps_trace_snapshot(ps_store_trace(c->subject.fs->store), events, TRACE_EVENTS_MAX);
+    count = ps_trace_snapshot(trace, events, count);
     pfs_text_printf(out, TRACE_TITLES "\n");
     for (size_t i = 0; i < count; i++)
         add_event(&events[i], out);
@@ -88,4 +89,11 @@ static ps_err step_trace(struct pfs_cursor *c, struct pfs_text *out)
     return PS_OK;
 }
 
-const struct pfs_view pfs_view_trace = {PFS_SIZE_RENDER, .step = step_trace};
+/* Less where events are overwritten while they are copied. */
+static ps_err size_trace(const struct pfs_subject *s, uint64_t *ret)
+{
+    *ret = sizeof(TRACE_TITLES) + ps_trace_count(ps_store_trace(s->fs->store)) * TRACE_LINE_LEN;
+    return PS_OK;
+}
+
+const struct pfs_view pfs_view_trace = {PFS_SIZE_OPEN, .size = size_trace, .step = step_trace};

@@ -10,13 +10,18 @@
 #define NAME_WIDTH 28
 #define VALUE_WIDTH 20 /* digits of the highest 64-bit number */
 
-static void add_line(void *ctx, const struct ps_stat *stat)
+void pfs_stat_line(struct pfs_text *out, const struct ps_stat *stat)
 {
     if (stat->text)
-        pfs_text_printf(ctx, "%-*s %*s\n", NAME_WIDTH, stat->name, VALUE_WIDTH, stat->text);
+        pfs_text_printf(out, "%-*s %*s\n", NAME_WIDTH, stat->name, VALUE_WIDTH, stat->text);
     else
-        pfs_text_printf(ctx, "%-*s %*llu\n", NAME_WIDTH, stat->name, VALUE_WIDTH,
+        pfs_text_printf(out, "%-*s %*llu\n", NAME_WIDTH, stat->name, VALUE_WIDTH,
                         (unsigned long long)stat->value);
+}
+
+static void add_line(void *ctx, const struct ps_stat *stat)
+{
+    pfs_stat_line(ctx, stat);
 }
 
 /* Padding goes before a value, where JSON allows blanks. */

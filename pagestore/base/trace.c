@@ -84,6 +84,13 @@ static bool slot_read(struct slot *s, uint64_t seq, struct ps_trace_event *ret)
     return atomic_load(&s->seq) == seq;
 }
 
+size_t ps_trace_count(const struct ps_trace *t)
+{
+    uint64_t last = atomic_load(&t->last_seq);
+
+    return last < t->slot_count ? (size_t)last : t->slot_count;
+}
+
 size_t ps_trace_snapshot(struct ps_trace *t, struct ps_trace_event *events, size_t max)
 {
     uint64_t last = atomic_load(&t->last_seq);

@@ -33,6 +33,8 @@ PS_MUST_USE ps_err ps_trace_create(size_t events, struct ps_trace **ret);
 void ps_trace_destroy(struct ps_trace *t);
 void ps_trace_add(struct ps_trace *t, const struct ps_trace_event *event); /* seq is set here */
 
+/* How many events a snapshot can have now. */
+size_t ps_trace_count(const struct ps_trace *t);
 /* Oldest first, at most max; returns how many. */
 size_t ps_trace_snapshot(struct ps_trace *t, struct ps_trace_event *events, size_t max);
 

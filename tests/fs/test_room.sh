@@ -38,6 +38,8 @@ check "wal's lines ascend and are whole, in any block size" \
             grep .'
 check "trace tells of write-backs with their reasons" \
     sh 'true_in_python "write(\"t/2\", b\"x\", 500)" && sync t && grep -q write-back .pagefs/trace'
+check "a line of trace is as long as stat reckons" \
+    sh '[ "$(stat -c %s .pagefs/trace)" = "$(cat .pagefs/trace | wc -c)" ]'
 check "writing to checkpoint runs one" \
     sh 'was=$(number .pagefs/checkpoint checkpoints) && echo now >.pagefs/checkpoint &&
         [ "$(number .pagefs/checkpoint checkpoints)" -gt "$was" ]'
