@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from measure import ONE_CPU, Worker
+from measure import ONE_CPU, Worker, Wrong
 from world import MIB, PAGE, run
 
 POOL = 256 * MIB
@@ -36,9 +36,15 @@ class Mount:
         return took
 
     def close(self):
-        if self.mounted:
+        """Unmounts it and waits for the daemon; nothing stays mounted, whatever went wrong."""
+        if not self.mounted:
+            return
+        try:
             run([self.world.program("umount.fuse.pagefs"), self.at])
-            self.mounted = False
+        except Wrong:
+            self.kill()
+            raise
+        self.mounted = False
 
     def kill(self):
         """The daemon dies as in a crash, and its mount goes."""

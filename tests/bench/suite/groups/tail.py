@@ -33,7 +33,7 @@ def during_checkpoint(world):
 
     with mount.counted() as grown:
         world.pair(f"p99.9 of reads during a checkpoint of {dirty:,} dirty pages", "us",
-                   while_it_runs, "without one", lambda: reader.run(took[-1])[2], times=True,
+                   while_it_runs, "the same without one", lambda: reader.run(took[-1])[2], times=True,
                    aim=0.20, aim_words="at most 5 times: 0.20")
     world.check(grown["pool_pages_loaded"] == 0, "every read is a hit")
 
