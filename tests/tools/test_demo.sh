@@ -93,6 +93,11 @@ for profile in mixed random scan; do
         sh "line --profile $profile --seed 3 --sync 500 >one; cp frames frames.one
             line --profile $profile --seed 3 --sync 500 | cmp - one && cmp frames frames.one"
 done
+for policy in clock lru 2q s3fifo arc adaptive; do
+    demo workload --ops 1 --pages 1 --policy $policy --state frames >/dev/null 2>&1 || continue
+    check "policy $policy gives the same line for the same seed" \
+        sh "line --policy $policy >one && line --policy $policy | cmp - one"
+done
 check "another seed gives another line" sh "! line --seed 4 | cmp -s - <(line --seed 3)"
 check "a scan of more pages than frames never hits" \
     sh "line --profile scan | grep '^hit_rate=0.000 '"
