@@ -141,6 +141,43 @@ static void durable_write_is_read_back(void **state)
     ps_io_close(file);
 }
 
+static void a_meter_counts_each_batch_once_by_its_kind(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    struct ps_io_meter *meter =
+        aligned_alloc(_Alignof(struct ps_io_meter), sizeof(struct ps_io_meter));
+    struct iovec iov = {.iov_base = f->buf, .iov_len = BLOCK};
+    struct ps_io_req reqs[2];
+    struct ps_histogram_snapshot s;
+
+    assert_non_null(meter);
+    memset(meter, 0, sizeof(*meter));
+    f->io->meter = meter;
+    for (unsigned i = 0; i < 2; i++)
+        reqs[i] = (struct ps_io_req){.file = file,
+                                     .op = PS_IO_WRITE,
+                                     .off = (uint64_t)i * BLOCK,
+                                     .iov = &iov,
+                                     .iov_count = 1};
+    assert_int_equal(ps_io_run(f->io, reqs, 2), PS_OK);
+    assert_int_equal(ps_io_read(file, f->buf, BLOCK, 0, NULL), PS_OK);
+    assert_int_equal(ps_io_sync(file), PS_OK);
+    f->io->meter = NULL;
+    assert_int_equal(ps_io_sync(file), PS_OK);
+    ps_histogram_get(&meter->writes, &s);
+    assert_int_equal(s.count, 1);
+    ps_histogram_get(&meter->reads, &s);
+    assert_int_equal(s.count, 1);
+    ps_histogram_get(&meter->syncs, &s);
+    assert_int_equal(s.count, 1);
+    ps_histogram_get(&meter->writes_durable, &s);
+    assert_int_equal(s.count, 0);
+    assert_int_equal(meter->in_flight, 0);
+    free(meter);
+    ps_io_close(file);
+}
+
 static void more_buffers_than_the_kernel_takes_go_in_one_request(void **state)
 {
     struct fixture *f = *state;
@@ -555,6 +592,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(written_blocks_are_read_back),
         T(file_that_ends_between_blocks_is_read_to_its_end),
+        T(a_meter_counts_each_batch_once_by_its_kind),
         T(durable_write_is_read_back),
         T(more_buffers_than_the_kernel_takes_go_in_one_request),
         T(batch_reports_each_error_and_the_first_message),
