@@ -243,22 +243,53 @@ bool ps_page_locked(struct ps_txns *t, const struct ps_txn_entry *self, const st
     return locked;
 }
 
+/* Any lock in the range. */
+static const struct ps_page_lock *find_in_range(const struct ps_txns *t, uint32_t table,
+                                                uint32_t first, uint32_t last)
+{
+    const struct ps_page_lock *l;
+    size_t i;
+
+    ps_assert_held(&t->lock_mtx);
+    for (i = 0; i < PS_PAGE_LOCK_BUCKETS; i++)
+        for (l = t->buckets[i]; l; l = l->bucket_next)
+            if (l->tag.table == table && l->tag.page >= first && l->tag.page <= last)
+                return l;
+    return NULL;
+}
+
 bool ps_range_locked(struct ps_txns *t, uint32_t table, uint32_t first, uint32_t last)
 {
-    bool locked = false;
-    size_t i;
+    bool locked;
 
     if (t->lock_count == 0)
         return false;
     ps_mutex_lock(&t->lock_mtx);
-    for (i = 0; i < PS_PAGE_LOCK_BUCKETS && !locked; i++) {
-        const struct ps_page_lock *l;
-
-        for (l = t->buckets[i]; l && !locked; l = l->bucket_next)
-            locked = l->tag.table == table && l->tag.page >= first && l->tag.page <= last;
-    }
+    locked = find_in_range(t, table, first, last) != NULL;
     ps_mutex_unlock(&t->lock_mtx);
     return locked;
+}
+
+ps_err ps_range_lock_wait(struct ps_txns *t, uint32_t table, uint32_t first, uint32_t last,
+                          struct ps_cancel *cancel)
+{
+    uint64_t deadline = deadline_after_ms(t->lock_wait_ms);
+    const struct ps_page_lock *l;
+    bool in_time = true;
+    ps_err err = PS_OK;
+
+    ps_mutex_lock(&t->lock_mtx);
+    while (!err && (l = find_in_range(t, table, first, last)) != NULL) {
+        if (ps_cancel_raised(cancel))
+            err = ps_fail(PS_ERR_INTERRUPTED, "interrupted while waiting for a page's lock");
+        else if (!in_time)
+            err = ps_fail(PS_ERR_CONFLICT, "page %u of table %u is locked by transaction %llu",
+                          l->tag.page, table, (unsigned long long)l->owner->log.id);
+        else
+            in_time = ps_cond_wait_until(&t->lock_cond, &t->lock_mtx, deadline);
+    }
+    ps_mutex_unlock(&t->lock_mtx);
+    return err;
 }
 
 ps_err ps_page_lock_wait(struct ps_txns *t, const struct ps_txn_entry *self,

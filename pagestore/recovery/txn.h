@@ -74,6 +74,9 @@ PS_MUST_USE ps_err ps_page_lock(struct ps_txns *t, struct ps_txn_entry *e, const
 bool ps_page_locked(struct ps_txns *t, const struct ps_txn_entry *self, const struct ps_tag *tag);
 /* True if any transaction has a page of [first, last] of the table. */
 bool ps_range_locked(struct ps_txns *t, uint32_t table, uint32_t first, uint32_t last);
+/* Waits, with no lock held, until no transaction has a page of the range, or conflict. */
+PS_MUST_USE ps_err ps_range_lock_wait(struct ps_txns *t, uint32_t table, uint32_t first,
+                                      uint32_t last, struct ps_cancel *cancel);
 /* Waits until nobody but self has it, or conflict. */
 PS_MUST_USE ps_err ps_page_lock_wait(struct ps_txns *t, const struct ps_txn_entry *self,
                                      const struct ps_tag *tag, struct ps_cancel *cancel);

@@ -373,37 +373,56 @@ ps_err ps_parse_size(const char *arg, uint64_t *ret)
 
 /* --- the log as text ---------------------------------------------------------------------- */
 
+/* Lists from *from on, which moves along, up to stop. *ret_told:
+ * each has ended it. */
+static ps_err list_log(struct ps_wal_reader_options *opts, uint64_t *from, uint64_t stop,
+                       ps_err (*each)(void *ctx, const char *line), void *ctx, bool *ret_told)
+{
+    struct ps_wal_reader *reader = NULL;
+    struct ps_wal_end end;
+    struct ps_record rec;
+    char line[512];
+    ps_err err = ps_wal_reader_open(opts, &reader);
+
+    while (!err && !*ret_told && (err = ps_wal_reader_next(reader, &rec, &end)) == PS_OK &&
+           rec.lsn <= stop) {
+        if (rec.lsn < *from)
+            continue;
+        ps_record_format(&rec, line, sizeof(line));
+        err = each(ctx, line);
+        *ret_told = err != PS_OK;
+        *from = rec.lsn + 1;
+    }
+    if (reader)
+        ps_wal_reader_close(reader);
+    return err;
+}
+
+/* Without a lock: checkpoints go on. Segments that one lets go meanwhile read as a hole; then the
+ * listing goes on behind them. */
 ps_err ps_store_wal_text(struct ps_store *s, uint64_t from,
                          ps_err (*each)(void *ctx, const char *line), void *ctx)
 {
     struct ps_wal_reader_options opts;
-    struct ps_wal_reader *reader = NULL;
-    struct ps_control control;
-    struct ps_wal_end end;
-    struct ps_record rec;
-    uint64_t stop;
-    char line[512];
+    uint64_t oldest = 0, before;
+    bool told = false; /* each has ended it */
     ps_err err;
 
-    ps_mutex_lock(&s->ckpt.ckpt_mtx); /* no segment is recycled while it is read */
-    control = s->ckpt.control;
-    stop = s->wal ? ps_wal_durable_lsn(s->wal) : s->recovered.end.last_lsn;
-    ps_reader_options(&control, s->io, &opts);
+    ps_reader_options(&s->opened_as, s->io, &opts);
     opts.durable_lsn = 0;
-    opts.known_end_lsn = stop;
-    err = ps_wal_oldest_pos(s->io, opts.segment_size, &opts.start_pos);
-    if (!err && from > opts.start_pos) /* not what lies in segments before */
-        opts.start_pos += (from - 1 - opts.start_pos) / opts.segment_size * opts.segment_size;
-    if (!err)
-        err = ps_wal_reader_open(&opts, &reader);
-    while (!err && (err = ps_wal_reader_next(reader, &rec, &end)) == PS_OK && rec.lsn <= stop) {
-        if (rec.lsn < from)
-            continue;
-        ps_record_format(&rec, line, sizeof(line));
-        err = each(ctx, line);
+    opts.known_end_lsn = s->wal ? ps_wal_durable_lsn(s->wal) : s->recovered.end.last_lsn;
+    err = ps_wal_oldest_pos(s->io, opts.segment_size, &oldest);
+    while (!err) {
+        before = opts.start_pos = oldest;
+        if (from > oldest) /* not what lies in segments before */
+            opts.start_pos += (from - 1 - oldest) / opts.segment_size * opts.segment_size;
+        err = list_log(&opts, &from, opts.known_end_lsn, each, ctx, &told);
+        if (told || (err != PS_ERR_NOENT && err != PS_ERR_CORRUPT))
+            return err;
+        if (from > opts.known_end_lsn || ps_wal_oldest_pos(s->io, opts.segment_size, &oldest) ||
+            oldest == before)
+            return err == PS_ERR_NOENT ? PS_OK : err;
+        err = PS_OK;
     }
-    if (reader)
-        ps_wal_reader_close(reader);
-    ps_mutex_unlock(&s->ckpt.ckpt_mtx);
     return err == PS_ERR_NOENT ? PS_OK : err;
 }

@@ -396,6 +396,7 @@ static void open_checkpointer(struct ps_store *s, const struct ps_control *contr
         .ops = ops,
         .control = *control,
     };
+    s->opened_as = *control;
     s->ckpt.ops.ctx = s;
     ps_checkpointer_init(&s->ckpt);
     s->ckpt_ready = true;

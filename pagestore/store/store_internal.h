@@ -58,6 +58,7 @@ struct ps_table {
     /* LSN of its drop's record, 0: none. The files go once that is durable, and before the record
      * does. */
     _Atomic uint64_t drop_lsn;
+    struct ps_table *unremoved_next; /* guarded by store->tables_mtx */
 
     /* rank TABLE. Shared: no page of the table changes its state. Exclusive: it may. */
     struct ps_rwlock alloc_lock;
@@ -90,6 +91,7 @@ struct ps_store {
     bool io_is_ours;
     struct ps_io_file *lock_file;
     struct ps_open_files open_files;
+    struct ps_control opened_as; /* as it was when the store had been opened; constant */
     struct ps_store_options opts;
     uint32_t page_size;
     uint8_t uuid[16];
@@ -113,6 +115,8 @@ struct ps_store {
     uint32_t table_count, table_cap;
     struct ps_mutex tables_mtx; /* rank IO: for look-ups from below, in the provider; guards each
                                    table's heat, too */
+    struct ps_table
+        *unremoved; /* dropped, with files left, a reference each; guarded by tables_mtx */
     _Atomic uint32_t next_table;
 
     /* Settings that can change while open. */
@@ -160,6 +164,8 @@ struct ps_table *ps_registry_find_locked(struct ps_store *s, uint32_t id);
 PS_MUST_USE ps_err ps_table_open_files(struct ps_table *t);
 void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix);
 PS_MUST_USE ps_err ps_table_files_remove(struct ps_store *s, uint32_t id);
+/* The files of a dropped table could not be removed: every full checkpoint tries again. */
+void ps_table_remove_later(struct ps_table *t);
 /* After recovery: files of tables that the catalog does not name, because a crash came between
  * making them and the record of it, or between the record of a drop and removing them. Their ids
  * may be taken again. */

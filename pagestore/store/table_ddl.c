@@ -11,7 +11,8 @@
  *            removes them.
  *   drop     the group commits and is flushed, then the files are removed. A crash before that:
  *            redo of the record removes them. A checkpoint does not let the record go before they
- *            are removed (ps_tables_sync).
+ *            are removed (ps_tables_sync). If they cannot be, the table is gone all the same, and
+ *            checkpoints try again (ps_table_remove_later).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -512,13 +513,16 @@ static ps_err drop_locked(struct ps_store *s, struct ps_table *t, bool even_with
     ps_store_event(s, &event);
     ps_pool_drop(s->pool, 0, t->id, PS_FORK_DATA, 0, UINT32_MAX);
     ps_pool_drop(s->pool, 0, t->id, PS_FORK_MAP, 0, UINT32_MAX);
-    if (!err)
-        err = ps_table_files_remove(s, t->id);
+    if (!err && ps_table_files_remove(s, t->id)) {
+        ps_store_say(s, PS_MSG_WARNING, "the files of dropped table %u stay for now: %s", t->id,
+                     ps_message());
+        ps_table_remove_later(t);
+    }
     ps_registry_remove(s, t);
     return err;
 }
 
-ps_err ps_table_drop(struct ps_store *s, const char *name, bool even_with_pages)
+static ps_err try_drop(struct ps_store *s, const char *name, bool even_with_pages, uint32_t *ret_id)
 {
     struct ps_table *t = NULL;
     ps_err err = ps_table_name_check(name);
@@ -529,8 +533,23 @@ ps_err ps_table_drop(struct ps_store *s, const char *name, bool even_with_pages)
         return err;
     err = find_own(s, name, &t);
     if (!err)
+        *ret_id = t->id;
+    if (!err)
         err = drop_locked(s, t, even_with_pages);
     unlock_ddl(s);
+    return err;
+}
+
+ps_err ps_table_drop(struct ps_store *s, const char *name, bool even_with_pages)
+{
+    uint32_t id = 0;
+    ps_err err;
+
+    while ((err = try_drop(s, name, even_with_pages, &id)) == PS_ERR_CONFLICT) {
+        err = ps_range_lock_wait(&s->txns, id, 0, UINT32_MAX, NULL);
+        if (err)
+            return err;
+    }
     return err;
 }
 

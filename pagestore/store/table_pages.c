@@ -158,8 +158,8 @@ static ps_err free_locked(struct ps_change *c, const struct ps_map_range *page)
     return PS_OK;
 }
 
-static ps_err change_one(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel,
-                         ps_err (*locked)(struct ps_change *, const struct ps_map_range *))
+static ps_err try_change_one(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel,
+                             ps_err (*locked)(struct ps_change *, const struct ps_map_range *))
 {
     const struct ps_map_range page = {.first = page_no, .count = 1};
     struct ps_change c;
@@ -177,6 +177,20 @@ static ps_err change_one(struct ps_table *t, uint32_t page_no, struct ps_cancel 
         ps_change_abandon(&c);
     else
         ps_change_end(&c);
+    return err;
+}
+
+/* A transaction that has the page is waited for, with no lock held. */
+static ps_err change_one(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel,
+                         ps_err (*locked)(struct ps_change *, const struct ps_map_range *))
+{
+    ps_err err;
+
+    while ((err = try_change_one(t, page_no, cancel, locked)) == PS_ERR_CONFLICT) {
+        err = ps_range_lock_wait(&t->store->txns, t->id, page_no, page_no, cancel);
+        if (err)
+            return err;
+    }
     return err;
 }
 

@@ -97,6 +97,38 @@ ps_err ps_table_files_remove(struct ps_store *s, uint32_t id)
     return s->io->ops->sync_dir(s->io, PS_TABLES_DIR);
 }
 
+void ps_table_remove_later(struct ps_table *t)
+{
+    struct ps_store *s = t->store;
+
+    t->refs++;
+    ps_mutex_lock(&s->tables_mtx);
+    t->unremoved_next = s->unremoved;
+    s->unremoved = t;
+    ps_mutex_unlock(&s->tables_mtx);
+}
+
+/* All that wait for it; what cannot be removed now waits on. Log need not be kept for them: a
+ * recovery removes what the catalog does not name. */
+static void remove_unremoved(struct ps_store *s)
+{
+    struct ps_table *t, *next;
+
+    ps_mutex_lock(&s->tables_mtx);
+    t = s->unremoved;
+    s->unremoved = NULL;
+    ps_mutex_unlock(&s->tables_mtx);
+    for (; t; t = next) {
+        next = t->unremoved_next;
+        if (ps_table_files_remove(s, t->id)) {
+            ps_store_say(s, PS_MSG_WARNING, "the files of dropped table %u stay for now: %s", t->id,
+                         ps_message());
+            ps_table_remove_later(t);
+        }
+        ps_table_unref(t);
+    }
+}
+
 /* --- files that no table has -------------------------------------------------------------- */
 
 struct strays {
@@ -214,6 +246,12 @@ void ps_registry_remove(struct ps_store *s, struct ps_table *t)
 
 void ps_registry_clear(struct ps_store *s)
 {
+    while (s->unremoved) {
+        struct ps_table *t = s->unremoved;
+
+        s->unremoved = t->unremoved_next;
+        ps_table_unref(t);
+    }
     while (s->table_count)
         ps_registry_remove(s, s->tables[s->table_count - 1]);
     free(s->tables);
@@ -266,6 +304,8 @@ ps_err ps_tables_sync(struct ps_store *s, bool maps)
 
     if (!list)
         return ps_fail(PS_ERR_NOMEM, "no memory to sync %u tables", count);
+    if (maps)
+        remove_unremoved(s);
     for (i = 0; files && i < count; i++) {
         uint64_t drop_lsn = list[i]->drop_lsn;
 

@@ -205,7 +205,8 @@ static ps_err cut_begin(struct ps_change *c, struct ps_table *t, enum ps_space s
     }
 }
 
-ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct ps_cancel *cancel)
+static ps_err try_truncate(struct ps_table *t, enum ps_space space, uint64_t len, uint64_t *ret_end,
+                           struct ps_cancel *cancel)
 {
     struct ps_change c;
     struct cut cut;
@@ -216,6 +217,7 @@ ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct
         err = cut_begin(&c, t, space, len, &cut, cancel);
     if (err)
         return err;
+    *ret_end = cut.end;
     err = cut_locked(&c, &cut, &lsn);
     if (err) {
         ps_change_abandon(&c);
@@ -226,11 +228,24 @@ ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct
     return err;
 }
 
+ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct ps_cancel *cancel)
+{
+    uint64_t end = 0;
+    ps_err err;
+
+    while ((err = try_truncate(t, space, len, &end, cancel)) == PS_ERR_CONFLICT) {
+        err = ps_range_lock_wait(&t->store->txns, t->id, end ? (uint32_t)end - 1 : 0, UINT32_MAX,
+                                 cancel);
+        if (err)
+            return err;
+    }
+    return err;
+}
+
 /* --- ranges of one state ------------------------------------------------------------------ */
 
-/* Empties pages, in one step: state is PS_FREE or PS_VIRGIN. */
-static ps_err empty_range(struct ps_table *t, uint32_t first, uint32_t count,
-                          enum ps_page_state state, struct ps_cancel *cancel)
+static ps_err try_empty_range(struct ps_table *t, uint32_t first, uint32_t count,
+                              enum ps_page_state state, struct ps_cancel *cancel)
 {
     const struct ps_map_range range = {.first = first, .count = count};
     struct ps_change c;
@@ -250,6 +265,20 @@ static ps_err empty_range(struct ps_table *t, uint32_t first, uint32_t count,
     lsn = ps_change_commit(&c);
     err = let_go(t, first, count, state == PS_FREE, lsn);
     ps_change_end(&c);
+    return err;
+}
+
+/* Empties pages, in one step: state is PS_FREE or PS_VIRGIN. */
+static ps_err empty_range(struct ps_table *t, uint32_t first, uint32_t count,
+                          enum ps_page_state state, struct ps_cancel *cancel)
+{
+    ps_err err;
+
+    while ((err = try_empty_range(t, first, count, state, cancel)) == PS_ERR_CONFLICT) {
+        err = ps_range_lock_wait(&t->store->txns, t->id, first, first + count - 1, cancel);
+        if (err)
+            return err;
+    }
     return err;
 }
 

@@ -89,9 +89,64 @@ static void renames_go_on_when_the_log_is_full(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void files_of_a_drop_that_cannot_be_removed_go_at_a_later_checkpoint(void **state)
+{
+    struct fixture *f = *state;
+    unsigned i;
+
+    ps_table_unref(make(f, "t", PS_FORMAT_NATIVE));
+    sim_disk_arm(f->disk, SIM_UNLINK, 0, SIM_EIO);
+    ok(ps_table_drop(f->store, "t", true));
+    assert_non_null(strstr(f->last_message, "the files of dropped table 2 stay for now"));
+    for (i = 0; i < 2; i++) {
+        assert_true(sim_disk_exists(f->disk, "tables/2.pages"));
+        if (i == 0)
+            sim_disk_arm(f->disk, SIM_UNLINK, 0, SIM_EIO);
+        ok(ps_store_checkpoint(f->store, NULL));
+    }
+    assert_false(sim_disk_exists(f->disk, "tables/2.pages"));
+    assert_false(sim_disk_exists(f->disk, "tables/2.map"));
+}
+
+struct listing {
+    struct fixture *f;
+    struct ps_table *t;
+    unsigned lines;
+};
+
+/* The log goes on and is let go while it is listed. */
+static ps_err checkpoint_meanwhile(void *ctx, const char *line)
+{
+    struct listing *l = ctx;
+    uint8_t page[8192] = {0};
+    unsigned i;
+
+    (void)line;
+    if (l->lines++ > 0)
+        return PS_OK;
+    for (i = 0; i < 200; i++)
+        ok(ps_write(l->t, PS_SPACE_IMAGE, i * 8192ull, page, sizeof(page), 0, NULL));
+    ok(ps_store_checkpoint(l->f->store, NULL));
+    return PS_OK;
+}
+
+static void listing_the_log_does_not_hold_up_a_checkpoint(void **state)
+{
+    struct listing l = {.f = *state};
+
+    l.t = make(l.f, "t", PS_FORMAT_NATIVE);
+    ok(ps_store_wal_text(l.f->store, 0, checkpoint_meanwhile, &l));
+    assert_true(l.lines > 0);
+    ps_table_unref(l.t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            files_of_a_drop_that_cannot_be_removed_go_at_a_later_checkpoint, setup, teardown),
+        cmocka_unit_test_setup_teardown(listing_the_log_does_not_hold_up_a_checkpoint,
+                                        setup_small_log, teardown),
         cmocka_unit_test_setup_teardown(renames_go_on_when_the_log_is_full, setup_small_log,
                                         teardown),
         T(table_that_becomes_slotted_takes_no_payload_meanwhile),

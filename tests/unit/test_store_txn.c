@@ -2,6 +2,8 @@
  * Transactions that do not end well: idle ones, too many, ones that cannot be undone at once.
  */
 #include "recovery/txn.h"
+#include <time.h>
+
 #include "store_fixture.h"
 
 #define PAGE_LEN 8160u
@@ -140,9 +142,56 @@ static void undone_pages_are_told_to_have_changed(void **state)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define T_SMALL_LOG(name) cmocka_unit_test_setup_teardown(name, setup_small_log, teardown)
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static ps_err change_locked_page(struct fixture *f, struct ps_table *t, unsigned how)
+{
+    switch (how) {
+    case 0:
+        return ps_page_free(t, 0, NULL);
+    case 1:
+        return ps_truncate(t, PS_SPACE_IMAGE, 0, NULL);
+    case 2:
+        return ps_punch(t, PS_SPACE_IMAGE, 0, 3 * (uint64_t)f->page_size, NULL);
+    default:
+        return ps_table_drop(f->store, "t", true);
+    }
+}
+
+static void whatever_frees_a_locked_page_waits_for_its_transaction(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[PAGE_LEN];
+    struct ps_table *t = make_pages(f, data, sizeof(data));
+    struct ps_txn *x;
+    uint64_t began_ms;
+    unsigned how;
+
+    ok(ps_txn_begin(f->store, &x));
+    ok(ps_txn_write(x, t, 0, 100, "x", 1, NULL));
+    for (how = 0; how < 4; how++) {
+        began_ms = now_ms();
+        assert_int_equal(change_locked_page(f, t, how), PS_ERR_CONFLICT);
+        assert_non_null(strstr(ps_message(), "is locked by transaction"));
+        assert_true(now_ms() - began_ms >= 99);
+    }
+    ok(ps_txn_commit(x));
+    for (how = 0; how < 4; how++)
+        ok(change_locked_page(f, t, how));
+    ps_table_unref(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(whatever_frees_a_locked_page_waits_for_its_transaction,
+                                        setup_small_log, teardown),
         T_SMALL_LOG(idle_transaction_that_keeps_the_log_is_undone_so_that_writers_go_on),
         T_SMALL_LOG(transaction_that_keeps_too_much_log_itself_is_undone),
         T(more_transactions_than_a_checkpoint_can_name_are_refused),
