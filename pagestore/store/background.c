@@ -21,16 +21,17 @@ struct worker {
     struct ps_background *b;
     pthread_t thread;
     bool started;
-    struct ps_cond cond; /* with b->mtx: stop, or a wish */
-    bool wanted;         /* guarded by b->mtx: somebody wishes that it works now */
+    struct ps_cond cond; /* with b->mtx: stop, or woken */
+    bool woken;          /* guarded by b->mtx: its period is over */
 };
 
 enum { LOG_WRITER, LOG_PREPARER, CLEANER, CHECKPOINTER, SYNCER, WORKERS };
 
 struct ps_background {
     struct ps_store *s;
-    struct ps_mutex mtx; /* rank LEAF */
-    bool stop;           /* guarded by mtx */
+    struct ps_mutex mtx;  /* rank LEAF */
+    bool stop;            /* guarded by mtx */
+    bool want_checkpoint; /* guarded by mtx: somebody waits for one */
     struct worker workers[WORKERS];
     /* of the paced checkpoint that runs; the checkpointer's */
     uint64_t pace_from_us;
@@ -64,8 +65,13 @@ ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked)
     return err;
 }
 
-/* By size, so that a crash never has much more than half of max_wal to redo, or by time. One that
- * failed counts for nothing. */
+/* A crash shall never have much more than half of max_wal to redo. */
+static bool log_is_long(const struct ps_store *s)
+{
+    return ps_wal_tail_lsn(s->wal) - ps_wal_redo_lsn(s->wal) > s->opts.max_wal / 2;
+}
+
+/* By size, or by time. One that failed counts for nothing. */
 static bool checkpoint_is_due(struct ps_store *s)
 {
     uint64_t tail = ps_wal_tail_lsn(s->wal);
@@ -73,7 +79,7 @@ static bool checkpoint_is_due(struct ps_store *s)
     uint64_t age_us = ps_io_wall_us(s->io) - last_us;
 
     if (tail - s->ckpt.redo_lsn > s->opts.max_wal / 2)
-        return true;
+        return true; /* not log_is_long: the last one may have failed */
     /* Nothing but the last checkpoint's own record: nothing to do. */
     if (s->ckpt.last_lsn == tail)
         return false;
@@ -102,7 +108,7 @@ static void pace(void *ctx, uint32_t done, uint32_t total)
     if (done >= total)
         return;
     ps_mutex_lock(&b->mtx);
-    while (!b->stop && !b->workers[CHECKPOINTER].wanted && s->ckpt.fsync_waiters == 0 &&
+    while (!b->stop && !b->want_checkpoint && s->ckpt.fsync_waiters == 0 &&
            ahead_of_schedule(b, done, total))
         (void)ps_cond_wait_until(&b->workers[CHECKPOINTER].cond, &b->mtx,
                                  ps_io_now_us(s->io) + PACE_SLICE_US);
@@ -164,27 +170,26 @@ bool ps_store_step(struct ps_store *s, enum ps_task task)
 
 /* --- threads ------------------------------------------------------------------------------ */
 
-/* Waits out a period, or until the worker is wanted; false when it is time to stop. */
-static bool wait_period(struct worker *w, uint64_t period_us, bool *ret_wanted)
+/* Waits out a period, or until the worker is woken; false when it is time to stop. */
+static bool wait_period(struct worker *w, uint64_t period_us)
 {
     struct ps_background *b = w->b;
     uint64_t deadline = ps_io_now_us(b->s->io) + period_us;
     bool go_on;
 
     ps_mutex_lock(&b->mtx);
-    while (!b->stop && !w->wanted && ps_cond_wait_until(&w->cond, &b->mtx, deadline))
+    while (!b->stop && !w->woken && ps_cond_wait_until(&w->cond, &b->mtx, deadline))
         ;
+    w->woken = false;
     go_on = !b->stop;
-    *ret_wanted = w->wanted;
-    w->wanted = false;
     ps_mutex_unlock(&b->mtx);
     return go_on;
 }
 
-static void want(struct worker *w)
+static void wake(struct worker *w)
 {
     ps_mutex_lock(&w->b->mtx);
-    w->wanted = true;
+    w->woken = true;
     ps_cond_signal(&w->cond);
     ps_mutex_unlock(&w->b->mtx);
 }
@@ -193,9 +198,8 @@ static void *log_writer_main(void *arg)
 {
     struct worker *w = arg;
     struct ps_store *s = w->b->s;
-    bool wanted;
 
-    while (wait_period(w, (uint64_t)s->wal_delay_ms * 1000u, &wanted))
+    while (wait_period(w, (uint64_t)s->wal_delay_ms * 1000u))
         (void)ps_store_step(s, PS_TASK_LOG_WRITER);
     return NULL;
 }
@@ -205,9 +209,8 @@ static void *log_preparer_main(void *arg)
 {
     struct worker *w = arg;
     struct ps_store *s = w->b->s;
-    bool wanted;
 
-    while (wait_period(w, (uint64_t)s->wal_delay_ms * 1000u, &wanted))
+    while (wait_period(w, (uint64_t)s->wal_delay_ms * 1000u))
         (void)ps_store_step(s, PS_TASK_LOG_PREPARER);
     return NULL;
 }
@@ -215,25 +218,34 @@ static void *log_preparer_main(void *arg)
 static void *cleaner_main(void *arg)
 {
     struct worker *w = arg;
-    bool wanted;
 
-    while (wait_period(w, CLEANER_PERIOD_US, &wanted))
+    while (wait_period(w, CLEANER_PERIOD_US))
         while (ps_store_step(w->b->s, PS_TASK_CLEANER))
             ;
     return NULL;
+}
+
+static bool take_checkpoint_wish(struct ps_background *b)
+{
+    bool wanted;
+
+    ps_mutex_lock(&b->mtx);
+    wanted = b->want_checkpoint;
+    b->want_checkpoint = false;
+    ps_mutex_unlock(&b->mtx);
+    return wanted;
 }
 
 static void *checkpointer_main(void *arg)
 {
     struct worker *w = arg;
     struct ps_store *s = w->b->s;
-    bool wanted;
 
-    while (wait_period(w, CHECKPOINT_LOOK_US, &wanted)) {
+    while (wait_period(w, CHECKPOINT_LOOK_US)) {
         ps_err err = PS_OK;
 
         undo_hogs(s);
-        if (wanted)
+        if (take_checkpoint_wish(w->b))
             err = checkpoint(s, NULL); /* writers wait for it: no pacing */
         else if (checkpoint_is_due(s))
             err = checkpoint(s, w->b);
@@ -257,7 +269,10 @@ ps_err ps_background_want_checkpoint(struct ps_store *s)
         undo_hogs(s);
         return checkpoint(s, NULL);
     }
-    want(&b->workers[CHECKPOINTER]);
+    ps_mutex_lock(&b->mtx);
+    b->want_checkpoint = true;
+    ps_mutex_unlock(&b->mtx);
+    wake(&b->workers[CHECKPOINTER]);
     return PS_OK;
 }
 
@@ -267,8 +282,10 @@ void ps_background_want_flush(struct ps_store *s)
 
     if (!b)
         return; /* the log is flushed when the buffer is full */
-    want(&b->workers[LOG_WRITER]);
-    want(&b->workers[LOG_PREPARER]);
+    wake(&b->workers[LOG_WRITER]);
+    wake(&b->workers[LOG_PREPARER]);
+    if (log_is_long(s))
+        wake(&b->workers[CHECKPOINTER]);
 }
 
 static ps_err start(struct worker *w, void *(*run)(void *))
