@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills the daemon with SIGKILL at random moments, under writers that know what was acknowledged.
 
-Usage: kill9.py PROGRAMS KILLS
+Usage: kill9.py PROGRAMS KILLS [PAGE_SIZE]
 
 Six writers work at once: on page-files, on views/image (several pages a request), on
 views/payload, and on views/items; one makes and removes page-files, one makes, renames and drops
@@ -19,6 +19,7 @@ SEED in the environment repeats a run's choices, though not its races.
 import collections
 import contextlib
 import errno
+import mmap
 import os
 import random
 import signal
@@ -30,10 +31,18 @@ import time
 
 import mounted
 
-PAGE_SIZE = 8192
+PAGE_SIZE = int(sys.argv[3]) if len(sys.argv) > 3 else 8192
+REQUEST_MAX = 1 << 20 # of an aligned buffer: what one request to the daemon takes
 HEADER = 32
 STAMP = struct.Struct("<QQ")
 LINES_MAX = 20000
+
+
+def pwrite(fd, data, off):
+    """From a page-aligned buffer."""
+    with mmap.mmap(-1, len(data)) as buf:
+        buf[:] = data
+        assert os.pwrite(fd, buf, off) == len(data)
 
 
 class Writer(threading.Thread):
@@ -147,7 +156,7 @@ class CellWriter(Writer):
 class PageFileWriter(CellWriter):
     """A request changes one to four quarters of one page-file."""
 
-    page_count = 96
+    page_count = min(96, (12 << 20) // PAGE_SIZE)
     cell_len = (PAGE_SIZE - HEADER) // 4
     cell_count = 4 * page_count
 
@@ -165,7 +174,7 @@ class PageFileWriter(CellWriter):
 
     def write(self, fd, version, cells):
         data = self.bytes(version, cells)
-        assert os.pwrite(fd, data, HEADER + cells[0] % 4 * self.cell_len) == len(data)
+        pwrite(fd, data, HEADER + cells[0] % 4 * self.cell_len)
 
     def read_cells(self):
         cells = []
@@ -178,11 +187,11 @@ class PageFileWriter(CellWriter):
 
 
 class ImageWriter(CellWriter):
-    """A request changes up to 100 whole pages."""
+    """A request changes as many whole pages as it can, up to 100."""
 
     cell_len = PAGE_SIZE - HEADER
-    cell_count = 256
-    run_max = 100
+    cell_count = min(256, (32 << 20) // PAGE_SIZE)
+    run_max = min(100, REQUEST_MAX // PAGE_SIZE)
 
     def file_of(self, _cells):
         return self.path("views", "image")
@@ -193,7 +202,7 @@ class ImageWriter(CellWriter):
 
     def write(self, fd, version, cells):
         data = b"".join(bytes(HEADER) + self.cell(version, index) for index in cells)
-        assert os.pwrite(fd, data, cells[0] * PAGE_SIZE) == len(data)
+        pwrite(fd, data, cells[0] * PAGE_SIZE)
 
     def read_cells(self):
         with open(self.file_of(None), "rb") as image:
@@ -234,7 +243,7 @@ class ItemWriter(Writer):
     """A request is a line; every line up to V is there once and whole, none after it."""
 
     def choose(self):
-        return range(self.rng.choice((0, 10, 100, 1000, 5000)))
+        return range(self.rng.choice((0, 10, 100, 1000, min(5000, PAGE_SIZE - 200))))
 
     def file_of(self, _cells):
         return self.path("views", "items")
@@ -417,9 +426,11 @@ class Campaign:
                         for table, kind in classes.items()]
 
     def options(self):
-        """Small pools evict, little log means many checkpoints."""
-        return ",".join((self.rng.choice(("pool=4M", "pool=8M", "pool=64M")),
-                         self.rng.choice(("max_wal=64M", "max_wal=1G")),
+        """Small pools evict, little log means many checkpoints. Eight pages, four segments are the
+        least that there can be."""
+        pools = [max(size << 20, 8 * PAGE_SIZE) for size in (4, 8, 64)]
+        logs = [max(size << 20, 4 * 32 * PAGE_SIZE) for size in (64, 1024)]
+        return ",".join((f"pool={self.rng.choice(pools)}", f"max_wal={self.rng.choice(logs)}",
                          self.rng.choice(("wal_delay=1", "wal_delay=20", "wal_delay=200"))))
 
     def make(self):
