@@ -384,9 +384,17 @@ static ps_err insert_item(struct store_work *w)
     return PS_OK;
 }
 
+/* A slotted table, or sometimes an empty raw one, which becomes slotted with its first item. */
+static struct model_table *pick_for_items(struct store_work *w)
+{
+    struct model_table *m = below(w, 2) ? pick_table(w, PS_PAGE_RAW) : NULL;
+
+    return m && m->pages_end == 0 ? m : pick_table(w, PS_PAGE_SLOTTED);
+}
+
 static ps_err append_items(struct store_work *w)
 {
-    struct model_table *m = pick_table(w, PS_PAGE_SLOTTED);
+    struct model_table *m = pick_for_items(w);
     struct ps_item items[32];
     uint32_t i, count = 1 + below(w, 32);
     uint8_t *at = w->buf;
@@ -407,6 +415,11 @@ static ps_err append_items(struct store_work *w)
     ps_table_unref(t);
     if (err)
         return err;
+    if (m->type == PS_PAGE_RAW) { /* a step of its own, durable before the items come */
+        m->type = PS_PAGE_SLOTTED;
+        m->dirty = true;
+        step_done(w, true);
+    }
     for (i = 0; i < count; i++)
         model_item_insert(m, items[i].data, items[i].len, UINT32_MAX, UINT32_MAX);
     step_done(w, false);
