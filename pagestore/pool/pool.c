@@ -300,10 +300,21 @@ static void lock_latch(struct ps_pool *pool, struct ps_frame *f)
 {
     struct ps_rwlock *latch = &ps_frame_cold(pool, f)->latch;
 
-    if (ps_rwlock_trywrlock(latch))
-        return;
-    atomic_fetch_add(&pool->counters.latch_waits, 1);
-    ps_rwlock_wrlock(latch);
+    if (!ps_rwlock_trywrlock(latch)) {
+        atomic_fetch_add(&pool->counters.latch_waits, 1);
+        ps_rwlock_wrlock(latch);
+    }
+    /* An exchange, so that no change of a byte comes before it. */
+    (void)atomic_exchange(&f->page.changes, f->page.changes + 1);
+}
+
+static void unlock_latch(struct ps_pool *pool, struct ps_frame *f)
+{
+    const uint32_t changes = atomic_load_explicit(&f->page.changes, memory_order_relaxed);
+
+    if (changes & 1) /* it is this thread's, exclusively */
+        atomic_store_explicit(&f->page.changes, changes + 1, memory_order_release);
+    ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
 }
 
 /* Gives a PRIVATE frame its name, and to a new page zeros and the latch. */
@@ -328,7 +339,7 @@ static void prepare(struct ps_pool *pool, struct ps_frame *f, const struct ps_ta
 static void discard(struct ps_pool *pool, struct ps_frame *f, enum ps_pin_mode mode)
 {
     if (mode == PS_PIN_NEW)
-        ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
+        unlock_latch(pool, f);
     ps_pool_free_frame(pool, f);
 }
 
@@ -409,7 +420,7 @@ static bool latch_found(struct ps_pool *pool, struct ps_frame *f)
     lock_latch(pool, f);
     if (!ps_page_detached(&f->page))
         return true;
-    ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
+    unlock_latch(pool, f);
     ps_pool_unpin_frame(pool, f);
     return false;
 }
@@ -464,6 +475,51 @@ ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_
         return pin_slowly(pool, tag, mode, fmt, ret);
     *ret = &f->page;
     return PS_OK;
+}
+
+/* --- optimistic reads ----------------------------------------------------------------------- */
+
+/* ThreadSanitizer knows no fences, and refuses to compile them. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NO_FENCES
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define NO_FENCES
+#endif
+
+/* What this thread has read so far, it has read before whatever it reads from here on. */
+static inline void load_fence(void)
+{
+#ifndef NO_FENCES
+    atomic_thread_fence(memory_order_acquire);
+#endif
+}
+
+bool ps_pool_optimistic(struct ps_pool *pool, const struct ps_tag *tag, struct ps_peek *ret)
+{
+    const struct ps_pool_key key = ps_pool_key(tag);
+    uint64_t state;
+    const struct ps_frame *f = ps_pool_map_look(pool, &key, &state);
+
+    if (!f)
+        return false;
+    ret->page = &f->page;
+    ret->bytes = f->page.data;
+    ret->version = ps_st_version(state);
+    ret->changes = atomic_load_explicit(&f->page.changes, memory_order_acquire);
+    return !(ret->changes & 1);
+}
+
+bool ps_pool_optimistic_valid(const struct ps_peek *peek)
+{
+    const struct ps_frame *f = (const struct ps_frame *)(const void *)peek->page;
+    uint64_t state;
+
+    load_fence();
+    state = atomic_load_explicit(&f->state, memory_order_relaxed);
+    return (state & PS_ST_VALID) && ps_st_version(state) == peek->version &&
+           atomic_load_explicit(&f->page.changes, memory_order_relaxed) == peek->changes;
 }
 
 /* --- many at once --------------------------------------------------------------------------- */
@@ -661,7 +717,7 @@ void ps_page_unlatch(struct ps_pool *pool, struct ps_page *page)
 
     if (ps_frame_state(f) & PS_ST_LOADING)
         ps_pool_abort_load(pool, f, PS_OK); /* a new page whose maker has thought better of it */
-    ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
+    unlock_latch(pool, f);
 }
 
 bool ps_page_detached(const struct ps_page *page)

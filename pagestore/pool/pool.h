@@ -34,6 +34,7 @@
 #include "io/io.h"
 #include "pagestore/cancel.h"
 #include "pagestore/format.h"
+#include "pagestore/peek.h"
 #include "pool/evict.h"
 
 struct ps_pool;
@@ -57,6 +58,8 @@ struct ps_page {
     uint8_t *data;               /* page_size bytes, aligned to PS_IO_ALIGN */
     const struct ps_format *fmt; /* NULL where the provider has none */
     struct ps_tag tag;
+    _Atomic uint32_t
+        changes;  /* odd while the exclusive latch is held: what optimistic reads go by */
     uint64_t lsn; /* end of the last record applied; also for pages that carry no LSN */
 };
 
@@ -140,6 +143,10 @@ enum ps_pin_mode {
 PS_MUST_USE ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag,
                                enum ps_pin_mode mode, const struct ps_format *fmt,
                                struct ps_page **ret);
+
+/* An optimistic read (pagestore/peek.h): no pin, no latch. False: pin the page instead. */
+bool ps_pool_optimistic(struct ps_pool *pool, const struct ps_tag *tag, struct ps_peek *ret);
+bool ps_pool_optimistic_valid(const struct ps_peek *peek);
 
 /* Pins many, ascending tags, reading what is missing in batches of up to PS_LOAD_BATCH_MAX.
  * pages[i] is NULL where errs[i] is an error; returns the first error in order, or PS_OK. The

@@ -153,6 +153,26 @@ struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool, const struct ps_pool
     return NULL;
 }
 
+struct ps_frame *ps_pool_map_look(struct ps_pool *pool, const struct ps_pool_key *key,
+                                  uint64_t *ret_state)
+{
+    const uint64_t h = hash(key);
+    const uint32_t mark = link_mark(pool, h);
+    uint32_t link = atomic_load_explicit(&pool->buckets[bucket_of(pool, h)], memory_order_acquire);
+
+    for (unsigned step = 0; !link_ends(pool, link) && step < WALK_MAX; step++) {
+        struct ps_frame *f = &pool->frames[link_frame_no(pool, link)];
+
+        if (link_may_match(pool, link, mark)) {
+            *ret_state = atomic_load_explicit(&f->state, memory_order_acquire);
+            if ((*ret_state & PS_ST_VALID) && key_matches(f, key))
+                return f;
+        }
+        link = atomic_load_explicit(&pool->links[link_frame_no(pool, link)], memory_order_acquire);
+    }
+    return NULL;
+}
+
 bool ps_frame_pin_version(struct ps_frame *f, uint32_t version)
 {
     uint64_t state = ps_frame_state(f);

@@ -352,6 +352,18 @@ ps_err(ps_pin)(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel, s
     return err;
 }
 
+bool ps_peek(struct ps_table *t, uint32_t page_no, struct ps_peek *ret)
+{
+    const struct ps_tag tag = {.table = t->id, .page = page_no};
+
+    return !t->dropped && ps_pool_optimistic(t->store->pool, &tag, ret);
+}
+
+bool ps_peek_valid(const struct ps_peek *peek)
+{
+    return ps_pool_optimistic_valid(peek);
+}
+
 ps_err ps_pin_noted(struct ps_table *t, ps_err err, struct ps_page *const *page, const char *file,
                     int line)
 {

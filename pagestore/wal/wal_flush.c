@@ -17,8 +17,8 @@ struct batch {
 
 static void close_batch(struct ps_wal *wal, struct batch *ret)
 {
-    atomic_store(&wal->flush_wanted, false);
     ps_mutex_lock(&wal->tail_mtx);
+    atomic_store(&wal->flush_wanted, false); /* what is appended from here on may ask again */
     if (wal->block_records > 0)
         ps_wal_close_block(wal, false);
     ret->from = wal->written_pos;

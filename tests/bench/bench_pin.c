@@ -1,9 +1,10 @@
 /*
- * bench_pin.c - CPU time to pin and unpin a random resident page of the buffer pool.
+ * bench_pin.c - CPU time to pin and unpin a random resident page of the buffer pool, or to read one
+ * optimistically.
  *
  *     bench_pin MODE PAGES THREADS      see worker.h; a step is PINS_A_STEP pins
  *
- * Modes: shared.
+ * Modes: shared, optimistic.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -85,6 +86,23 @@ static uint64_t step_shared(void *ctx)
     return worker_cpu() - start;
 }
 
+static uint64_t step_optimistic(void *ctx)
+{
+    struct job *j = ctx;
+    const uint32_t *numbers = pin_numbers_next(&j->numbers);
+    const uint64_t start = worker_cpu();
+    uint32_t i;
+
+    for (i = 0; i < PINS_A_STEP; i++) {
+        const struct ps_tag tag = {.table = 1, .page = numbers[i]};
+        struct ps_peek peek;
+
+        if (!ps_pool_optimistic(j->pool, &tag, &peek) || !ps_pool_optimistic_valid(&peek))
+            worker_die("an optimistic read failed", NULL);
+    }
+    return worker_cpu() - start;
+}
+
 int main(int argc, char **argv)
 {
     struct worker_job work[WORKER_JOBS_MAX];
@@ -92,11 +110,13 @@ int main(int argc, char **argv)
     struct ps_pool_stats stats;
     struct ps_pool *pool;
     uint32_t pages, threads, i;
+    bool optimistic;
 
-    if (argc != 4 || strcmp(argv[1], "shared") != 0) {
-        fprintf(stderr, "usage: bench_pin shared PAGES THREADS\n");
+    if (argc != 4 || (strcmp(argv[1], "shared") != 0 && strcmp(argv[1], "optimistic") != 0)) {
+        fprintf(stderr, "usage: bench_pin shared|optimistic PAGES THREADS\n");
         return 2;
     }
+    optimistic = strcmp(argv[1], "optimistic") == 0;
     pages = (uint32_t)worker_number(argv[2], 8);
     threads = (uint32_t)worker_number(argv[3], 1);
     if (threads > WORKER_JOBS_MAX)
@@ -105,7 +125,8 @@ int main(int argc, char **argv)
     for (i = 0; i < threads; i++) {
         jobs[i].pool = pool;
         pin_numbers_init(&jobs[i].numbers, pages, i);
-        work[i] = (struct worker_job){.step = step_shared, .ctx = &jobs[i]};
+        work[i] = (struct worker_job){.step = optimistic ? step_optimistic : step_shared,
+                                      .ctx = &jobs[i]};
     }
     worker_serve(work, threads);
     ps_pool_get_stats(pool, &stats);

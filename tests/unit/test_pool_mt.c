@@ -724,6 +724,77 @@ static void random_pins_changes_and_flushes_lose_nothing(void **state)
     fx_destroy(s.fx);
 }
 
+/* --- optimistic reads ------------------------------------------------------------------------ */
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RACES_ON_PURPOSE __attribute__((no_sanitize("thread")))
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define RACES_ON_PURPOSE __attribute__((no_sanitize("thread")))
+#endif
+#ifndef RACES_ON_PURPOSE
+#define RACES_ON_PURPOSE
+#endif
+
+#define PEEKS 20000u
+
+/* Writes one value all over a page, again and again, until told to stop. */
+static void *fill_page(void *arg)
+{
+    struct actor *a = arg;
+    const struct ps_tag tag = {.table = 1, .page = a->page};
+    uint8_t value = 0;
+
+    while (!a->done) {
+        struct ps_page *page;
+
+        MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
+        ps_page_latch_exclusive(a->fx->pool, page);
+        memset(page->data + 24, ++value, FX_PAGE_SIZE - 24);
+        ps_page_unlatch(a->fx->pool, page);
+        ps_pool_unpin(a->fx->pool, page);
+        sched_yield();
+    }
+    return NULL;
+}
+
+RACES_ON_PURPOSE static bool all_the_same(const volatile uint8_t *bytes)
+{
+    uint32_t i;
+
+    for (i = 25; i < FX_PAGE_SIZE; i++)
+        if (bytes[i] != bytes[24])
+            return false;
+    return true;
+}
+
+static void what_an_optimistic_read_calls_valid_is_of_one_moment(void **state)
+{
+    struct actor writer = {.page = 7};
+    const struct ps_tag tag = {.table = 1, .page = 7};
+    uint32_t i, valid = 0, mixed = 0;
+    struct ps_peek peek;
+
+    start(&writer, *state, fill_page);
+    for (i = 0; i < PEEKS || valid == 0; i++) {
+        bool same;
+
+        if (!ps_pool_optimistic(writer.fx->pool, &tag, &peek)) {
+            sched_yield();
+            continue;
+        }
+        same = all_the_same(peek.bytes);
+        if (!ps_pool_optimistic_valid(&peek) || peek.changes == 0) /* 0: as it was loaded */
+            continue;
+        valid++;
+        mixed += !same;
+    }
+    writer.done = true;
+    join(&writer);
+    assert_int_equal(mixed, 0);
+}
+
 int main(void)
 {
 #define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -744,6 +815,7 @@ int main(void)
         POOL_TEST(requests_that_each_want_more_than_half_never_deadlock),
         POOL_TEST(small_request_does_not_overtake_a_big_one),
         POOL_TEST(interrupted_reservation_leaves_the_queue),
+        POOL_TEST(what_an_optimistic_read_calls_valid_is_of_one_moment),
         cmocka_unit_test(random_pins_changes_and_flushes_lose_nothing),
     };
 

@@ -18,6 +18,7 @@
 
 #include <sys/uio.h>
 
+#include "pagestore/peek.h"
 #include "pagestore/pagestore.h"
 #include "pagestore/slotted.h"
 
@@ -240,6 +241,9 @@ void ps_unpin(struct ps_table *table, struct ps_page *page);
 void ps_latch_shared(struct ps_table *table, struct ps_page *page); /* sealed: checksum verifies */
 void ps_unlatch(struct ps_table *table, struct ps_page *page);
 const uint8_t *ps_page_bytes(const struct ps_page *page);
+
+/* An optimistic read (peek.h). False: pin the page instead. */
+bool ps_peek(struct ps_table *table, uint32_t page_no, struct ps_peek *ret);
 
 /* Notes who made a pin, if it was made; returns err. */
 PS_MUST_USE ps_err ps_pin_noted(struct ps_table *table, ps_err err, struct ps_page *const *page,

@@ -29,6 +29,14 @@ def pin(world):
                times=True)
 
 
+def optimistic(world):
+    pages = resident(world)
+    peek = world.worker("bench_pin", "optimistic", pages, 1)
+    shared = world.worker("bench_pin", "shared", pages, 1)
+    world.pair("an optimistic read of one of these pages", "ns", nanoseconds(world, peek),
+               "pin + unpin, shared", nanoseconds(world, shared), times=True)
+
+
 def two_threads(world):
     if os.cpu_count() < 2:
         return
@@ -40,4 +48,4 @@ def two_threads(world):
                aim_words="no loss: 0.95")
 
 
-PARTS = [pin, two_threads]
+PARTS = [pin, optimistic, two_threads]
