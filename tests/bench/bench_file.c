@@ -258,5 +258,9 @@ int main(int argc, char **argv)
         work[i] = (struct worker_job){.step = kind->step, .ctx = j};
     }
     worker_serve(work, count);
+    for (i = 0; i < count; i++) {
+        close(jobs[i].fd);
+        free(jobs[i].buf);
+    }
     return 0;
 }

@@ -6,6 +6,7 @@
  */
 #include <lmdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker.h"
@@ -78,5 +79,6 @@ int main(int argc, char **argv)
     open_environment(&j, argv[1]);
     worker_serve(&work, 1);
     mdb_env_close(j.env);
+    free(j.buf);
     return 0;
 }

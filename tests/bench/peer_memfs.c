@@ -217,6 +217,7 @@ out:
 int main(int argc, char **argv)
 {
     struct memfs m = {0};
+    int err;
 
     if (argc != 3 || (m.len = strtoull(argv[2], NULL, 10)) == 0) {
         fprintf(stderr, "usage: peer_memfs MNT BYTES\n");
@@ -229,5 +230,7 @@ int main(int argc, char **argv)
     }
     (void)madvise(m.bytes, m.len, MADV_HUGEPAGE);
     memset(m.bytes, 0x5a, m.len);
-    return serve(&m, argv[1]) ? 1 : 0;
+    err = serve(&m, argv[1]);
+    free(m.bytes);
+    return err ? 1 : 0;
 }

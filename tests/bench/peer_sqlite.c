@@ -6,6 +6,7 @@
  */
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker.h"
@@ -71,5 +72,6 @@ int main(int argc, char **argv)
     open_database(&j, argv[1]);
     worker_serve(&work, 1);
     sqlite3_finalize(j.update);
+    free(j.buf);
     return sqlite3_close(j.db) == SQLITE_OK ? 0 : 1;
 }
