@@ -43,7 +43,7 @@ def two_threads(world):
     pages = resident(world)
     alone = world.worker("bench_pin", "shared", pages, 1, prefix=["taskset", "-c", "0"])
     both = world.worker("bench_pin", "shared", pages, 2, prefix=["taskset", "-c", "0,1"])
-    world.pair("the same, two threads on two CPUs, per thread", "ns", nanoseconds(world, both, 2),
+    world.pair("pin + unpin, two threads on two CPUs, per thread", "ns", nanoseconds(world, both, 2),
                "one thread", nanoseconds(world, alone), times=True, aim=0.95,
                aim_words="no loss: 0.95")
 
