@@ -154,12 +154,24 @@ ps_err ps_open_files_open(struct ps_open_files *o, struct ps_pagefile *f, unsign
     return err;
 }
 
+/* Nobody begins to close or sync it any more; who syncs it, to have room, has ended. */
+static void keep_from_others(struct ps_pagefile *f)
+{
+    ps_mutex_lock(&f->mtx);
+    assert(f->users == 0);
+    f->users++;
+    while (f->syncing)
+        ps_cond_wait(&f->synced, &f->mtx);
+    ps_mutex_unlock(&f->mtx);
+}
+
 void ps_open_files_close(struct ps_open_files *o, struct ps_pagefile *f)
 {
-    struct ps_io_file *file = f->file;
+    struct ps_io_file *file;
 
-    assert(f->users == 0);
+    keep_from_others(f);
     ps_mutex_lock(&o->mtx);
+    file = f->file;
     if (file) {
         ring_remove(o, f);
         o->count--;

@@ -121,11 +121,34 @@ static void *crowd_main(void *arg)
     return NULL;
 }
 
+/* A file that comes and goes beside them, as a table does that is made and dropped. */
+static void *visitor_main(void *arg)
+{
+    struct crowd_thread *t = arg;
+    struct crowd *c = t->crowd;
+    unsigned char *buf = ps_buf_alloc(4096);
+    unsigned i;
+
+    memset(buf, 7, 4096);
+    for (i = 0; i < ROUNDS; i++) {
+        struct ps_pagefile_page page = {.page_no = 0, .buf = buf};
+        struct ps_pagefile *file = malloc(sizeof(*file)); /* its memory goes with it */
+
+        t->wrong += ps_pagefile_open(file, &c->open_files, "visitor", 4096, PS_IO_CREATE,
+                                     &c->poison) != PS_OK;
+        t->wrong += ps_pagefile_write(file, &page, 1) != PS_OK;
+        ps_pagefile_close(file);
+        free(file);
+    }
+    ps_buf_free(buf);
+    return NULL;
+}
+
 static void more_files_than_may_be_open_serve_many_threads(void **state)
 {
     struct sim_disk *disk = sim_disk_new(1);
     struct crowd *c = calloc(1, sizeof(*c));
-    struct crowd_thread threads[THREADS];
+    struct crowd_thread threads[THREADS + 1];
     char path[16];
     unsigned i;
 
@@ -139,11 +162,13 @@ static void more_files_than_may_be_open_serve_many_threads(void **state)
             ps_pagefile_open(&c->files[i], &c->open_files, path, 4096, PS_IO_CREATE, &c->poison),
             PS_OK);
     }
-    for (i = 0; i < THREADS; i++) {
+    for (i = 0; i <= THREADS; i++) {
         threads[i] = (struct crowd_thread){.crowd = c, .no = i};
-        assert_int_equal(pthread_create(&threads[i].thread, NULL, crowd_main, &threads[i]), 0);
+        assert_int_equal(pthread_create(&threads[i].thread, NULL,
+                                        i < THREADS ? crowd_main : visitor_main, &threads[i]),
+                         0);
     }
-    for (i = 0; i < THREADS; i++) {
+    for (i = 0; i <= THREADS; i++) {
         pthread_join(threads[i].thread, NULL);
         assert_int_equal(threads[i].wrong, 0);
     }
