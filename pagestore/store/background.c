@@ -40,7 +40,7 @@ struct ps_background {
 
 /* --- steps -------------------------------------------------------------------------------- */
 
-ps_err ps_step_log_writer(struct ps_store *s, bool *ret_worked)
+static ps_err step_log_writer(struct ps_store *s, bool *ret_worked)
 {
     ps_err err;
 
@@ -51,12 +51,7 @@ ps_err ps_step_log_writer(struct ps_store *s, bool *ret_worked)
     return err;
 }
 
-ps_err ps_step_log_preparer(struct ps_store *s, bool *ret_worked)
-{
-    return ps_wal_prepare_step(s->wal, ret_worked);
-}
-
-ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked)
+static ps_err step_cleaner(struct ps_store *s, bool *ret_worked)
 {
     ps_err err = ps_poison_check(&s->poison);
 
@@ -135,7 +130,7 @@ static ps_err checkpoint(struct ps_store *s, struct ps_background *b)
     return ps_checkpoint_full(&s->ckpt, &how, NULL);
 }
 
-ps_err ps_step_checkpointer(struct ps_store *s, bool *ret_worked)
+static ps_err step_checkpointer(struct ps_store *s, bool *ret_worked)
 {
     undo_hogs(s);
     *ret_worked = checkpoint_is_due(s);
@@ -151,16 +146,16 @@ bool ps_store_step(struct ps_store *s, enum ps_task task)
         return false;
     switch (task) {
     case PS_TASK_LOG_WRITER:
-        err = ps_step_log_writer(s, &worked);
+        err = step_log_writer(s, &worked);
         break;
     case PS_TASK_LOG_PREPARER:
-        err = ps_step_log_preparer(s, &worked);
+        err = ps_wal_prepare_step(s->wal, &worked);
         break;
     case PS_TASK_CLEANER:
-        err = ps_step_cleaner(s, &worked);
+        err = step_cleaner(s, &worked);
         break;
     case PS_TASK_CHECKPOINTER:
-        err = ps_step_checkpointer(s, &worked);
+        err = step_checkpointer(s, &worked);
         break;
     }
     if (err && err != PS_ERR_POISONED)

@@ -163,9 +163,12 @@ struct ps_table *ps_registry_find(struct ps_store *s, uint32_t id);
 struct ps_table *ps_registry_find_locked(struct ps_store *s, uint32_t id);
 PS_MUST_USE ps_err ps_table_open_files(struct ps_table *t);
 void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix);
+/* The other way round, of a name in the folder of tables; 0: it is no file of a table. */
+uint32_t ps_table_of_file(const char *name);
 PS_MUST_USE ps_err ps_table_files_remove(struct ps_store *s, uint32_t id);
-/* The files of a dropped table could not be removed: every full checkpoint tries again. */
-void ps_table_remove_later(struct ps_table *t);
+/* Removes a dropped table's files. If they cannot be removed it says so, and every full checkpoint
+ * tries again. */
+void ps_table_files_drop(struct ps_table *t);
 /* After recovery: files of tables that the catalog does not name, because a crash came between
  * making them and the record of it, or between the record of a drop and removing them. Their ids
  * may be taken again. */
@@ -243,9 +246,5 @@ PS_MUST_USE ps_err ps_background_start(struct ps_store *s);
 void ps_background_stop(struct ps_store *s);
 PS_MUST_USE ps_err ps_background_want_checkpoint(struct ps_store *s);
 void ps_background_want_flush(struct ps_store *s);
-PS_MUST_USE ps_err ps_step_log_writer(struct ps_store *s, bool *ret_worked);
-PS_MUST_USE ps_err ps_step_log_preparer(struct ps_store *s, bool *ret_worked);
-PS_MUST_USE ps_err ps_step_cleaner(struct ps_store *s, bool *ret_worked);
-PS_MUST_USE ps_err ps_step_checkpointer(struct ps_store *s, bool *ret_worked);
 
 #endif

@@ -12,7 +12,7 @@
  *   drop     the group commits and is flushed, then the files are removed. A crash before that:
  *            redo of the record removes them. A checkpoint does not let the record go before they
  *            are removed (ps_tables_sync). If they cannot be, the table is gone all the same, and
- *            checkpoints try again (ps_table_remove_later).
+ *            checkpoints try again (ps_table_files_drop).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -513,11 +513,8 @@ static ps_err drop_locked(struct ps_store *s, struct ps_table *t, bool even_with
     ps_store_event(s, &event);
     ps_pool_drop(s->pool, 0, t->id, PS_FORK_DATA, 0, UINT32_MAX);
     ps_pool_drop(s->pool, 0, t->id, PS_FORK_MAP, 0, UINT32_MAX);
-    if (!err && ps_table_files_remove(s, t->id)) {
-        ps_store_say(s, PS_MSG_WARNING, "the files of dropped table %u stay for now: %s", t->id,
-                     ps_message());
-        ps_table_remove_later(t);
-    }
+    if (!err)
+        ps_table_files_drop(t);
     ps_registry_remove(s, t);
     return err;
 }

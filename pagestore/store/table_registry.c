@@ -13,6 +13,19 @@ void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix)
     (void)snprintf(buf, len, "%s/%u.%s", PS_TABLES_DIR, id, suffix);
 }
 
+uint32_t ps_table_of_file(const char *name)
+{
+    char *end;
+    unsigned long id;
+
+    if (name[0] < '1' || name[0] > '9')
+        return 0;
+    id = strtoul(name, &end, 10);
+    if (id > UINT32_MAX || (strcmp(end, ".pages") != 0 && strcmp(end, ".map") != 0))
+        return 0;
+    return (uint32_t)id;
+}
+
 ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt,
                     struct ps_table **ret)
 {
@@ -97,7 +110,7 @@ ps_err ps_table_files_remove(struct ps_store *s, uint32_t id)
     return s->io->ops->sync_dir(s->io, PS_TABLES_DIR);
 }
 
-void ps_table_remove_later(struct ps_table *t)
+static void remove_later(struct ps_table *t)
 {
     struct ps_store *s = t->store;
 
@@ -106,6 +119,15 @@ void ps_table_remove_later(struct ps_table *t)
     t->unremoved_next = s->unremoved;
     s->unremoved = t;
     ps_mutex_unlock(&s->tables_mtx);
+}
+
+void ps_table_files_drop(struct ps_table *t)
+{
+    if (ps_table_files_remove(t->store, t->id) == PS_OK)
+        return;
+    ps_store_say(t->store, PS_MSG_WARNING, "the files of dropped table %u stay for now: %s", t->id,
+                 ps_message());
+    remove_later(t);
 }
 
 /* All that wait for it; what cannot be removed now waits on. Log need not be kept for them: a
@@ -120,11 +142,7 @@ static void remove_unremoved(struct ps_store *s)
     ps_mutex_unlock(&s->tables_mtx);
     for (; t; t = next) {
         next = t->unremoved_next;
-        if (ps_table_files_remove(s, t->id)) {
-            ps_store_say(s, PS_MSG_WARNING, "the files of dropped table %u stay for now: %s", t->id,
-                         ps_message());
-            ps_table_remove_later(t);
-        }
+        ps_table_files_drop(t);
         ps_table_unref(t);
     }
 }
@@ -137,24 +155,10 @@ struct strays {
     size_t count, cap;
 };
 
-/* The table whose file it is; 0: it is none of ours. */
-static uint32_t id_of_file(const char *name)
-{
-    char *end;
-    unsigned long id;
-
-    if (name[0] < '1' || name[0] > '9')
-        return 0;
-    id = strtoul(name, &end, 10);
-    if (id > UINT32_MAX || (strcmp(end, ".pages") != 0 && strcmp(end, ".map") != 0))
-        return 0;
-    return (uint32_t)id;
-}
-
 static ps_err note_stray(void *ctx, const char *name)
 {
     struct strays *st = ctx;
-    uint32_t id = id_of_file(name);
+    uint32_t id = ps_table_of_file(name);
 
     if (id == 0 || ps_registry_find(st->s, id))
         return PS_OK;
