@@ -137,22 +137,25 @@ static ps_err verify_control(struct ps_verifier *v)
 {
     struct ps_control_report report = {0};
     const struct ps_place place = {.file = PS_CONTROL_PATH, .page = -1};
+    char why[TEXT_MAX] = "";
     ps_err err;
 
     err = ps_control_read(v->io, &v->control, &report);
     if (err && err != PS_ERR_CORRUPT && err != PS_ERR_NOENT && err != PS_ERR_IO)
         return err;
+    if (err) /* guessing fails on its way */
+        snprintf(why, sizeof(why), "%s", ps_message());
     v->control_sound = err == PS_OK;
     v->crashed = v->control_sound && v->control.state != PS_STATE_CLEAN;
     v->result.needs_recovery = v->crashed;
     v->end_lsn = UINT64_MAX;
     v->page_size = v->control_sound ? v->control.page_size : guess_page_size(v->io);
     if (v->page_size == 0)
-        return err;
+        return ps_fail(err, "%s", why);
     if (err == PS_ERR_NOENT)
         ps_verify_report(v, PS_FAULT, &place, "control", "it is missing");
     else if (err == PS_ERR_IO)
-        ps_verify_report(v, PS_FAULT, &place, "control", "%s", ps_message());
+        ps_verify_report(v, PS_FAULT, &place, "control", "%s", why);
     else
         report_control_copies(v, &report);
     return PS_OK;
@@ -160,25 +163,10 @@ static ps_err verify_control(struct ps_verifier *v)
 
 /* --- the folder of tables ----------------------------------------------------------------- */
 
-/* "7.pages" or "7.map" to 7; 0 for any other name. */
-static uint32_t table_of_file(const char *name)
-{
-    char expected[32];
-    char *end;
-    unsigned long id = strtoul(name, &end, 10);
-
-    if (id == 0 || id > UINT32_MAX)
-        return 0;
-    snprintf(expected, sizeof(expected), "%lu%s", id, end);
-    if (strcmp(name, expected) != 0 || (strcmp(end, ".pages") != 0 && strcmp(end, ".map") != 0))
-        return 0;
-    return (uint32_t)id;
-}
-
 static ps_err check_file_name(void *ctx, const char *name)
 {
     struct ps_verifier *v = ctx;
-    const uint32_t id = table_of_file(name);
+    const uint32_t id = ps_table_of_file(name);
     const struct ps_verify_table *table = id ? ps_verify_find_table(v, id) : NULL;
     char path[300];
     struct ps_place place = {.file = path, .page = -1};
@@ -223,7 +211,8 @@ static ps_err verify_tables(struct ps_verifier *v)
     ps_err err;
 
     for (i = 0; i < v->table_count && v->opts->progress; i++)
-        add_file_size(v, v->tables[i].entry.table);
+        if (!v->tables[i].dropped)
+            add_file_size(v, v->tables[i].entry.table);
     for (i = 0; i < v->table_count; i++) {
         if (v->tables[i].dropped)
             continue;

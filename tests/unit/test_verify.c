@@ -282,6 +282,28 @@ static void damaged_control_copies_do_not_hide_damaged_pages(void **state)
     assert_int_equal(f->result.faults, 3);
 }
 
+static enum sim_fault no_control_file(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    (void)ctx;
+    (void)disk;
+    return op->kind == SIM_READ && strcmp(op->path, "pagestore.control") == 0 ? SIM_EIO
+                                                                              : SIM_NO_FAULT;
+}
+
+static void unreadable_control_file_is_told_by_its_own_error(void **state)
+{
+    struct fixture *f = *state;
+
+    write_pages(f, 0, 6, 'a');
+    close_store(f);
+    sim_disk_set_hook(f->disk, no_control_file, NULL);
+    verify(f);
+    sim_disk_set_hook(f->disk, NULL, NULL);
+    expect_finding(f, PS_FAULT, "pagestore.control", -1, "control");
+    assert_int_equal(f->result.faults, 1);
+    assert_non_null(strstr(f->found[0].text, "pagestore.control"));
+}
+
 static void freed_pages_leave_a_sound_store(void **state)
 {
     struct fixture *f = *state;
@@ -390,6 +412,7 @@ int main(void)
         T(page_of_an_earlier_time_is_a_lost_write),
         T(pages_under_a_damaged_map_are_still_checked),
         T(damaged_control_copies_do_not_hide_damaged_pages),
+        T(unreadable_control_file_is_told_by_its_own_error),
         T(freed_pages_leave_a_sound_store),
         T(folder_without_a_store_cannot_be_verified),
         T(crashed_store_needs_recovery_and_is_sound_after_it),
