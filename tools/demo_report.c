@@ -120,6 +120,15 @@ static void latency_metrics(const struct demo_result *r, metric_fn each, void *c
     }
 }
 
+static void all_metrics(const struct demo_result *r, metric_fn each, void *ctx)
+{
+    headline(r, each, ctx);
+    access_metrics(r, each, ctx);
+    latency_metrics(r, each, ctx);
+    pool_metrics(r, each, ctx);
+    disk_metrics(r, each, ctx);
+}
+
 static const char *profile_name(const struct demo_config *c)
 {
     static const char *const names[] = {"mixed", "random", "scan"};
@@ -241,11 +250,7 @@ static void report_csv(const struct demo_result *r)
            "page_size,%llu\n",
            profile_name(c), c->policy, (unsigned long long)c->seed, (unsigned long long)c->threads,
            (unsigned long long)c->pages, (unsigned long long)c->page_size);
-    headline(r, print_row, NULL);
-    access_metrics(r, print_row, NULL);
-    latency_metrics(r, print_row, NULL);
-    pool_metrics(r, print_row, NULL);
-    disk_metrics(r, print_row, NULL);
+    all_metrics(r, print_row, NULL);
     for (i = 0; i < r->sample_count; i++)
         printf("dirty_percent_at_%llu,%.1f\nflush_queue_at_%llu,%u\n",
                (unsigned long long)r->samples[i].op, r->samples[i].dirty_percent,
@@ -272,11 +277,7 @@ static void report_json(const struct demo_result *r)
            "  \"threads\": %llu,\n  \"pages\": %llu,\n  \"page_size\": %llu,\n",
            profile_name(c), c->policy, (unsigned long long)c->seed, (unsigned long long)c->threads,
            (unsigned long long)c->pages, (unsigned long long)c->page_size);
-    headline(r, print_member, NULL);
-    access_metrics(r, print_member, NULL);
-    latency_metrics(r, print_member, NULL);
-    pool_metrics(r, print_member, NULL);
-    disk_metrics(r, print_member, NULL);
+    all_metrics(r, print_member, NULL);
     if (c->heatmap) {
         printf("  \"heatmap\": [");
         for (i = 0; i < demo_heat_cells(c->pages); i++)

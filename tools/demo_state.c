@@ -149,6 +149,8 @@ static int find_in(const char *path, FILE *file, uint32_t frame, struct demo_fra
         take_all(ret, titles, words, count);
         return DEMO_OK;
     }
+    if (ferror(file))
+        return demo_error("%s: %s", path, strerror(errno));
     return demo_error("there is no frame %u: %s has %u", frame, path, frames);
 }
 

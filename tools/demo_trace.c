@@ -60,9 +60,9 @@ static int read_lines(const char *path, FILE *file, struct demo_trace *trace)
                                 "not '%.40s'",
                                 path, (unsigned long long)line_no, DEMO_PAGES_MAX, line);
     }
-    free(line);
-    if (status == DEMO_OK && ferror(file))
+    if (status == DEMO_OK && !feof(file)) /* it failed, or there was no memory for a line */
         status = demo_error("%s: %s", path, strerror(errno));
+    free(line);
     if (status == DEMO_OK && trace->count == 0)
         status = demo_error("%s: no accesses in this trace", path);
     return status;
