@@ -39,12 +39,12 @@ static inline uint32_t bucket_of(const struct ps_pool *pool, uint64_t h)
 
 /* --- links ---------------------------------------------------------------------------------- */
 
-/* Names no frame: all ones. */
 static inline uint32_t link_frame_no(const struct ps_pool *pool, uint32_t link)
 {
     return link & ((1u << pool->index_bits) - 1);
 }
 
+/* A number of all ones names no frame. */
 static inline bool link_ends(const struct ps_pool *pool, uint32_t link)
 {
     return link_frame_no(pool, link) == (1u << pool->index_bits) - 1;

@@ -373,8 +373,7 @@ ps_err ps_parse_size(const char *arg, uint64_t *ret)
 
 /* --- the log as text ---------------------------------------------------------------------- */
 
-/* Lists from *from on, which moves along, up to stop. *ret_told:
- * each has ended it. */
+/* Lists from *from on, which moves along, up to stop. *ret_told: each has ended it. */
 static ps_err list_log(struct ps_wal_reader_options *opts, uint64_t *from, uint64_t stop,
                        ps_err (*each)(void *ctx, const char *line), void *ctx, bool *ret_told)
 {

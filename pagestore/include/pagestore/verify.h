@@ -1,9 +1,15 @@
 /*
  * verify.h - is a store sound? Every page's checksum and structure, log, control file, maps.
  *
- * Reads the files directly, with its own eyes and no pool, and changes nothing: also a store that
- * is mounted elsewhere can be looked at, if nothing writes to it meanwhile; the lock is taken
- * shared by nobody, so callers decide. Goes on to the end whatever it finds.
+ * Reads the files directly, without a pool, and changes nothing. Goes on to the end whatever it
+ * finds.
+ *
+ * Flow       tools -> [verify] -> the files
+ * Units      page numbers count from 0; offsets and lengths are bytes.
+ * Ownership  what report and progress are given is good during the call.
+ * Locking    one thread a call. Takes no lock on the store: the caller sees to it that nothing
+ *            writes to it meanwhile.
+ * Errors     what is wrong with the store is a finding, not an error.
  */
 #ifndef PAGESTORE_VERIFY_H
 #define PAGESTORE_VERIFY_H
