@@ -26,6 +26,8 @@ static const struct pfs_node nodes[PFS_NODE_COUNT] = {
                       .view = &pfs_view_wal},
     [PFS_NODE_TRACE] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "trace", .perm = 0400,
                         .view = &pfs_view_trace},
+    [PFS_NODE_POLICIES] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "policies", .perm = 0400,
+                           .view = &pfs_view_policies},
     [PFS_NODE_CONFIG] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "config", .perm = 0600,
                          .view = &pfs_view_config},
     [PFS_NODE_CHECKPOINT] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "checkpoint", .perm = 0600,

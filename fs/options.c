@@ -16,6 +16,7 @@
     10u /* as libfuse has it: idle workers take turns, and many have cold caches */
 #define THREADS_MIN 4u
 #define THREADS_MAX 4096u
+#define DEFAULT_POLICY "s3fifo" /* of those that do not adapt, the best on most workloads */
 #define READ_MIN 4096u
 #define READ_MAX (1u << 20)
 
@@ -262,8 +263,7 @@ bool pfs_options_parse(struct pfs_options *o, struct fuse_args *args)
     ps_store_options_default(&o->store);
     if (fuse_opt_parse(args, o, spec, take) != 0)
         return false;
-    if (o->policy)
-        o->store.policy = o->policy;
+    o->store.policy = o->policy ? o->policy : DEFAULT_POLICY;
     if (o->io)
         o->store.io = o->io;
     return check(o);
@@ -292,7 +292,7 @@ void pfs_options_help(void)
         "\n"
         "options (-o, separated by commas):\n"
         "  pool=SIZE              buffer pool (64M)\n"
-        "  policy=NAME            eviction policy (clock)\n"
+        "  policy=NAME            eviction policy: clock, lru, 2q, s3fifo, arc, adaptive (s3fifo)\n"
         "  fsync=checkpoint|wal   what fsync does: write dirty pages and sync them, or flush\n"
         "                         the log only (checkpoint)\n"
         "  wal_delay=MS           a change nobody syncs is durable after this (200)\n"

@@ -65,6 +65,7 @@ struct pfs_view {
 extern const struct pfs_view pfs_view_store_stats, pfs_view_store_stats_json;
 extern const struct pfs_view pfs_view_table_stats, pfs_view_table_stats_json;
 extern const struct pfs_view pfs_view_frames, pfs_view_wal, pfs_view_trace;
+extern const struct pfs_view pfs_view_policies;
 extern const struct pfs_view pfs_view_config, pfs_view_checkpoint;
 extern const struct pfs_view pfs_view_metrics, pfs_view_heatmap;
 extern const struct pfs_view pfs_view_checksums, pfs_view_decoded, pfs_view_items;

@@ -176,6 +176,18 @@ void ps_mutex_lock(struct ps_mutex *m)
     mutex_taken(m);
 }
 
+/* Does not wait and so breaks no order; what is taken while it is held obeys its rank. */
+bool ps_mutex_trylock(struct ps_mutex *m)
+{
+    const int rc = pthread_mutex_trylock(&m->m);
+
+    if (rc == EBUSY)
+        return false;
+    must(rc, "try lock", m->name);
+    mutex_taken(m);
+    return true;
+}
+
 void ps_mutex_unlock(struct ps_mutex *m)
 {
     mutex_released(m);

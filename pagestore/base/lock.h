@@ -62,6 +62,7 @@ struct ps_rwlock {
 void ps_mutex_init(struct ps_mutex *m, enum ps_rank rank, const char *name);
 void ps_mutex_deinit(struct ps_mutex *m);
 void ps_mutex_lock(struct ps_mutex *m);
+bool ps_mutex_trylock(struct ps_mutex *m);
 void ps_mutex_unlock(struct ps_mutex *m);
 
 #ifdef PS_DEBUG_LOCKS

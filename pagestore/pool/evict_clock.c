@@ -42,6 +42,12 @@ static void clock_ignore(struct ps_evict *e, uint32_t frame, uint64_t page_id)
     (void)page_id;
 }
 
+static void clock_removed(struct ps_evict *e, uint32_t frame, uint64_t page_id, bool evicted)
+{
+    (void)evicted;
+    clock_ignore(e, frame, page_id);
+}
+
 static void clock_hit(struct ps_evict *e, uint32_t frame)
 {
     (void)e;
@@ -89,6 +95,17 @@ static uint32_t clock_upcoming(struct ps_evict *e, uint32_t *frames, uint32_t ma
     return count;
 }
 
+/* From the hand on: usage stays with the frames. */
+static uint32_t clock_order(struct ps_evict *e, uint32_t *frames)
+{
+    const struct clock *c = (const struct clock *)e;
+    uint32_t frame = c->hand;
+
+    for (uint32_t i = 0; i < c->frames; i++, frame = advance(c, frame))
+        frames[i] = frame;
+    return c->frames;
+}
+
 static uint32_t clock_hand(struct ps_evict *e)
 {
     return ((const struct clock *)e)->hand;
@@ -100,9 +117,11 @@ const struct ps_evict_ops ps_evict_clock = {
     .create = clock_create,
     .destroy = clock_destroy,
     .inserted = clock_ignore,
-    .removed = clock_ignore,
+    .adopted = clock_ignore,
+    .removed = clock_removed,
     .hit = clock_hit,
     .victim = clock_victim,
     .upcoming = clock_upcoming,
+    .order = clock_order,
     .hand = clock_hand,
 };

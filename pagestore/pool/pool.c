@@ -134,11 +134,9 @@ ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret)
     pool->io = opts->io;
     pool->poison = opts->poison;
     pool->trace = opts->trace;
-    pool->wants_hits = opts->policy->wants_hits;
-    pool->evict_calls = ps_pool_evict_calls(pool);
     err = alloc_memory(pool);
     if (!err)
-        err = opts->policy->create(pool->frame_count, &pool->evict_calls, &pool->evict);
+        err = ps_pool_policy_init(pool, opts->policy);
     if (err) {
         free_memory(pool);
         return err;
@@ -172,7 +170,7 @@ void ps_pool_destroy(struct ps_pool *pool)
     ps_cond_deinit(&pool->victim_cond);
     ps_mutex_deinit(&pool->dirty_mtx);
     ps_cond_deinit(&pool->written_cond);
-    pool->evict->ops->destroy(pool->evict);
+    ps_pool_policy_deinit(pool);
     free_memory(pool);
 }
 
@@ -257,11 +255,19 @@ static inline void heat_up(const struct ps_pool *pool, struct ps_frame *f)
                           memory_order_relaxed);
 }
 
-static inline void count_hit(struct ps_pool *pool, struct ps_frame *f)
+/* For the rivals of the pool's policy. */
+static inline void note_access(struct ps_pool *pool, const struct ps_pool_key *key)
+{
+    if (__builtin_expect(ps_rivals_sampled(ps_pool_key_hash(key), pool->rivals.rate), false))
+        ps_pool_note_sampled(pool, ps_access_my_stripe(), key);
+}
+
+static inline void count_hit(struct ps_pool *pool, const struct ps_pool_key *key,
+                             struct ps_frame *f)
 {
     uint64_t self = (uint64_t)(uintptr_t)pthread_self();
-    uint64_t spread = self * 0x9e3779b97f4a7c15ull;
-    struct ps_pool_stripe *stripe = &pool->stripes[(spread >> 32) % PS_POOL_STRIPES];
+    unsigned stripe_no = ps_access_stripe_no(self);
+    struct ps_pool_stripe *stripe = &pool->stripes[stripe_no];
     uint64_t owned;
 
     if (atomic_load_explicit(&stripe->owner, memory_order_relaxed) == self) {
@@ -271,8 +277,9 @@ static inline void count_hit(struct ps_pool *pool, struct ps_frame *f)
         count_in_stripe(stripe, self);
     }
     heat_up(pool, f);
-    if (pool->wants_hits)
-        pool->evict->ops->hit(pool->evict, ps_frame_no(pool, f));
+    if (atomic_load_explicit(&pool->wants_hits, memory_order_relaxed))
+        ps_pool_note_hit(pool, stripe_no, f);
+    note_access(pool, key);
 }
 
 void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f)
@@ -365,8 +372,10 @@ static ps_err find_or_insert(struct ps_pool *pool, const struct ps_tag *tag, enu
     }
     if (mine && found != PS_FOUND_INSERTED)
         discard(pool, mine, mode);
-    if (found == PS_FOUND_INSERTED)
+    if (found == PS_FOUND_INSERTED) {
         atomic_fetch_add(&pool->counters.misses, 1);
+        note_access(pool, &key);
+    }
     *ret_found = found;
     return PS_OK;
 }
@@ -398,11 +407,12 @@ static ps_err finish_load(struct ps_pool *pool, struct ps_frame *f, const struct
 static bool await_load(struct ps_pool *pool, struct ps_frame *f, ps_err *ret_err)
 {
     const struct ps_tag tag = f->page.tag;
+    const struct ps_pool_key key = ps_pool_key(&tag);
 
     *ret_err = PS_OK;
     ps_pool_wait_load(pool, f);
     if (ps_frame_state(f) & PS_ST_VALID) {
-        count_hit(pool, f);
+        count_hit(pool, &key, f);
         return true;
     }
     *ret_err = ps_frame_cold(pool, f)->load_err;
@@ -437,6 +447,7 @@ static ps_err load_one(struct ps_pool *pool, struct ps_frame *f)
 static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
                          const struct ps_format *fmt, struct ps_page **ret)
 {
+    const struct ps_pool_key key = ps_pool_key(tag);
     enum ps_found found = PS_FOUND_VALID;
     struct ps_frame *f = NULL;
     ps_err err;
@@ -450,7 +461,7 @@ static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps
         if (found == PS_FOUND_INSERTED)
             break;
         if (found == PS_FOUND_VALID)
-            count_hit(pool, f);
+            count_hit(pool, &key, f);
         else if (!await_load(pool, f, &err) || (err && mode == PS_PIN_NEW))
             continue; /* a page that cannot be read can be overwritten */
         if (err)
@@ -470,7 +481,7 @@ ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_
 
     if (!f)
         return pin_slowly(pool, tag, mode, fmt, ret);
-    count_hit(pool, f);
+    count_hit(pool, &key, f);
     if (mode == PS_PIN_NEW && !latch_found(pool, f))
         return pin_slowly(pool, tag, mode, fmt, ret);
     *ret = &f->page;
@@ -542,6 +553,7 @@ struct miss_batch {
 
 static void begin_miss(struct miss_batch *b, size_t i)
 {
+    const struct ps_pool_key key = ps_pool_key(&b->tags[i]);
     enum ps_found found;
     struct ps_frame *f;
 
@@ -550,7 +562,7 @@ static void begin_miss(struct miss_batch *b, size_t i)
     if (b->errs[i])
         return;
     if (found == PS_FOUND_VALID) {
-        count_hit(b->pool, f);
+        count_hit(b->pool, &key, f);
         b->pages[i] = &f->page;
     } else if (found == PS_FOUND_INSERTED) {
         b->load_at[b->load_count] = i;
@@ -649,7 +661,7 @@ ps_err(ps_pool_pin_many)(struct ps_pool *pool, const struct ps_tag *tags, size_t
         errs[i] = PS_OK;
         if (!f)
             continue;
-        count_hit(pool, f);
+        count_hit(pool, &key, f);
         hits++;
     }
     if (hits == count)

@@ -274,6 +274,13 @@ uint32_t ps_pool_frame_no(const struct ps_pool *pool, const struct ps_page *page
 bool ps_pool_peek(struct ps_pool *pool, const struct ps_tag *tag, struct ps_frame_info *ret);
 void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret);
 const char *ps_pool_policy(const struct ps_pool *pool);
+/* Another policy takes over, with all frames as they are and what is known of their worth. Beside
+ * any other call. On an error (PS_ERR_NOMEM) the old one stays. */
+PS_MUST_USE ps_err ps_pool_set_policy(struct ps_pool *pool, const struct ps_evict_ops *policy);
+/* What hit ratio each policy would have had on the accesses so far, in the order of
+ * ps_evict_nth(), PS_EVICT_POLICIES of them: rivals.h. */
+struct ps_rival;
+void ps_pool_rivals(struct ps_pool *pool, struct ps_rival *ret);
 uint32_t ps_pool_page_size(const struct ps_pool *pool);
 
 /* Walks the whole state and aborts with a message where it contradicts itself. Nothing else may

@@ -205,19 +205,11 @@ ps_err ps_pool_flush(struct ps_pool *pool, const struct ps_flush *what, struct p
 /* Frames that eviction would come to soon, soonest first. */
 static uint32_t upcoming(struct ps_pool *pool, uint32_t *frames, uint32_t max)
 {
-    uint32_t count = 0;
-    uint32_t no;
+    uint32_t count;
 
-    if (pool->evict->ops->upcoming) {
-        ps_mutex_lock(&pool->policy_mtx);
-        count = pool->evict->ops->upcoming(pool->evict, frames, max);
-        ps_mutex_unlock(&pool->policy_mtx);
-        return count;
-    }
-    ps_mutex_lock(&pool->dirty_mtx);
-    for (no = pool->dirty_head; no != PS_NO_FRAME && count < max; no = pool->cold[no].dirty_next)
-        frames[count++] = no;
-    ps_mutex_unlock(&pool->dirty_mtx);
+    ps_mutex_lock(&pool->policy_mtx);
+    count = pool->evict->ops->upcoming(pool->evict, frames, max);
+    ps_mutex_unlock(&pool->policy_mtx);
     return count;
 }
 

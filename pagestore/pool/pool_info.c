@@ -16,11 +16,6 @@ uint32_t ps_pool_page_size(const struct ps_pool *pool)
     return pool->page_size;
 }
 
-const char *ps_pool_policy(const struct ps_pool *pool)
-{
-    return pool->evict->ops->name;
-}
-
 uint32_t ps_pool_frame_no(const struct ps_pool *pool, const struct ps_page *page)
 {
     return ps_frame_no(pool, (const struct ps_frame *)(const void *)page);
@@ -101,11 +96,21 @@ static void count_frames(struct ps_pool *pool, struct ps_pool_stats *ret)
     }
 }
 
+uint64_t ps_pool_count_hits(const struct ps_pool *pool)
+{
+    uint64_t hits = 0;
+
+    for (size_t i = 0; i < PS_POOL_STRIPES; i++)
+        hits += atomic_load(&pool->stripes[i].owned) + atomic_load(&pool->stripes[i].hits);
+    return hits;
+}
+
 void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
 {
     struct ps_pool_counters *c = &pool->counters;
 
     *ret = (struct ps_pool_stats){
+        .hits = ps_pool_count_hits(pool),
         .misses = atomic_load(&c->misses),
         .evictions = atomic_load(&c->evictions),
         .dirty_evictions = atomic_load(&c->dirty_evictions),
@@ -125,8 +130,6 @@ void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
         .write_batches = atomic_load(&c->write_batches),
         .frames = pool->frame_count,
     };
-    for (size_t i = 0; i < PS_POOL_STRIPES; i++)
-        ret->hits += atomic_load(&pool->stripes[i].owned) + atomic_load(&pool->stripes[i].hits);
     count_frames(pool, ret);
     ps_mutex_lock(&pool->policy_mtx);
     ret->victims_pinned = pool->victims_pinned;
@@ -174,6 +177,7 @@ static void check_frame(struct ps_pool *pool, uint32_t no, struct tally *t)
     CHECK(!(mapped && (state & PS_ST_DETACHED)), no);
     CHECK(!listed || (state & PS_ST_VALID), no);
     CHECK(!(state & (PS_ST_DETACHED | PS_ST_LOADING)) || ps_st_pins(state) > 0, no);
+    CHECK(cold->known == ((state & PS_ST_VALID) != 0), no);
     CHECK(cold->long_pins <= ps_st_pins(state), no);
     t->mapped += mapped;
     t->free += !mapped && !(state & PS_ST_DETACHED);

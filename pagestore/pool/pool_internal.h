@@ -32,7 +32,9 @@
 
 #include "base/mem.h"
 #include "base/wait.h"
+#include "pool/access_log.h"
 #include "pool/pool.h"
+#include "pool/rivals.h"
 #include "wal/wal.h"
 
 /* --- the state word ------------------------------------------------------------------------- */
@@ -69,6 +71,14 @@ static inline uint32_t ps_st_version(uint64_t state)
     return (uint32_t)(state >> PS_ST_VERSION_SHIFT);
 }
 
+/* Whether a frame could be evicted now, with clean_only if it is not dirty. */
+static inline bool ps_st_may_go(uint64_t state, bool clean_only)
+{
+    if (!(state & PS_ST_VALID) || (state & PS_ST_WRITING) || ps_st_pins(state) > 0)
+        return false;
+    return !(clean_only && (state & PS_ST_DIRTY));
+}
+
 /* --- frames --------------------------------------------------------------------------------- */
 
 /* A tag as two words that look-ups compare. */
@@ -95,6 +105,7 @@ struct ps_frame_cold {
     uint32_t dirty_prev;      /* guarded by dirty_mtx */
     uint32_t dirty_next;      /* guarded by dirty_mtx */
     uint32_t long_pins;       /* guarded by reserve_mtx */
+    bool known;               /* guarded by policy_mtx: to the policy */
     ps_err load_err; /* set before LOADING ends; PS_OK without VALID: look the page up again */
 };
 
@@ -128,7 +139,7 @@ struct ps_pool_counters {
 
 #define PS_POOL_FRAMES_MAX (1u << 30)
 #define PS_POOL_PARTS 64u
-#define PS_POOL_STRIPES 32u
+#define PS_POOL_STRIPES PS_ACCESS_STRIPES
 #define PS_POOL_LOAD_WAITS 64u
 #define PS_POOL_PROVIDERS 8u
 #define PS_POOL_BATCH_MAX 64u
@@ -147,10 +158,12 @@ struct ps_pool {
     unsigned index_bits;       /* of a link: the frame; above it a piece of the page's hash */
     uint32_t frame_count;
     uint32_t page_size;
-    bool wants_hits;              /* of the policy */
     _Atomic uint32_t heat_period; /* read at each hit, written every few minutes */
-    struct ps_evict *evict;
     struct ps_evict_pool evict_calls;
+    struct ps_access_log hit_log; /* drained under policy_mtx */
+    struct ps_rivals rivals;      /* rate is read at each access */
+    _Atomic bool wants_hits;      /* of the policy; read at each hit */
+    const struct ps_evict_ops *_Atomic policy;
     struct ps_wal *wal;
     struct ps_io *io;
     struct ps_poison *poison;
@@ -172,6 +185,7 @@ struct ps_pool {
     uint32_t long_pins;
 
     struct ps_mutex policy_mtx; /* rank POOL; guards the policy and the free stack */
+    struct ps_evict *evict;
     struct ps_cond victim_cond; /* a frame may have become evictable */
     uint32_t *free_frames;
     uint32_t free_count;
@@ -237,6 +251,14 @@ static inline struct ps_tag ps_pool_key_tag(const struct ps_pool_key *key)
     };
 }
 
+static inline uint64_t ps_pool_key_hash(const struct ps_pool_key *key)
+{
+    uint64_t h = key->space * 0x9e3779b97f4a7c15ull + key->page;
+
+    h ^= h >> 32;
+    return h * 0xd6e8feb86659fd93ull;
+}
+
 /* --- pool_map.c: from a page's name to its frame -------------------------------------------- */
 
 enum ps_found {
@@ -274,9 +296,6 @@ bool ps_frame_pin_version(struct ps_frame *f, uint32_t version);
 
 /* --- pool_victim.c: where free frames come from --------------------------------------------- */
 
-/* What the pool's policy may ask. */
-struct ps_evict_pool ps_pool_evict_calls(struct ps_pool *pool);
-
 /* Takes a free frame, or empties one; PRIVATE. Waits for pins and writes of others to end, never
  * for reservations. The error is that of a victim that could not be written, and comes only where
  * no clean one was there. */
@@ -285,14 +304,28 @@ PS_MUST_USE ps_err ps_pool_take_frame(struct ps_pool *pool, struct ps_frame **re
 void ps_pool_free_frame(struct ps_pool *pool, struct ps_frame *f);
 /* Wakes those who wait for a victim, if any do. */
 void ps_pool_wake_victims(struct ps_pool *pool);
-/* Tells the policy of a frame that is about to be VALID. */
-void ps_pool_policy_insert(struct ps_pool *pool, struct ps_frame *f);
 /* Ends LOADING without a page: out of the map, DETACHED. PS_OK: those who wait look again. */
 void ps_pool_abort_load(struct ps_pool *pool, struct ps_frame *f, ps_err err);
 /* Waits until a LOADING frame, pinned, is not so any more. */
 void ps_pool_wait_load(struct ps_pool *pool, struct ps_frame *f);
 /* Ends LOADING: from now on the frame is VALID, with these flags. */
 void ps_pool_publish(struct ps_pool *pool, struct ps_frame *f, uint64_t flags);
+
+/* --- pool_policy.c: what the policy is told -------------------------------------------------- */
+
+/* Takes memory; the pool's frame_count is set. */
+PS_MUST_USE ps_err ps_pool_policy_init(struct ps_pool *pool, const struct ps_evict_ops *policy);
+void ps_pool_policy_deinit(struct ps_pool *pool);
+/* Tells the policy of a frame that is about to be VALID. */
+void ps_pool_policy_insert(struct ps_pool *pool, struct ps_frame *f);
+/* Tells it that the frame is VALID no more; evicted: to make room. */
+void ps_pool_policy_remove(struct ps_pool *pool, struct ps_frame *f, bool evicted);
+/* Notes a hit on a pinned frame, for a policy that wants it. */
+void ps_pool_note_hit(struct ps_pool *pool, unsigned stripe, const struct ps_frame *f);
+/* Tells the policy what was noted there; under policy_mtx. */
+void ps_pool_tell_hits(struct ps_pool *pool, unsigned stripe);
+/* Notes an access to a page of the rivals' sample. */
+void ps_pool_note_sampled(struct ps_pool *pool, unsigned stripe, const struct ps_pool_key *key);
 
 /* --- pool_writeback.c: the dirty list, and the way of a page to its file -------------------- */
 
@@ -347,6 +380,7 @@ static inline void ps_pool_forget_pin(struct ps_pool *pool, const struct ps_page
 
 uint32_t ps_frame_heat(const struct ps_frame *f, uint32_t period);
 void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f);
+uint64_t ps_pool_count_hits(const struct ps_pool *pool);
 void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,
                    const struct ps_frame *f);
 

@@ -24,14 +24,6 @@ int ps_tag_cmp(const struct ps_tag *a, const struct ps_tag *b)
     return (ka.page > kb.page) - (ka.page < kb.page);
 }
 
-static inline uint64_t hash(const struct ps_pool_key *key)
-{
-    uint64_t h = key->space * 0x9e3779b97f4a7c15ull + key->page;
-
-    h ^= h >> 32;
-    return h * 0xd6e8feb86659fd93ull;
-}
-
 static inline uint32_t bucket_of(const struct ps_pool *pool, uint64_t h)
 {
     return (uint32_t)(h >> pool->bucket_shift);
@@ -139,7 +131,7 @@ static inline bool pin_if_match(struct ps_frame *f, const struct ps_pool_key *ke
 
 struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool, const struct ps_pool_key *key)
 {
-    const uint64_t h = hash(key);
+    const uint64_t h = ps_pool_key_hash(key);
     const uint32_t mark = link_mark(pool, h);
     uint32_t link = atomic_load_explicit(&pool->buckets[bucket_of(pool, h)], memory_order_acquire);
 
@@ -156,7 +148,7 @@ struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool, const struct ps_pool
 struct ps_frame *ps_pool_map_look(struct ps_pool *pool, const struct ps_pool_key *key,
                                   uint64_t *ret_state)
 {
-    const uint64_t h = hash(key);
+    const uint64_t h = ps_pool_key_hash(key);
     const uint32_t mark = link_mark(pool, h);
     uint32_t link = atomic_load_explicit(&pool->buckets[bucket_of(pool, h)], memory_order_acquire);
 
@@ -193,7 +185,7 @@ static struct ps_pool_part *part_of(struct ps_pool *pool, uint64_t h)
 
 struct ps_pool_part *ps_pool_map_lock(struct ps_pool *pool, const struct ps_pool_key *key)
 {
-    struct ps_pool_part *part = part_of(pool, hash(key));
+    struct ps_pool_part *part = part_of(pool, ps_pool_key_hash(key));
 
     ps_mutex_lock(&part->mtx);
     return part;
@@ -201,7 +193,7 @@ struct ps_pool_part *ps_pool_map_lock(struct ps_pool *pool, const struct ps_pool
 
 struct ps_frame *ps_pool_map_find(struct ps_pool *pool, const struct ps_pool_key *key)
 {
-    const uint64_t h = hash(key);
+    const uint64_t h = ps_pool_key_hash(key);
     uint32_t link = atomic_load(&pool->buckets[bucket_of(pool, h)]);
 
     ps_assert_held(&part_of(pool, h)->mtx);
@@ -218,7 +210,7 @@ struct ps_frame *ps_pool_map_find(struct ps_pool *pool, const struct ps_pool_key
 /* The frame's own link first: who finds the frame finds the rest of the chain behind it. */
 static void link_frame(struct ps_pool *pool, const struct ps_pool_key *key, struct ps_frame *f)
 {
-    const uint64_t h = hash(key);
+    const uint64_t h = ps_pool_key_hash(key);
     _Atomic uint32_t *head = &pool->buckets[bucket_of(pool, h)];
     uint32_t no = ps_frame_no(pool, f);
 
@@ -230,7 +222,7 @@ static void link_frame(struct ps_pool *pool, const struct ps_pool_key *key, stru
 void ps_pool_map_unlink(struct ps_pool *pool, struct ps_frame *f)
 {
     const struct ps_pool_key key = ps_pool_key(&f->page.tag);
-    const uint64_t h = hash(&key);
+    const uint64_t h = ps_pool_key_hash(&key);
     _Atomic uint32_t *at = &pool->buckets[bucket_of(pool, h)];
     uint32_t no = ps_frame_no(pool, f);
 

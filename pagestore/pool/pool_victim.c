@@ -3,90 +3,6 @@
  */
 #include "pool/pool_internal.h"
 
-/* --- what a policy may ask ------------------------------------------------------------------ */
-
-static unsigned policy_usage(void *ctx, uint32_t frame)
-{
-    const struct ps_pool *pool = ctx;
-
-    return ps_st_usage(ps_frame_state(&pool->frames[frame]));
-}
-
-static unsigned policy_usage_dec(void *ctx, uint32_t frame)
-{
-    struct ps_pool *pool = ctx;
-    struct ps_frame *f = &pool->frames[frame];
-    uint64_t state = ps_frame_state(f);
-
-    while (ps_st_usage(state) > 0) {
-        if (atomic_compare_exchange_weak(&f->state, &state, state - PS_ST_USAGE_ONE))
-            break;
-    }
-    return ps_st_usage(state);
-}
-
-static bool may_go(uint64_t state, bool clean_only)
-{
-    if (!(state & PS_ST_VALID) || (state & PS_ST_WRITING) || ps_st_pins(state) > 0)
-        return false;
-    return !(clean_only && (state & PS_ST_DIRTY));
-}
-
-static void count_refusal(struct ps_pool *pool, uint64_t state)
-{
-    if (ps_st_pins(state) > 0)
-        pool->victims_pinned++;
-    else if (state & PS_ST_WRITING)
-        pool->victims_writing++;
-}
-
-static bool policy_evictable(void *ctx, uint32_t frame)
-{
-    struct ps_pool *pool = ctx;
-    uint64_t state = ps_frame_state(&pool->frames[frame]);
-
-    ps_assert_held(&pool->policy_mtx);
-    pool->looked_at++;
-    if (may_go(state, pool->clean_only))
-        return true;
-    if (pool->choosing)
-        count_refusal(pool, state);
-    return false;
-}
-
-struct ps_evict_pool ps_pool_evict_calls(struct ps_pool *pool)
-{
-    return (struct ps_evict_pool){
-        .ctx = pool,
-        .usage = policy_usage,
-        .usage_dec = policy_usage_dec,
-        .evictable = policy_evictable,
-    };
-}
-
-/* What a policy calls a page: the page id for the store's data pages, and for others something
- * that differs from it. */
-static uint64_t page_id(const struct ps_tag *tag)
-{
-    const uint64_t other = (uint64_t)tag->provider << 16 | tag->fork;
-
-    return ((uint64_t)tag->table << 32 | tag->page) ^ other * 0x9e3779b97f4a7c15ull;
-}
-
-void ps_pool_policy_insert(struct ps_pool *pool, struct ps_frame *f)
-{
-    ps_mutex_lock(&pool->policy_mtx);
-    pool->evict->ops->inserted(pool->evict, ps_frame_no(pool, f), page_id(&f->page.tag));
-    ps_mutex_unlock(&pool->policy_mtx);
-}
-
-static void policy_remove(struct ps_pool *pool, struct ps_frame *f)
-{
-    ps_mutex_lock(&pool->policy_mtx);
-    pool->evict->ops->removed(pool->evict, ps_frame_no(pool, f), page_id(&f->page.tag));
-    ps_mutex_unlock(&pool->policy_mtx);
-}
-
 /* --- beginning and end of a frame's life as a page ------------------------------------------ */
 
 static void wake_load_waiters(struct ps_pool *pool, struct ps_frame *f)
@@ -166,7 +82,7 @@ static bool claim(struct ps_frame *f, bool clean_only)
 {
     uint64_t state = ps_frame_state(f);
 
-    while (may_go(state, clean_only)) {
+    while (ps_st_may_go(state, clean_only)) {
         if (atomic_compare_exchange_weak(&f->state, &state, state + PS_ST_PIN))
             return true;
     }
@@ -215,6 +131,7 @@ static struct ps_frame *find_frame(struct ps_pool *pool, bool clean_only)
     bool waiting = false;
 
     ps_mutex_lock(&pool->policy_mtx);
+    ps_pool_tell_hits(pool, ps_access_my_stripe());
     for (;;) {
         f = pop_free(pool);
         if (!f)
@@ -235,16 +152,9 @@ static struct ps_frame *find_frame(struct ps_pool *pool, bool clean_only)
     return f;
 }
 
-static void report_heat(struct ps_pool *pool, const struct ps_frame *f)
-{
-    struct ps_provider *provider = pool->providers[f->page.tag.provider];
-
-    if (provider->ops->evicted)
-        provider->ops->evicted(provider, &f->page.tag, ps_frame_heat(f, ps_pool_heat_period(pool)));
-}
-
-/* Turns a pinned frame PRIVATE if nobody else has pinned it and it is clean. */
-static bool evict(struct ps_pool *pool, struct ps_frame *f)
+/* Turns a pinned frame PRIVATE if nobody else has pinned it and it is clean. The policy remembers
+ * what was evicted, to make room, and not what went for another reason. */
+static bool evict(struct ps_pool *pool, struct ps_frame *f, bool evicted)
 {
     const struct ps_pool_key key = ps_pool_key(&f->page.tag);
     struct ps_pool_part *part = ps_pool_map_lock(pool, &key);
@@ -261,10 +171,8 @@ static bool evict(struct ps_pool *pool, struct ps_frame *f)
     if (alone)
         ps_pool_map_unlink(pool, f);
     ps_mutex_unlock(&part->mtx);
-    if (alone) {
-        policy_remove(pool, f);
-        report_heat(pool, f);
-    }
+    if (alone)
+        ps_pool_policy_remove(pool, f, evicted);
     return alone;
 }
 
@@ -319,7 +227,7 @@ ps_err ps_pool_take_frame(struct ps_pool *pool, struct ps_frame **ret)
             if (write_err)
                 err = write_err;
         }
-        if (evict(pool, f)) {
+        if (evict(pool, f, true)) {
             count_eviction(pool, f, state & PS_ST_DIRTY);
             *ret = f;
             return PS_OK;
@@ -370,7 +278,7 @@ static bool detach(struct ps_pool *pool, struct ps_frame *f)
     ps_mutex_unlock(&pool->dirty_mtx);
     ps_mutex_unlock(&part->mtx);
     if (mine) {
-        policy_remove(pool, f);
+        ps_pool_policy_remove(pool, f, false);
         ps_pool_trace(pool, "dropped", state & PS_ST_DIRTY ? "was dirty" : "was clean", f);
     }
     return !(state & PS_ST_WRITING);
@@ -437,7 +345,7 @@ uint32_t ps_pool_drop_clean(struct ps_pool *pool)
 
         if (!claim(f, true))
             continue;
-        if (evict(pool, f)) {
+        if (evict(pool, f, false)) {
             ps_pool_free_frame(pool, f);
             dropped++;
         } else {

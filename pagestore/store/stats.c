@@ -299,7 +299,7 @@ void ps_store_settings(struct ps_store *s, ps_setting_fn each, void *ctx)
 
     (void)snprintf(value, sizeof(value), "%" PRIu64, s->opts.pool_bytes);
     each(ctx, "pool", value, false);
-    each(ctx, "policy", ps_pool_policy(s->pool), false);
+    each(ctx, "policy", ps_pool_policy(s->pool), true);
     each(ctx, "io", s->io->ops->name, false);
     (void)snprintf(value, sizeof(value), "%" PRIu64, s->opts.max_wal);
     each(ctx, "max_wal", value, false);
@@ -325,15 +325,27 @@ static ps_err parse_u32(const char *name, const char *value, uint32_t min, uint3
     return PS_OK;
 }
 
+static ps_err set_policy(struct ps_store *s, const char *name)
+{
+    const struct ps_evict_ops *policy = ps_evict_by_name(name);
+
+    if (!policy)
+        return ps_fail(PS_ERR_INVAL, "policy=%s: there is no such policy (there are %s)", name,
+                       ps_evict_names());
+    return ps_pool_set_policy(s->pool, policy);
+}
+
 ps_err ps_store_set(struct ps_store *s, const char *name, const char *value)
 {
-    static const char *const fixed[] = {"pool", "policy", "io", "max_wal", "wal_images", "ro"};
+    static const char *const fixed[] = {"pool", "io", "max_wal", "wal_images", "ro"};
     size_t i;
 
     if (strcmp(name, "wal_delay") == 0)
         return parse_u32(name, value, 1, PS_WAL_DELAY_MS_MAX, &s->wal_delay_ms);
     if (strcmp(name, "checkpoint_timeout") == 0)
         return parse_u32(name, value, 1, PS_CHECKPOINT_TIMEOUT_S_MAX, &s->checkpoint_timeout_s);
+    if (strcmp(name, "policy") == 0)
+        return set_policy(s, value);
     if (strcmp(name, "on_corrupt") == 0) {
         if (strcmp(value, "eio") != 0 && strcmp(value, "serve") != 0)
             return ps_fail(PS_ERR_INVAL, "on_corrupt=%s: there are eio and serve", value);

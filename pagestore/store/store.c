@@ -197,7 +197,8 @@ static ps_err open_pool(struct ps_store *s)
     ps_err err;
 
     if (!policy)
-        return ps_fail(PS_ERR_INVAL, "policy=%s: there is no such policy", s->opts.policy);
+        return ps_fail(PS_ERR_INVAL, "policy=%s: there is no such policy (there are %s)",
+                       s->opts.policy, ps_evict_names());
     if ((s->io_is_ours && s->opts.pool_bytes < POOL_BYTES_MIN) || frames < POOL_PAGES_MIN)
         return ps_fail(PS_ERR_INVAL, "pool=%llu: must be at least 4M, and %u pages of %u",
                        (unsigned long long)s->opts.pool_bytes, POOL_PAGES_MIN, s->page_size);

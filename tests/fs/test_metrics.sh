@@ -55,7 +55,7 @@ check "every number of stats is in metrics" \
                 grep -Eq "^pagefs_${name}(_total)? " .pagefs/metrics || { echo "$name"; exit 1; }
             done'
 check "what is a word in stats is a label" \
-    sh 'grep "^pagefs_info{" .pagefs/metrics | grep -q "state=\"read_write\".*pool_policy=\"clock\"" &&
+    sh 'grep "^pagefs_info{" .pagefs/metrics | grep -q "state=\"read_write\".*pool_policy=\"s3fifo\"" &&
         grep -q "^pagefs_table_info{id=\"2\",table=\"t\",format=\"native\",type=\"raw\"" \
             .pagefs/metrics'
 check "counters grow with what they count" \

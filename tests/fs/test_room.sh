@@ -27,6 +27,13 @@ check "frames has a line a frame, and shows where a page is" \
         [ "$(tail -n +2 .pagefs/frames | wc -l)" = 512 ] && cat t/2 >/dev/null &&
         awk "\$2 == 2 && \$3 == 2 && \$9 == \"data\" && \$4 == 2 * 4294967296 + 2" \
             .pagefs/frames | grep .'
+check "policies has a line a policy and marks the one in force, which config changes" \
+    sh '[ "$(tail -n +2 .pagefs/policies | wc -l)" = 6 ] &&
+        [ "$(stat -c %s .pagefs/policies)" = "$(cat .pagefs/policies | wc -c)" ] &&
+        [ "$(awk "\$2 == \"*\" { print \$1 }" .pagefs/policies)" = s3fifo ] &&
+        echo policy adaptive >.pagefs/config && grep -qx "policy adaptive" .pagefs/config &&
+        [ "$(awk "\$2 == \"*\" { print \$1 }" .pagefs/policies)" = adaptive ] &&
+        ! (echo policy magic >.pagefs/config) 2>/dev/null && echo policy s3fifo >.pagefs/config'
 check "wal shows the records of a write once they are durable" \
     sh '[ "$(head -1 .pagefs/wal | cut -d" " -f1-4)" = "lsn prev txn type" ] && sync t/2 &&
         awk "\$5 == 2 && \$6 == 2" .pagefs/wal | grep -q .'

@@ -332,11 +332,21 @@ static inline void fx_format(struct fx *fx)
     }
 }
 
+/* PS_TEST_POLICY names another one. */
+static inline const struct ps_evict_ops *fx_policy(void)
+{
+    const char *name = getenv("PS_TEST_POLICY");
+    const struct ps_evict_ops *policy = ps_evict_by_name(name ? name : "clock");
+
+    assert_non_null(policy);
+    return policy;
+}
+
 static inline struct fx *fx_create(uint32_t frames)
 {
     struct fx *fx = calloc(1, sizeof(*fx));
     struct ps_pool_options opts = {
-        .frames = frames, .page_size = FX_PAGE_SIZE, .policy = &ps_evict_clock};
+        .frames = frames, .page_size = FX_PAGE_SIZE, .policy = fx_policy()};
 
     assert_non_null(fx);
     fx->provider.ops = &fx_provider_ops;

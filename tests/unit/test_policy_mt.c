@@ -1,0 +1,104 @@
+/*
+ * test_policy_mt.c - policies that take over from each other while threads use the pool.
+ */
+#include "pool_fixture.h"
+
+#define FRAMES 64u
+#define PINS 20000u
+#define SWITCHES 300u
+#define THREADS 4u
+
+struct worker {
+    struct fx *fx;
+    uint64_t seed;
+    pthread_t thread;
+};
+
+static uint64_t next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* cmocka's asserts belong to its own thread. */
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void *use_pages(void *arg)
+{
+    struct worker *w = arg;
+    struct ps_pool *pool = w->fx->pool;
+
+    for (uint32_t i = 0; i < PINS; i++) {
+        const uint32_t n = (uint32_t)(next(&w->seed) % FX_PAGES * (next(&w->seed) % 100) / 100);
+        const struct ps_tag tag = fx_tag(1, n);
+        struct ps_page *page = NULL;
+
+        must(ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
+        ps_page_latch_shared(pool, page);
+        must(fx_get(page->data, 8) == 1000000u + n);
+        ps_page_unlatch(pool, page);
+        ps_pool_unpin(pool, page);
+    }
+    return NULL;
+}
+
+static void policies_change_under_load(void **state)
+{
+    struct fx *fx = fx_create(FRAMES);
+    struct ps_rival rivals[PS_EVICT_POLICIES];
+    struct worker workers[THREADS];
+
+    (void)state;
+    for (uint32_t i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.fx = fx, .seed = 88172645463325252ull + i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, use_pages, &workers[i]), 0);
+    }
+    for (uint32_t i = 0; i < SWITCHES; i++) {
+        const struct ps_evict_ops *policy = ps_evict_nth(i % PS_EVICT_POLICIES);
+
+        assert_int_equal(ps_pool_set_policy(fx->pool, policy), PS_OK);
+        assert_string_equal(ps_pool_policy(fx->pool), policy->name);
+        ps_pool_rivals(fx->pool, rivals);
+        (void)ps_pool_clean_step(fx->pool, 8);
+    }
+    for (uint32_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+    assert_int_equal(fx_stats(fx).hits + fx_stats(fx).misses, THREADS * PINS);
+    fx_destroy(fx);
+}
+
+static void change_of_policy_keeps_all_frames(void **state)
+{
+    struct fx *fx = fx_create(FRAMES);
+
+    (void)state;
+    for (uint32_t n = 0; n < FRAMES; n++)
+        fx_touch(fx, 0, n);
+    for (uint32_t i = 0; i < 2 * PS_EVICT_POLICIES; i++) {
+        const uint64_t misses = fx_stats(fx).misses;
+
+        assert_int_equal(
+            ps_pool_set_policy(fx->pool, ps_evict_nth((i * 5 + 1) % PS_EVICT_POLICIES)), PS_OK);
+        for (uint32_t n = 0; n < FRAMES; n++)
+            fx_touch(fx, 0, n);
+        assert_int_equal(fx_stats(fx).misses, misses);
+        ps_pool_check(fx->pool);
+    }
+    fx_destroy(fx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(policies_change_under_load),
+        cmocka_unit_test(change_of_policy_keeps_all_frames),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
