@@ -1,8 +1,8 @@
 /*
  * bench_policies.c - hit ratios of all eviction policies on made-up traces, beside Belady's OPT.
  *
- * The policies are the pool's own, run without pages. A trace marked * was not looked at when the
- * adaptive policy was tuned.
+ * The policies are the pool's own, run without pages. Nothing of the adaptive policy
+ * was chosen by a trace marked *.
  *
  *     bench_policies [TRACE...]
  */

@@ -20,7 +20,7 @@
 struct ref_trace {
     const char *name;
     const char *what;
-    bool held_out;   /* was not looked at when the adaptive policy was tuned */
+    bool held_out;   /* nothing of the adaptive policy was chosen by it */
     uint32_t frames; /* of the pool */
     size_t count;
     uint32_t *pages;
