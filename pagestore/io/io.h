@@ -134,9 +134,10 @@ enum ps_io_kind {
     PS_IO_KIND_BUFFERED, /* through the kernel's page cache */
 };
 
-/* Real files below the folder `root`, which must exist. warn (may be NULL) hears, once, that
- * Direct I/O is not to be had and why. Destroyed by ps_io_destroy(). PS_ERR_NOENT: no such
- * folder. PS_ERR_UNSUPPORTED: DIRECT asked for and not possible. */
+/* Real files below the folder `root`, which must exist. warn (may be NULL) hears, once each, that
+ * Direct I/O or io_uring is not to be had and why; it may be called by any thread. Destroyed by
+ * ps_io_destroy(). PS_ERR_NOENT: no such folder. PS_ERR_UNSUPPORTED: DIRECT asked for and not
+ * possible. */
 PS_MUST_USE ps_err ps_io_posix(const char *root, enum ps_io_kind kind,
                                void (*warn)(void *ctx, const char *text), void *ctx,
                                struct ps_io **ret);

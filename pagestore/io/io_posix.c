@@ -395,6 +395,7 @@ static void posix_destroy(struct ps_io *io)
     struct ps_posix_io *p = io_of(io);
 
     assert(atomic_load(&p->open_files) == 0);
+    ps_posix_rings_deinit(&p->rings);
     ps_posix_workers_deinit(&p->workers);
     close(p->root_fd);
     free(p->root);
@@ -468,6 +469,7 @@ ps_err ps_io_posix(const char *root, enum ps_io_kind kind, void (*warn)(void *ct
     if (err)
         goto out_free;
     ps_posix_workers_init(&p->workers);
+    ps_posix_rings_init(&p->rings);
     *ret = &p->io;
     return PS_OK;
 

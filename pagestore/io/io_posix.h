@@ -2,17 +2,23 @@
  * io_posix.h - private to the implementation of io.h on real files.
  *
  * io_posix.c opens files and works on folders; io_posix_data.c moves bytes; io_posix_batch.c
- * runs requests side by side.
+ * runs requests side by side, by io_posix_ring.c where the kernel has io_uring.
  */
 #ifndef PS_IO_IO_POSIX_H
 #define PS_IO_IO_POSIX_H
+
+#include <sys/types.h>
 
 #include "base/lock.h"
 #include "io/io.h"
 
 #define PS_POSIX_WORKERS_MAX 15 /* with the caller itself, 16 requests are under way at once */
 
+#define PS_POSIX_RINGS_MAX 16   /* batches beyond that are run by threads */
+#define PS_POSIX_RING_DEPTH 64u /* requests of one batch that are under way at once */
+
 struct ps_posix_batch;
+struct ps_posix_ring;
 
 /* The threads that help callers with their batches. Started when a batch first has use for
  * them, kept until the io is destroyed. */
@@ -27,6 +33,16 @@ struct ps_posix_workers {
     bool stop;
 };
 
+/* Rings of io_uring, made when a batch first has use for one, kept until the io is destroyed. A
+ * ring serves one batch at a time. */
+struct ps_posix_rings {
+    struct ps_mutex mtx; /* rank IO; guards everything here */
+    struct ps_posix_ring *idle;
+    unsigned count; /* idle and taken */
+    bool refused;   /* the kernel makes none, and that was said */
+    pid_t pid;      /* whose rings these are */
+};
+
 struct ps_posix_io {
     struct ps_io io; /* first: ops take it for this */
     char *root;      /* for messages */
@@ -39,6 +55,7 @@ struct ps_posix_io {
     void (*warn)(void *ctx, const char *text);
     void *warn_ctx;
     struct ps_posix_workers workers;
+    struct ps_posix_rings rings;
 };
 
 struct ps_posix_file {
@@ -50,6 +67,13 @@ struct ps_posix_file {
 
 /* Runs one request on the calling thread; fills done, err and sys_errno, and no message. */
 void ps_posix_req_run(struct ps_io_req *req);
+
+/* The same in steps, for whoever makes the transfers. begin clears what is for output; false: the
+ * request is done (nothing to move, or refused). moved takes the result of one transfer, or minus
+ * an errno; false: the request is done. finish makes all transfers that are left. */
+bool ps_posix_req_begin(struct ps_io_req *req);
+bool ps_posix_req_moved(struct ps_io_req *req, ssize_t moved);
+void ps_posix_req_finish(struct ps_io_req *req);
 
 ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret);
 ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size);
@@ -63,5 +87,11 @@ ps_err ps_posix_write_zeros(struct ps_io_file *file, uint64_t off, uint64_t len)
 ps_err ps_posix_run(struct ps_io *io, struct ps_io_req *reqs, size_t count);
 void ps_posix_workers_init(struct ps_posix_workers *w);
 void ps_posix_workers_deinit(struct ps_posix_workers *w); /* no batch is under way */
+
+/* Runs all requests through a ring, as ps_posix_req_run would; false: nothing was done, for there
+ * is no ring. */
+bool ps_posix_ring_run(struct ps_posix_io *p, struct ps_io_req *reqs, size_t count);
+void ps_posix_rings_init(struct ps_posix_rings *rings);
+void ps_posix_rings_deinit(struct ps_posix_rings *rings); /* no batch is under way */
 
 #endif

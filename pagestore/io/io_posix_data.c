@@ -42,21 +42,26 @@ static int window_fill(struct iovec window[WINDOW], const struct ps_io_req *req,
     return used;
 }
 
+/* One system call of the request: what it moved, or minus the errno. A sync is not repeated on
+ * EINTR: the interrupted one may have consumed the report of a failed write. */
 static ssize_t transfer_once(const struct ps_io_req *req)
 {
     struct iovec window[WINDOW];
     int fd = file_of(req->file)->fd;
-    int used = window_fill(window, req, req->done);
     off_t at = (off_t)(req->off + req->done);
     ssize_t moved;
+    int used;
 
+    if (req->op == PS_IO_SYNC)
+        return fdatasync(fd) == 0 ? 0 : -errno;
+    used = window_fill(window, req, req->done);
     do {
         if (req->op == PS_IO_READ)
             moved = preadv(fd, window, used, at);
         else
             moved = pwritev2(fd, window, used, at, req->op == PS_IO_WRITE_DURABLE ? RWF_DSYNC : 0);
     } while (moved < 0 && errno == EINTR);
-    return moved;
+    return moved < 0 ? -errno : moved;
 }
 
 static void req_failed(struct ps_io_req *req, int sys_errno)
@@ -65,56 +70,26 @@ static void req_failed(struct ps_io_req *req, int sys_errno)
     req->err = ps_fail_errno(sys_errno, "%s", req->file->path);
 }
 
-static void read_all(struct ps_io_req *req, uint64_t len)
+/* Accounts for one transfer of a read; true if there is more to be had. */
+static bool read_moved(struct ps_io_req *req, uint64_t len, size_t moved)
 {
-    bool direct = file_of(req->file)->direct;
-
-    while (req->done < len) {
-        ssize_t moved = transfer_once(req);
-
-        if (moved < 0) {
-            req_failed(req, errno);
-            return;
-        }
-        req->done += (size_t)moved;
-        /* Direct reads stop between blocks only where the file ends; asking again at an odd
-         * offset would be EINVAL. */
-        if (moved == 0 || (direct && moved % PS_IO_ALIGN != 0))
-            return;
-    }
+    req->done += moved;
+    /* Direct reads stop between blocks only where the file ends; asking again at an odd offset
+     * would be EINVAL. */
+    if (moved == 0 || (file_of(req->file)->direct && moved % PS_IO_ALIGN != 0))
+        return false;
+    return req->done < len;
 }
 
-static void write_all(struct ps_io_req *req, uint64_t len)
+static bool write_moved(struct ps_io_req *req, uint64_t len, size_t moved)
 {
-    bool direct = file_of(req->file)->direct;
-    unsigned no_progress = 0;
-
-    while (req->done < len) {
-        ssize_t moved = transfer_once(req);
-
-        if (moved < 0) {
-            req_failed(req, errno);
-            return;
-        }
-        if (direct) /* a block cut short is written again from its start */
-            moved -= moved % PS_IO_ALIGN;
-        req->done += (size_t)moved;
-        no_progress = moved > 0 ? 0 : no_progress + 1;
-        if (no_progress == NO_PROGRESS_MAX) {
-            req_failed(req, EIO);
-            return;
-        }
-    }
+    if (file_of(req->file)->direct) /* a block cut short is written again from its start */
+        moved -= moved % PS_IO_ALIGN;
+    req->done += moved;
+    return req->done < len;
 }
 
-/* Not repeated on EINTR: an interrupted sync may have consumed the report of a failed write. */
-static void sync_file(struct ps_io_req *req)
-{
-    if (fdatasync(file_of(req->file)->fd) != 0)
-        req_failed(req, errno);
-}
-
-void ps_posix_req_run(struct ps_io_req *req)
+bool ps_posix_req_begin(struct ps_io_req *req)
 {
     uint64_t len = ps_io_req_len(req);
 
@@ -122,22 +97,53 @@ void ps_posix_req_run(struct ps_io_req *req)
     req->done = 0;
     req->err = PS_OK;
     req->sys_errno = 0;
-    if (req->op != PS_IO_SYNC && (req->off > INT64_MAX || len > INT64_MAX - req->off)) {
+    if (req->op == PS_IO_SYNC)
+        return true;
+    if (req->off > INT64_MAX || len > INT64_MAX - req->off) {
         req_failed(req, EFBIG);
-        return;
+        return false;
+    }
+    return len > 0;
+}
+
+bool ps_posix_req_moved(struct ps_io_req *req, ssize_t moved)
+{
+    uint64_t len = ps_io_req_len(req);
+
+    if (moved < 0) {
+        req_failed(req, (int)-moved);
+        return false;
     }
     switch (req->op) {
     case PS_IO_READ:
-        read_all(req, len);
-        break;
+        return read_moved(req, len, (size_t)moved);
     case PS_IO_WRITE:
     case PS_IO_WRITE_DURABLE:
-        write_all(req, len);
-        break;
+        return write_moved(req, len, (size_t)moved);
     case PS_IO_SYNC:
-        sync_file(req);
         break;
     }
+    return false;
+}
+
+void ps_posix_req_finish(struct ps_io_req *req)
+{
+    unsigned no_progress = 0;
+    size_t before;
+
+    do {
+        before = req->done;
+        if (!ps_posix_req_moved(req, transfer_once(req)))
+            return;
+        no_progress = req->done > before ? 0 : no_progress + 1;
+    } while (no_progress < NO_PROGRESS_MAX);
+    req_failed(req, EIO);
+}
+
+void ps_posix_req_run(struct ps_io_req *req)
+{
+    if (ps_posix_req_begin(req))
+        ps_posix_req_finish(req);
 }
 
 ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret)

@@ -1,5 +1,6 @@
 /*
- * test_io.c - real files: each test once with Direct I/O and once through the page cache.
+ * test_io.c - real files: each test with Direct I/O by rings and by threads, and through the page
+ * cache.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,6 +51,17 @@ static int setup_kind(void **state, enum ps_io_kind kind)
 static int setup_direct(void **state)
 {
     return setup_kind(state, PS_IO_KIND_DIRECT);
+}
+
+/* As if the kernel had refused to make rings. */
+static int setup_threads(void **state)
+{
+    int rc = setup_kind(state, PS_IO_KIND_DIRECT);
+    struct fixture *f = *state;
+
+    if (f->io)
+        ((struct ps_posix_io *)f->io)->rings.refused = true;
+    return rc;
 }
 
 static int setup_buffered(void **state)
@@ -240,7 +252,7 @@ static void write_that_is_cut_short_is_continued_until_it_fails(void **state)
     struct fixture *f = *state;
     struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
     struct iovec iov = {.iov_base = f->buf, .iov_len = 4 * BLOCK};
-    struct ps_io_req req = {.file = file, .op = PS_IO_WRITE, .iov = &iov, .iov_count = 1};
+    struct ps_io_req reqs[4]; /* enough for a ring */
     struct rlimit before;
     struct rlimit limit;
     ps_err err;
@@ -250,14 +262,51 @@ static void write_that_is_cut_short_is_continued_until_it_fails(void **state)
     limit.rlim_cur = 2 * BLOCK; /* the kernel writes two blocks, then says EFBIG */
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &limit);
-    err = ps_io_run(f->io, &req, 1);
+    for (size_t i = 0; i < 4; i++)
+        reqs[i] = (struct ps_io_req){.file = file, .op = PS_IO_WRITE, .iov = &iov, .iov_count = 1};
+    err = ps_io_run(f->io, reqs, 4);
     setrlimit(RLIMIT_FSIZE, &before);
     signal(SIGXFSZ, SIG_DFL);
 
     assert_int_equal(err, PS_ERR_RANGE);
-    assert_int_equal(req.done, 2 * BLOCK);
-    assert_int_equal(req.sys_errno, EFBIG);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(reqs[i].done, 2 * BLOCK);
+        assert_int_equal(reqs[i].sys_errno, EFBIG);
+    }
     assert_string_equal(ps_message(), "cannot write 16384 bytes at 0 of a: File too large");
+    ps_io_close(file);
+}
+
+/* Scattered blocks, far more than a ring holds, some past the end of the file. */
+static void batch_longer_than_any_queue_is_read_and_written(void **state)
+{
+    enum { COUNT = 3 * PS_POSIX_RING_DEPTH + 5, WRITTEN = COUNT - 7 };
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    struct ps_io_req reqs[COUNT];
+    struct iovec iov[COUNT];
+
+    for (size_t i = 0; i < COUNT; i++) {
+        iov[i] = (struct iovec){.iov_base = f->buf + i * BLOCK, .iov_len = BLOCK};
+        reqs[i] = (struct ps_io_req){.file = file,
+                                     .op = PS_IO_WRITE,
+                                     .off = (i * 37 % COUNT) * BLOCK,
+                                     .iov = &iov[i],
+                                     .iov_count = 1};
+        memset(iov[i].iov_base, (int)(i % 251), BLOCK);
+    }
+    assert_int_equal(ps_io_run(f->io, reqs, COUNT), PS_OK);
+    assert_int_equal(file->io->ops->truncate(file, (uint64_t)WRITTEN * BLOCK), PS_OK);
+    memset(f->buf, 0xff, COUNT * BLOCK);
+    for (size_t i = 0; i < COUNT; i++)
+        reqs[i].op = PS_IO_READ;
+    assert_int_equal(ps_io_run(f->io, reqs, COUNT), PS_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        bool there = i * 37 % COUNT < WRITTEN;
+
+        assert_int_equal(reqs[i].done, there ? BLOCK : 0);
+        assert_int_equal(f->buf[i * BLOCK], there ? i % 251 : 0xff);
+    }
     ps_io_close(file);
 }
 
@@ -576,16 +625,14 @@ static void missing_root_is_named(void **state)
     assert_null(io);
 }
 
-/* Each twice, told apart by a suffix. */
-#define T(test)                                                                     \
-    {.name = #test "/direct",                                                       \
-     .test_func = test,                                                             \
-     .setup_func = setup_direct,                                                    \
-     .teardown_func = teardown},                                                    \
-    {                                                                               \
-        .name = #test "/buffered", .test_func = test, .setup_func = setup_buffered, \
-        .teardown_func = teardown                                                   \
+#define T_AS(test, kind)                                                        \
+    {                                                                           \
+        .name = #test "/" #kind, .test_func = test, .setup_func = setup_##kind, \
+        .teardown_func = teardown                                               \
     }
+
+/* Each in all ways, told apart by a suffix. */
+#define T(test) T_AS(test, direct), T_AS(test, threads), T_AS(test, buffered)
 
 int main(void)
 {
@@ -597,6 +644,7 @@ int main(void)
         T(more_buffers_than_the_kernel_takes_go_in_one_request),
         T(batch_reports_each_error_and_the_first_message),
         T(write_that_is_cut_short_is_continued_until_it_fails),
+        T(batch_longer_than_any_queue_is_read_and_written),
         T(offsets_no_file_can_have_are_refused),
         T(buffered_file_takes_any_alignment),
         T(stat_tells_size_space_and_owner),

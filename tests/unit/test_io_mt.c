@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "io/io.h"
@@ -119,12 +122,13 @@ static int remove_folder(void **state)
 
 static void threads_run_batches_of_real_files_at_once(void **state)
 {
-    static const enum ps_io_kind kinds[] = {PS_IO_KIND_AUTO, PS_IO_KIND_BUFFERED};
+    static const enum ps_io_kind kinds[] = {PS_IO_KIND_AUTO, PS_IO_KIND_AUTO, PS_IO_KIND_BUFFERED};
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct ps_io *io = NULL;
 
         assert_int_equal(ps_io_posix(*state, kinds[i], NULL, NULL, &io), PS_OK);
+        ((struct ps_posix_io *)io)->rings.refused = i == 1; /* threads do it all */
         run_all(io);
         ps_io_destroy(io);
     }
@@ -164,6 +168,108 @@ static void syncs_of_a_batch_get_helpers_that_the_next_one_keeps(void **state)
     ps_io_destroy(io);
 }
 
+/* A batch of direct reads of one file. */
+struct reads {
+    struct ps_io_req reqs[8];
+    struct iovec iov[8];
+    unsigned char *bufs;
+};
+
+static void reads_init(struct reads *r, struct ps_io *io)
+{
+    struct ps_io_file *file = NULL;
+
+    assert_int_equal(io->ops->open(io, "reads", PS_IO_CREATE, &file), PS_OK);
+    r->bufs = ps_buf_alloc(8 * BLOCK);
+    memset(r->bufs, 'r', 8 * BLOCK);
+    assert_int_equal(ps_io_write(file, r->bufs, 8 * BLOCK, 0), PS_OK);
+    for (size_t i = 0; i < 8; i++) {
+        r->iov[i] = (struct iovec){.iov_base = r->bufs + i * BLOCK, .iov_len = BLOCK};
+        r->reqs[i] = (struct ps_io_req){
+            .file = file, .op = PS_IO_READ, .off = i * BLOCK, .iov = &r->iov[i], .iov_count = 1};
+    }
+}
+
+static bool reads_work(struct reads *r, struct ps_io *io)
+{
+    memset(r->bufs, 0, 8 * BLOCK);
+    return ps_io_run(io, r->reqs, 8) == PS_OK && r->bufs[8 * BLOCK - 1] == 'r';
+}
+
+static void reads_deinit(struct reads *r)
+{
+    ps_io_close(r->reqs[0].file);
+    ps_buf_free(r->bufs);
+}
+
+static bool has_ring(struct ps_io *io)
+{
+    return ((struct ps_posix_io *)io)->rings.count > 0;
+}
+
+/* Skips where there is no Direct I/O. */
+static struct ps_io *direct_io(const char *root, void (*warn)(void *, const char *), void *ctx)
+{
+    struct ps_io *io = NULL;
+
+    if (ps_io_posix(root, PS_IO_KIND_DIRECT, warn, ctx, &io))
+        skip();
+    return io;
+}
+
+static void child_of_fork_makes_rings_of_its_own(void **state)
+{
+    struct ps_io *io = direct_io(*state, NULL, NULL);
+    struct reads r;
+    int status = -1;
+    pid_t child;
+
+    reads_init(&r, io);
+    assert_true(reads_work(&r, io));
+    if (!has_ring(io)) {
+        reads_deinit(&r);
+        ps_io_destroy(io);
+        skip();
+    }
+    child = fork();
+    if (child == 0)
+        _exit(reads_work(&r, io) && ((struct ps_posix_io *)io)->rings.count == 1 ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_true(reads_work(&r, io));
+    reads_deinit(&r);
+    ps_io_destroy(io);
+}
+
+static void count_warning(void *ctx, const char *text)
+{
+    (*(int *)ctx)++;
+    assert_non_null(strstr(text, "the kernel gives no io_uring (Too many open files)"));
+}
+
+static void refused_ring_is_said_once_and_threads_do_the_work(void **state)
+{
+    int warnings = 0;
+    struct ps_io *io = direct_io(*state, count_warning, &warnings);
+    struct rlimit before, none;
+    struct reads r;
+    bool worked;
+
+    reads_init(&r, io);
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    worked = reads_work(&r, io) && reads_work(&r, io);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_true(worked);
+    assert_true(reads_work(&r, io));
+    assert_false(has_ring(io));
+    assert_int_equal(warnings, 1);
+    assert_true(helper_count(io) > 0);
+    reads_deinit(&r);
+    ps_io_destroy(io);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +277,10 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test(threads_run_batches_of_the_simulated_disk_at_once),
         cmocka_unit_test_setup_teardown(syncs_of_a_batch_get_helpers_that_the_next_one_keeps,
+                                        setup_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(child_of_fork_makes_rings_of_its_own, setup_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(refused_ring_is_said_once_and_threads_do_the_work,
                                         setup_folder, remove_folder),
     };
 
