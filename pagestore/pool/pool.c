@@ -674,6 +674,66 @@ ps_err(ps_pool_pin_many)(struct ps_pool *pool, const struct ps_tag *tags, size_t
     return PS_OK;
 }
 
+/* --- ahead of anybody's asking --------------------------------------------------------------- */
+
+/* A LOADING frame for the page; NULL: it is there, or comes, or there is no frame to be had. */
+static struct ps_frame *begin_ahead(struct ps_pool *pool, const struct ps_tag *tag)
+{
+    const struct ps_pool_key key = ps_pool_key(tag);
+    struct ps_frame_info info = {0};
+    struct ps_frame *mine;
+    struct ps_frame *f;
+
+    if (ps_pool_peek(pool, tag, &info) || info.loading || ps_pool_take_frame(pool, &mine))
+        return NULL;
+    prepare(pool, mine, tag, PS_PIN_LOAD, NULL);
+    if (ps_pool_map_pin(pool, &key, mine, &f) == PS_FOUND_INSERTED)
+        return f;
+    ps_pool_unpin_frame(pool, f);
+    discard(pool, mine, PS_PIN_LOAD);
+    return NULL;
+}
+
+static bool finish_ahead(struct ps_pool *pool, struct ps_frame *f, const struct ps_load *load)
+{
+    if (load->err) {
+        ps_pool_abort_load(pool, f, PS_OK); /* those who wait for it look for themselves */
+    } else {
+        atomic_fetch_add(&pool->counters.pages_loaded, 1);
+        atomic_fetch_add(&pool->counters.pages_ahead, 1);
+        f->page.fmt = load->fmt;
+        __atomic_store_n(&f->page.lsn, load->lsn, __ATOMIC_RELAXED);
+        ps_pool_publish_ahead(pool, f);
+    }
+    ps_pool_unpin_frame(pool, f);
+    return !load->err;
+}
+
+uint32_t ps_pool_load_ahead(struct ps_pool *pool, const struct ps_tag *tags, size_t count)
+{
+    struct ps_load loads[PS_LOAD_BATCH_MAX];
+    struct ps_frame *frames[PS_LOAD_BATCH_MAX];
+    struct ps_provider *provider;
+    uint32_t n = 0, loaded = 0, i;
+
+    assert(count > 0 && count <= PS_LOAD_BATCH_MAX);
+    assert(tags[0].provider == tags[count - 1].provider);
+    provider = pool->providers[tags[0].provider];
+    for (size_t t = 0; t < count; t++) {
+        assert(t == 0 || ps_tag_cmp(&tags[t - 1], &tags[t]) < 0);
+        frames[n] = begin_ahead(pool, &tags[t]);
+        if (!frames[n])
+            continue;
+        loads[n] = load_of(frames[n]);
+        loads[n++].ahead = true;
+    }
+    if (n > 0)
+        provider->ops->load(provider, loads, n);
+    for (i = 0; i < n; i++)
+        loaded += finish_ahead(pool, frames[i], &loads[i]);
+    return loaded;
+}
+
 /* --- latches -------------------------------------------------------------------------------- */
 
 void ps_page_latch_shared(struct ps_pool *pool, struct ps_page *page)

@@ -71,6 +71,7 @@ struct ps_load {
     uint64_t lsn;                /* out: of the page as loaded, 0 for none */
     const struct ps_format *fmt; /* out */
     ps_err err;                  /* out; a page with an error gets no frame */
+    bool ahead; /* nobody has asked for it yet: what is wrong with it is no event */
 };
 
 struct ps_store_page {
@@ -128,6 +129,9 @@ void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider 
  * could never be served. PS_ERR_RANGE: more than the pool has. PS_ERR_INTERRUPTED. */
 PS_MUST_USE ps_err ps_pool_reserve(struct ps_pool *pool, uint32_t count, struct ps_cancel *cancel);
 void ps_pool_release(struct ps_pool *pool, uint32_t count);
+/* The same for work that nobody waits for: false where it would wait, or would leave less than
+ * half of the pool to others. */
+PS_MUST_USE bool ps_pool_try_reserve(struct ps_pool *pool, uint32_t count);
 
 enum ps_pin_mode {
     PS_PIN_LOAD,     /* read it in on a miss */
@@ -156,6 +160,12 @@ ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t 
                         struct ps_page **pages, ps_err *errs);
 
 void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page);
+
+/* Loads those of the pages that are not there, in one batch, for pins to come: neither hits nor
+ * misses, nobody's access. Ascending tags, at most PS_LOAD_BATCH_MAX, out of a reservation of
+ * count + PS_LOAD_FRAMES that the caller holds. A page that cannot be loaded is left to those who
+ * ask for it. Returns how many were loaded. */
+uint32_t ps_pool_load_ahead(struct ps_pool *pool, const struct ps_tag *tags, size_t count);
 
 /* A long pin: no reservation, kept as long as its holder likes. PS_ERR_PINNED: there is no frame
  * left that is not held by such pins; never waits for one of them. */
@@ -239,7 +249,7 @@ struct ps_frame_info {
 
 struct ps_pool_stats {
     uint64_t hits, misses, evictions, dirty_evictions;
-    uint64_t pages_loaded, load_errors;
+    uint64_t pages_loaded, pages_ahead, load_errors; /* ahead: of those loaded */
     uint64_t pages_written, write_errors, cleaner_pages;
     uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
     uint64_t victim_waits;   /* of those who found no frame that could go */

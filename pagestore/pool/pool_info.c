@@ -115,6 +115,7 @@ void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret)
         .evictions = atomic_load(&c->evictions),
         .dirty_evictions = atomic_load(&c->dirty_evictions),
         .pages_loaded = atomic_load(&c->pages_loaded),
+        .pages_ahead = atomic_load(&c->pages_ahead),
         .load_errors = atomic_load(&c->load_errors),
         .pages_written = atomic_load(&c->pages_written),
         .write_errors = atomic_load(&c->write_errors),

@@ -131,7 +131,7 @@ struct ps_pool_stripe {
 
 struct ps_pool_counters {
     _Atomic uint64_t misses, evictions, dirty_evictions;
-    _Atomic uint64_t pages_loaded, load_errors;
+    _Atomic uint64_t pages_loaded, pages_ahead, load_errors;
     _Atomic uint64_t pages_written, write_errors, cleaner_pages, write_batches;
     _Atomic uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
     _Atomic uint64_t victim_waits, victim_writes, victim_retries, sweep_frames;
@@ -310,6 +310,8 @@ void ps_pool_abort_load(struct ps_pool *pool, struct ps_frame *f, ps_err err);
 void ps_pool_wait_load(struct ps_pool *pool, struct ps_frame *f);
 /* Ends LOADING: from now on the frame is VALID, with these flags. */
 void ps_pool_publish(struct ps_pool *pool, struct ps_frame *f, uint64_t flags);
+/* The same, SEALED, of a page that nobody has asked for: its first access is still to come. */
+void ps_pool_publish_ahead(struct ps_pool *pool, struct ps_frame *f);
 
 /* --- pool_policy.c: what the policy is told -------------------------------------------------- */
 

@@ -103,6 +103,19 @@ void ps_pool_release(struct ps_pool *pool, uint32_t count)
     ps_mutex_unlock(&pool->reserve_mtx);
 }
 
+bool ps_pool_try_reserve(struct ps_pool *pool, uint32_t count)
+{
+    bool taken;
+
+    ps_mutex_lock(&pool->reserve_mtx);
+    taken = !pool->reserve_head && fits(pool, count) &&
+            pool->reserved + pool->long_frames + count <= pool->frame_count / 2;
+    if (taken)
+        pool->reserved += count;
+    ps_mutex_unlock(&pool->reserve_mtx);
+    return taken;
+}
+
 /* Makes a pin out of a reservation a long one, and gives the reservation back. */
 static void become_long(struct ps_pool *pool, struct ps_frame *f, uint32_t reserved)
 {

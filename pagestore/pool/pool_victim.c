@@ -25,16 +25,27 @@ void ps_pool_wait_load(struct ps_pool *pool, struct ps_frame *f)
     ps_mutex_unlock(&w->mtx);
 }
 
-void ps_pool_publish(struct ps_pool *pool, struct ps_frame *f, uint64_t flags)
+/* `bits`: what the state gets beside VALID. */
+static void publish(struct ps_pool *pool, struct ps_frame *f, uint64_t bits)
 {
     uint64_t old;
 
     ps_frame_cold(pool, f)->load_err = PS_OK;
     ps_pool_policy_insert(pool, f); /* first: from the next step on the frame may be removed */
-    old = atomic_fetch_add(&f->state, PS_ST_VALID - PS_ST_LOADING + PS_ST_USAGE_ONE + flags);
+    old = atomic_fetch_add(&f->state, PS_ST_VALID - PS_ST_LOADING + bits);
     assert((old & (PS_ST_FLAGS | PS_ST_USAGE)) == PS_ST_LOADING);
     if (ps_st_pins(old) > 1)
         wake_load_waiters(pool, f);
+}
+
+void ps_pool_publish(struct ps_pool *pool, struct ps_frame *f, uint64_t flags)
+{
+    publish(pool, f, PS_ST_USAGE_ONE + flags);
+}
+
+void ps_pool_publish_ahead(struct ps_pool *pool, struct ps_frame *f)
+{
+    publish(pool, f, PS_ST_SEALED);
 }
 
 void ps_pool_abort_load(struct ps_pool *pool, struct ps_frame *f, ps_err err)

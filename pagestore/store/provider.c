@@ -12,8 +12,7 @@
 
 #include "store/store_internal.h"
 
-/* Most pages that one request to a file carries; the pool's batches are no longer. */
-#define BATCH_PAGES 64u
+#define BATCH_PAGES PS_LOAD_BATCH_MAX /* the pool's batches are no longer */
 
 static struct ps_store *store_of(struct ps_provider *p)
 {
@@ -26,9 +25,11 @@ struct ps_page_ident ps_table_ident(const struct ps_table *t, uint32_t page_no)
         .page_size = t->store->page_size, .page_no = page_no, .table_id = t->id};
 }
 
-/* Counts and traces a damaged page; the thread's message says what is wrong with it. */
-static void note_corrupt(struct ps_table *t, const struct ps_tag *tag, const char *kind)
+/* Counts and traces a damaged page; the thread's message says what is wrong with it. One that was
+ * read ahead is judged again when somebody asks for it. */
+static void note_corrupt(struct ps_table *t, const struct ps_load *l, const char *kind)
 {
+    const struct ps_tag *tag = &l->tag;
     struct ps_store *s = t->store;
     const struct ps_trace_event event = {
         .time_us = ps_io_now_us(s->io),
@@ -40,6 +41,8 @@ static void note_corrupt(struct ps_table *t, const struct ps_tag *tag, const cha
         .frame = UINT32_MAX,
     };
 
+    if (l->ahead)
+        return;
     if (tag->fork == PS_FORK_DATA)
         ps_table_damaged(t, tag->page);
     t->counters.corrupt_pages++;
@@ -56,13 +59,15 @@ static ps_err name_page(ps_err err, struct ps_table *t, const struct ps_tag *tag
 
 static ps_err lost_write(struct ps_table *t, struct ps_load *l, const struct ps_map_entry *e)
 {
-    t->counters.lost_writes++;
-    t->store->lost_writes++;
+    if (!l->ahead) {
+        t->counters.lost_writes++;
+        t->store->lost_writes++;
+    }
     l->err = ps_fail(PS_ERR_CORRUPT,
                      "lost write: the page on disk is of LSN %llu, its last change was %llu",
                      (unsigned long long)l->lsn, (unsigned long long)e->lsn);
     l->err = name_page(l->err, t, &l->tag);
-    note_corrupt(t, &l->tag, "lost-write");
+    note_corrupt(t, l, "lost-write");
     return l->err;
 }
 
@@ -75,7 +80,7 @@ static void judge_data(struct ps_table *t, struct ps_load *l, const struct ps_ma
     l->err = t->fmt->verify(l->buf, &who);
     if (l->err) {
         l->err = name_page(l->err, t, &l->tag);
-        note_corrupt(t, &l->tag, "checksum");
+        note_corrupt(t, l, "checksum");
         return;
     }
     l->lsn = t->fmt->lsn(l->buf);
@@ -98,29 +103,48 @@ static void make_virgin(struct ps_table *t, struct ps_load *l)
     l->err = PS_OK;
 }
 
+/* What the map says of each; a page's own error where it cannot say. Neighbours in one walk. */
+static void get_entries(struct ps_table *t, struct ps_load *loads, size_t count,
+                        struct ps_map_entry *entries)
+{
+    uint32_t first = loads[0].tag.page;
+    bool neighbours = loads[count - 1].tag.page - first == count - 1;
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        loads[i].err = PS_OK;
+    if (neighbours && !ps_map_get_range(&t->map, first, (uint32_t)count, entries))
+        return;
+    for (i = 0; i < count; i++)
+        loads[i].err = ps_map_get(&t->map, loads[i].tag.page, &entries[i]);
+}
+
 static void load_data(struct ps_table *t, struct ps_load *loads, size_t count)
 {
     struct ps_pagefile_page pages[BATCH_PAGES];
     struct ps_map_entry entries[BATCH_PAGES];
+    const struct ps_map_entry *entry[BATCH_PAGES];
     struct ps_load *read[BATCH_PAGES];
     bool with_map = !t->store->recovering;
     size_t i, n = 0;
 
     assert(count <= BATCH_PAGES);
+    if (with_map)
+        get_entries(t, loads, count, entries);
     for (i = 0; i < count; i++) {
         struct ps_load *l = &loads[i];
 
         l->fmt = t->fmt;
-        l->err = with_map ? ps_map_get(&t->map, l->tag.page, &entries[n]) : PS_OK;
-        if (l->err)
+        if (with_map && l->err)
             continue;
-        if (with_map && entries[n].state == PS_FREE) {
+        if (with_map && entries[i].state == PS_FREE) {
             l->err =
                 ps_fail(PS_ERR_NOENT, "page %u of table %u is not allocated", l->tag.page, t->id);
-        } else if (with_map && entries[n].state == PS_VIRGIN) {
+        } else if (with_map && entries[i].state == PS_VIRGIN) {
             make_virgin(t, l);
         } else {
             pages[n] = (struct ps_pagefile_page){.page_no = l->tag.page, .buf = l->buf};
+            entry[n] = with_map ? &entries[i] : NULL;
             read[n++] = l;
         }
     }
@@ -131,7 +155,7 @@ static void load_data(struct ps_table *t, struct ps_load *loads, size_t count)
     for (i = 0; i < n; i++) {
         read[i]->err = pages[i].err;
         if (!pages[i].err)
-            judge_data(t, read[i], with_map ? &entries[i] : NULL);
+            judge_data(t, read[i], entry[i]);
         if (!read[i]->err)
             ps_table_sound(t, read[i]->tag.page);
     }
@@ -170,7 +194,7 @@ static void load_map(struct ps_table *t, struct ps_load *l)
     l->err = judge_map(t, l);
     if (l->err) {
         l->err = name_page(l->err, t, &l->tag);
-        note_corrupt(t, &l->tag, "checksum");
+        note_corrupt(t, l, "checksum");
         return;
     }
     l->lsn = ps_format_native.lsn(l->buf);

@@ -69,6 +69,7 @@ static void pool_stats(struct ps_store *s, const struct sink *to)
     counter(to, "pool_victims_pinned", p.victims_pinned, "Of these, pinned.");
     counter(to, "pool_victims_writing", p.victims_writing, "Of these, under write-back.");
     counter(to, "pool_pages_loaded", p.pages_loaded, "Pages read in.");
+    counter(to, "pool_pages_ahead", p.pages_ahead, "Of these, before a sequential reader came.");
     counter(to, "pool_load_errors", p.load_errors, "Pages that could not be read, or are damaged.");
     counter(to, "pool_pages_written", p.pages_written, "Pages written back.");
     counter(to, "pool_write_errors", p.write_errors, "Pages that could not be written back.");

@@ -479,6 +479,8 @@ static ps_err open_rest(struct ps_store *s, const struct ps_control *before,
         err = finish_recovery(s);
     if (!err && !s->opts.read_only && !s->opts.no_threads)
         err = ps_background_start(s);
+    if (!err && !s->opts.no_threads)
+        err = ps_readahead_start(s);
     return err;
 }
 
@@ -555,6 +557,8 @@ static ps_err copy_options(struct ps_store *s, const char *path,
 /* Takes everything down, whatever of it is up. */
 static void free_store(struct ps_store *s)
 {
+    if (s->readahead)
+        ps_readahead_stop(s);
     if (s->background)
         ps_background_stop(s);
     if (s->ckpt_ready) {

@@ -47,6 +47,14 @@ struct ps_table_heat {
     uint32_t damaged_next; /* where the next one goes, once there are so many */
 };
 
+/* A reader that goes through a table: what it read last, and what was asked for before it came. */
+struct ps_stream {
+    uint64_t next;   /* page behind the last one read */
+    uint64_t ahead;  /* pages from next up to here are loaded, or asked for */
+    uint32_t window; /* how far to be ahead, in pages; 0: one read is no pattern */
+};
+#define PS_STREAMS 4u
+
 struct ps_table {
     struct ps_store *store;
     uint32_t id;
@@ -78,6 +86,10 @@ struct ps_table {
     char name[PS_TABLE_NAME_MAX + 1];
     uint64_t ctime_us;
     uint32_t catalog_page, catalog_slot;
+
+    struct ps_mutex streams_mtx;          /* rank LEAF */
+    struct ps_stream streams[PS_STREAMS]; /* guarded by streams_mtx, as what follows */
+    uint32_t stream_turn;                 /* the slot that the next new stream takes */
 
     _Atomic uint64_t mtime_us;
     struct ps_table_counters counters;
@@ -124,6 +136,7 @@ struct ps_store {
     _Atomic bool serve_corrupt;
 
     struct ps_background *background; /* NULL with no_threads or read-only */
+    struct ps_readahead *readahead;   /* NULL with no_threads */
     struct ps_analysis recovered;     /* what recovery found; empty after a clean stop */
     struct ps_redo_stats redo;
     bool was_clean;
@@ -149,6 +162,13 @@ PS_MUST_USE ps_err ps_txns_undo_all(struct ps_store *s);
 
 /* --- provider.c: pages between pool and files ---------------------------------------------- */
 extern const struct ps_provider_ops ps_table_provider;
+
+/* --- readahead.c: pages loaded before a sequential reader asks for them -------------------- */
+PS_MUST_USE ps_err ps_readahead_start(struct ps_store *s);
+void ps_readahead_stop(struct ps_store *s);
+/* A reader is about to read pages [first, first + count), some of which may be missing. The table's
+ * lock is held, its summary known. Waits for nothing. */
+void ps_readahead_note(struct ps_table *t, uint64_t first, uint32_t count, bool missing);
 
 /* --- table_registry.c --------------------------------------------------------------------- */
 PS_MUST_USE ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt,

@@ -266,6 +266,7 @@ static ps_err pin_span(struct ps_read *r, const struct span *sp, unsigned flags,
     r->page_count = sp->count;
     missing = pin_resident(t, sp, r->pages);
     t->counters.page_reads += sp->count;
+    ps_readahead_note(t, sp->first, sp->count, missing > 0);
     if (missing)
         err = pin_missing(t, sp, r->pages, ret_count);
     if (!err && (flags & PS_READ_PAGE) && !r->pages[0])

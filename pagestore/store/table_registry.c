@@ -43,6 +43,7 @@ ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt
     ps_rwlock_init(&t->alloc_lock, id == PS_CATALOG_ID ? PS_RANK_CATALOG_TABLE : PS_RANK_TABLE,
                    "table.alloc_lock");
     ps_mutex_init(&t->open_mtx, PS_RANK_TABLE_OPEN, "table.open_mtx");
+    ps_mutex_init(&t->streams_mtx, PS_RANK_LEAF, "table.streams_mtx");
     *ret = t;
     return PS_OK;
 }
@@ -55,6 +56,7 @@ void ps_table_unref(struct ps_table *t)
         ps_pagefile_close(&t->data);
         ps_pagefile_close(&t->map_file);
     }
+    ps_mutex_deinit(&t->streams_mtx);
     ps_mutex_deinit(&t->open_mtx);
     ps_rwlock_deinit(&t->alloc_lock);
     free(t->heat.cells);
