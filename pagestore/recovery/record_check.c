@@ -42,7 +42,8 @@ static ps_err check_place(const struct ps_ref *ref, uint32_t page_size)
         return ps_fail(PS_ERR_CORRUPT, "there is no table 0");
     if (ref->fork > PS_FORK_MAP)
         return ps_fail(PS_ERR_CORRUPT, "table %" PRIu32 " has no fork %u", ref->table, ref->fork);
-    ps_map_init(&map, NULL, 0, ref->table, page_size);
+    if (ref->fork == PS_FORK_MAP)
+        ps_map_init(&map, NULL, 0, ref->table, page_size);
     if (ref->fork == PS_FORK_MAP ? !ps_map_has_page(&map, ref->page)
                                  : ref->page >= PS_MAP_PAGES_MAX)
         return ps_fail(PS_ERR_CORRUPT, "table %" PRIu32 "%s has no page %" PRIu32, ref->table,

@@ -1,5 +1,14 @@
+/*
+ * redo.c - repeats history in the pool.
+ *
+ * What changes of data pages imply for allocation maps is not put into the maps at once: most
+ * pages change again soon, and only their last change counts. It waits in a table of touches, and
+ * goes into the maps in the order of LSNs when the table is full, before a record of a map is
+ * redone, and at the end.
+ */
 #include "recovery/recovery.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +17,14 @@
 /* A redone reference pins its page and, on a miss, the provider may pin one more. */
 #define REDO_FRAMES (1u + PS_LOAD_FRAMES)
 
-/* What a group implies for allocation maps, remembered until its own map pages are redone. */
+#define TOUCH_SLOTS 16384u             /* a power of two */
+#define TOUCHES_MAX (TOUCH_SLOTS / 2u) /* so that looking for one is short */
+
+/* What a page's change implies for its allocation map. */
 struct touched {
     uint32_t table, page;
     uint64_t time_us;
+    uint64_t lsn; /* of its group; 0: an empty slot */
     bool zero;
 };
 
@@ -20,8 +33,13 @@ struct redo {
     struct ps_pool *pool;
     const struct ps_recovery_ops *ops;
     struct ps_redo_stats stats;
-    struct touched *touched; /* of the group being redone */
+    struct touched *touched; /* of the group being redone: its own map pages come first */
     size_t touched_count, touched_cap;
+    struct touched *slots; /* of earlier groups, by page: open addressing, TOUCH_SLOTS of them */
+    uint32_t slots_used;
+    struct touched *sorted; /* room for TOUCHES_MAX */
+    uint32_t seen_table;    /* whose pages, in seen_fmt, table_seen was last told of; 0: none */
+    const struct ps_format *seen_fmt;
 };
 
 bool ps_page_is_blank(const struct ps_format *fmt, const void *page, uint32_t page_size)
@@ -41,6 +59,78 @@ static bool is_dropped(const struct ps_analysis *a, uint32_t table)
     return false;
 }
 
+/* --- touches: what is due to allocation maps -------------------------------------------------- */
+
+static ps_err apply_touch(struct redo *r, const struct touched *t)
+{
+    struct ps_map map;
+    ps_err err;
+
+    ps_map_init(&map, r->pool, 0, t->table, ps_pool_page_size(r->pool));
+    err = ps_map_redo_touch(&map, t->page, t->lsn, t->time_us, t->zero);
+    if (err == PS_ERR_CORRUPT) {
+        struct ps_tag tag = {.fork = PS_FORK_MAP, .table = t->table};
+
+        r->stats.pages_lost++;
+        r->ops->page_lost(r->ops->ctx, &tag, err);
+        return PS_OK;
+    }
+    return err;
+}
+
+static int touched_cmp(const void *a, const void *b)
+{
+    const uint64_t x = ((const struct touched *)a)->lsn, y = ((const struct touched *)b)->lsn;
+
+    return (x > y) - (x < y);
+}
+
+/* Ascending, because the LSN of a map's page says that all below it is in the page. */
+static ps_err apply_touches(struct redo *r)
+{
+    uint32_t i, n = 0;
+    ps_err err = PS_OK;
+
+    if (r->slots_used == 0)
+        return PS_OK;
+    for (i = 0; i < TOUCH_SLOTS; i++)
+        if (r->slots[i].lsn)
+            r->sorted[n++] = r->slots[i];
+    assert(n == r->slots_used);
+    qsort(r->sorted, n, sizeof(*r->sorted), touched_cmp);
+    for (i = 0; i < n && !err; i++)
+        err = apply_touch(r, &r->sorted[i]);
+    memset(r->slots, 0, TOUCH_SLOTS * sizeof(*r->slots));
+    r->slots_used = 0;
+    return err;
+}
+
+/* A touch that takes the place of an earlier one of the same page. */
+static ps_err note_touch(struct redo *r, const struct touched *t)
+{
+    const uint64_t id = (uint64_t)t->table << 32 | t->page;
+    uint32_t at = (uint32_t)(id * 0x9e3779b97f4a7c15ull >> 32) % TOUCH_SLOTS;
+
+    while (r->slots[at].lsn && (r->slots[at].page != t->page || r->slots[at].table != t->table))
+        at = (at + 1) % TOUCH_SLOTS;
+    r->slots_used += r->slots[at].lsn == 0;
+    r->slots[at] = *t;
+    return r->slots_used == TOUCHES_MAX ? apply_touches(r) : PS_OK;
+}
+
+static ps_err end_group(struct redo *r)
+{
+    size_t i;
+    ps_err err = PS_OK;
+
+    for (i = 0; i < r->touched_count && !err; i++)
+        err = note_touch(r, &r->touched[i]);
+    r->touched_count = 0;
+    return err;
+}
+
+/* --- records ---------------------------------------------------------------------------------- */
+
 static ps_err remember_touch(struct redo *r, const struct ps_record *rec,
                              const struct ps_page *page)
 {
@@ -59,6 +149,7 @@ static ps_err remember_touch(struct redo *r, const struct ps_record *rec,
         .table = page->tag.table,
         .page = page->tag.page,
         .time_us = rec->time_us,
+        .lsn = rec->group_lsn,
         .zero = ps_page_is_blank(page->fmt, page->data, ps_pool_page_size(r->pool)),
     };
     return PS_OK;
@@ -89,6 +180,21 @@ static void redo_bytes(struct redo *r, const struct ps_record *rec, const struct
     ps_pool_changed(r->pool, page, rec->group_lsn);
 }
 
+/* Tells of the reference's table; neighbours in the log are mostly of one. */
+static ps_err see_table(struct redo *r, const struct ps_ref *ref, const struct ps_format *fmt)
+{
+    ps_err err;
+
+    if (ref->fork != PS_FORK_DATA)
+        return r->ops->table_seen(r->ops->ctx, ref->table, NULL);
+    if (ref->table == r->seen_table && fmt == r->seen_fmt)
+        return PS_OK;
+    err = r->ops->table_seen(r->ops->ctx, ref->table, fmt);
+    r->seen_table = err ? 0 : ref->table;
+    r->seen_fmt = fmt;
+    return err;
+}
+
 static ps_err redo_ref(struct redo *r, const struct ps_record *rec, const struct ps_ref *ref)
 {
     const struct ps_format *table_fmt = ps_format_by_id(ref->flags >> PS_REF_FORMAT_SHIFT);
@@ -100,7 +206,9 @@ static ps_err redo_ref(struct redo *r, const struct ps_record *rec, const struct
 
     if (is_dropped(r->a, ref->table))
         return PS_OK;
-    err = r->ops->table_seen(r->ops->ctx, ref->table, ref->fork == PS_FORK_DATA ? table_fmt : NULL);
+    err = see_table(r, ref, table_fmt);
+    if (!err && ref->fork == PS_FORK_MAP)
+        err = apply_touches(r);
     if (err)
         return err;
     err = ps_pool_pin(r->pool, &tag, image ? PS_PIN_NEW : PS_PIN_LOAD, fmt, &page);
@@ -119,30 +227,6 @@ static ps_err redo_ref(struct redo *r, const struct ps_record *rec, const struct
     ps_page_unlatch(r->pool, page);
     ps_pool_unpin(r->pool, page);
     return err;
-}
-
-static ps_err redo_touches(struct redo *r, uint64_t group_lsn)
-{
-    struct ps_map map;
-    size_t i;
-    ps_err err;
-
-    for (i = 0; i < r->touched_count; i++) {
-        const struct touched *t = &r->touched[i];
-
-        ps_map_init(&map, r->pool, 0, t->table, ps_pool_page_size(r->pool));
-        err = ps_map_redo_touch(&map, t->page, group_lsn, t->time_us, t->zero);
-        if (err == PS_ERR_CORRUPT) {
-            struct ps_tag tag = {.fork = PS_FORK_MAP, .table = t->table};
-
-            r->stats.pages_lost++;
-            r->ops->page_lost(r->ops->ctx, &tag, err);
-        } else if (err) {
-            return err;
-        }
-    }
-    r->touched_count = 0;
-    return PS_OK;
 }
 
 static ps_err redo_record(struct redo *r, const struct ps_record *rec)
@@ -166,8 +250,31 @@ static ps_err redo_record(struct redo *r, const struct ps_record *rec)
             return err;
     }
     if (rec->flags & PS_REC_GROUP_END)
-        return redo_touches(r, rec->group_lsn);
+        return end_group(r);
     return PS_OK;
+}
+
+/* All records, from the redo point to the end that analysis found. */
+static ps_err redo_log(struct redo *r, struct ps_wal_reader *reader, uint64_t redo_lsn)
+{
+    const uint64_t end_pos = r->a->end.end_pos;
+    struct ps_wal_end end;
+    struct ps_record rec;
+    ps_err err;
+
+    while ((err = ps_wal_reader_next(reader, &rec, &end)) == PS_OK) {
+        err = redo_record(r, &rec);
+        if (err)
+            return err;
+        if (r->ops->progress && r->stats.records % 1024 == 0)
+            r->ops->progress(r->ops->ctx, "redo", rec.lsn - redo_lsn, end_pos - redo_lsn);
+    }
+    if (err != PS_ERR_NOENT)
+        return err;
+    if (end.end_pos != end_pos)
+        return ps_fail(PS_ERR_CORRUPT, "log: it ended at %llu, and at %llu when read again",
+                       (unsigned long long)end_pos, (unsigned long long)end.end_pos);
+    return apply_touches(r);
 }
 
 ps_err ps_redo(struct ps_io *io, const struct ps_control *control, const struct ps_analysis *a,
@@ -176,33 +283,27 @@ ps_err ps_redo(struct ps_io *io, const struct ps_control *control, const struct 
     struct redo r = {.a = a, .pool = pool, .ops = ops};
     struct ps_wal_reader_options opts;
     struct ps_wal_reader *reader = NULL;
-    struct ps_wal_end end;
-    struct ps_record rec;
     ps_err err;
 
     ps_reader_options(control, io, &opts);
+    r.slots = calloc(TOUCH_SLOTS, sizeof(*r.slots));
+    r.sorted = calloc(TOUCHES_MAX, sizeof(*r.sorted));
+    if (!r.slots || !r.sorted) {
+        err = ps_fail(PS_ERR_NOMEM, "no memory for redo");
+        goto out;
+    }
     err = ps_wal_reader_open(&opts, &reader);
     if (err)
-        return err;
+        goto out;
     err = ps_pool_reserve(pool, REDO_FRAMES, NULL);
     if (err)
         goto out;
-    while ((err = ps_wal_reader_next(reader, &rec, &end)) == PS_OK) {
-        err = redo_record(&r, &rec);
-        if (err)
-            break;
-        if (ops->progress && r.stats.records % 1024 == 0)
-            ops->progress(ops->ctx, "redo", rec.lsn - control->redo_lsn,
-                          a->end.end_pos - control->redo_lsn);
-    }
+    err = redo_log(&r, reader, control->redo_lsn);
     ps_pool_release(pool, REDO_FRAMES);
-    if (err == PS_ERR_NOENT)
-        err = end.end_pos == a->end.end_pos
-                  ? PS_OK
-                  : ps_fail(PS_ERR_CORRUPT, "log: it ended at %llu, and at %llu when read again",
-                            (unsigned long long)a->end.end_pos, (unsigned long long)end.end_pos);
     *ret = r.stats;
 out:
+    free(r.sorted);
+    free(r.slots);
     free(r.touched);
     ps_wal_reader_close(reader);
     return err;

@@ -167,15 +167,12 @@ static void on_analysis(void *ctx, const char *phase, uint64_t done, uint64_t to
 static ps_err analyze(struct ps_store *s, const struct ps_control *control)
 {
     const struct ps_recovery_ops ops = {.progress = on_analysis, .ctx = s};
-    ps_err err = ps_analyze(s->io, control, &ops, &s->recovered);
 
-    if (err)
-        return err;
     s->was_clean = control->state == PS_STATE_CLEAN;
     if (!s->was_clean && s->opts.read_only)
         return ps_fail(PS_ERR_READONLY,
                        "the store was not closed cleanly: it needs recovery, which writes");
-    return PS_OK;
+    return ps_analyze(s->io, control, &ops, &s->recovered);
 }
 
 static ps_err want_checkpoint(void *ctx)

@@ -91,7 +91,6 @@ struct ps_record {
     uint64_t time_us;   /* wall clock; becomes the mtime of pages */
     const void *body;
     uint32_t body_len;
-    struct ps_ref refs[PS_REFS_MAX];
     /* set by append and by decode */
     uint64_t pos;
     uint64_t lsn;
@@ -99,6 +98,7 @@ struct ps_record {
     uint64_t group_lsn; /* LSN of its group's last record: what its pages take. Decoding a single
                            record cannot know it; the reader sets it */
     uint32_t crc;       /* CRC-32C of the record's bytes, as it stands in them */
+    struct ps_ref refs[PS_REFS_MAX]; /* the last field: of a decoded record ref_count are set */
 };
 
 /* Bytes the record takes in the log. */

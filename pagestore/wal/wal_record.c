@@ -278,7 +278,6 @@ ps_err ps_record_parse(const uint8_t *buf, size_t avail, uint64_t pos, struct ps
         return ps_fail(PS_ERR_CORRUPT, "record has %u references, at most %u can be", hdr.ref_count,
                        PS_REFS_MAX);
 
-    memset(&rec, 0, sizeof(rec));
     rec.rm = hdr.rm;
     rec.type = hdr.type;
     rec.flags = hdr.flags;
@@ -291,11 +290,13 @@ ps_err ps_record_parse(const uint8_t *buf, size_t avail, uint64_t pos, struct ps
     rec.pos = pos;
     rec.lsn = pos + len;
     rec.prev = ps_get64(hdr.prev);
+    rec.group_lsn = 0;
     rec.crc = ps_get32(hdr.crc);
     err = parse_pieces(buf, len, &rec);
     if (err)
         return err;
-    *ret = rec;
+    /* Most records have few references, and this is done for each record of the log. */
+    memcpy(ret, &rec, offsetof(struct ps_record, refs) + rec.ref_count * sizeof(rec.refs[0]));
     return PS_OK;
 }
 
