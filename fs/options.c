@@ -130,8 +130,8 @@ static bool set_string(char **to, const char *value)
 static bool set_io(struct pfs_options *o, const char *value)
 {
     if (strcmp(value, "auto") != 0 && strcmp(value, "direct") != 0 &&
-        strcmp(value, "buffered") != 0)
-        return bad_value("io", value, "auto, direct or buffered");
+        strcmp(value, "buffered") != 0 && strcmp(value, "mmap") != 0)
+        return bad_value("io", value, "auto, direct, buffered or mmap");
     return set_string(&o->io, value);
 }
 
@@ -299,7 +299,8 @@ void pfs_options_help(void)
         "  max_wal=SIZE           the most log to keep (1G)\n"
         "  checkpoint_timeout=S   seconds between full checkpoints (300)\n"
         "  wal_images=after|both  what a write logs: the bytes after it, or before it too\n"
-        "  io=auto|direct|buffered\n"
+        "  io=auto|direct|buffered|mmap\n"
+        "                         how files are read and written (auto)\n"
         "  on_corrupt=eio|serve   a damaged page is an error, or is served as it is (eio)\n"
         "  ro                     read-only\n"
         "  kernel_cache           let the kernel cache what it has read\n"

@@ -132,6 +132,7 @@ enum ps_io_kind {
     PS_IO_KIND_AUTO,     /* direct where the file system can, else buffered, said once */
     PS_IO_KIND_DIRECT,   /* direct or PS_ERR_UNSUPPORTED */
     PS_IO_KIND_BUFFERED, /* through the kernel's page cache */
+    PS_IO_KIND_MMAP, /* through mappings of the files; the process catches SIGBUS from then on */
 };
 
 /* Real files below the folder `root`, which must exist. warn (may be NULL) hears, once each, that

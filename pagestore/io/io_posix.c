@@ -162,6 +162,7 @@ static void posix_close(struct ps_io_file *file)
 {
     struct ps_posix_file *f = file_of(file);
 
+    ps_posix_map_close(f);
     if (f->fd >= 0) {
         close(f->fd); /* what must be durable was synced; there is nothing to lose here */
         atomic_fetch_sub(&io_of(file->io)->open_files, 1);
@@ -204,7 +205,10 @@ static ps_err posix_open(struct ps_io *io, const char *path, unsigned flags,
     err = check_regular(f);
     if (err)
         goto out_close;
-    err = choose_direct(io_of(io), f);
+    if (io_of(io)->kind == PS_IO_KIND_MMAP && !f->unaligned)
+        err = ps_posix_map_open(f, flags & PS_IO_RDONLY);
+    else
+        err = choose_direct(io_of(io), f);
     if (err)
         goto out_close;
     *ret = &f->file;
@@ -414,6 +418,7 @@ static void posix_destroy(struct ps_io *io)
 
 static const struct ps_io_ops direct_ops = POSIX_OPS("direct");
 static const struct ps_io_ops buffered_ops = POSIX_OPS("buffered");
+static const struct ps_io_ops mmap_ops = POSIX_OPS("mmap");
 
 /* Whether the root's file system does Direct I/O, tried on a file without a name. Where none can
  * be made (read-only, no O_TMPFILE) the answer is yes, and each file finds out for itself. */
@@ -433,6 +438,10 @@ static bool probe_direct(const struct ps_posix_io *io)
 
 static ps_err choose_kind(struct ps_posix_io *p)
 {
+    if (p->kind == PS_IO_KIND_MMAP) {
+        p->io.ops = &mmap_ops;
+        return PS_OK;
+    }
     p->direct = p->kind != PS_IO_KIND_BUFFERED && probe_direct(p);
     p->io.ops = p->direct ? &direct_ops : &buffered_ops;
     if (p->direct || p->kind == PS_IO_KIND_BUFFERED)

@@ -1,8 +1,9 @@
 /*
  * io_posix.h - private to the implementation of io.h on real files.
  *
- * io_posix.c opens files and works on folders; io_posix_data.c moves bytes; io_posix_batch.c
- * runs requests side by side, by io_posix_ring.c where the kernel has io_uring.
+ * io_posix.c opens files and works on folders; io_posix_data.c moves bytes, io_posix_map.c those
+ * of mapped files; io_posix_batch.c runs requests side by side, by io_posix_ring.c where the
+ * kernel has io_uring.
  */
 #ifndef PS_IO_IO_POSIX_H
 #define PS_IO_IO_POSIX_H
@@ -18,6 +19,7 @@
 #define PS_POSIX_RING_DEPTH 64u /* requests of one batch that are under way at once */
 
 struct ps_posix_batch;
+struct ps_posix_map;
 struct ps_posix_ring;
 
 /* The threads that help callers with their batches. Started when a batch first has use for
@@ -63,6 +65,7 @@ struct ps_posix_file {
     int fd;
     bool direct;    /* O_DIRECT is set: offsets must stay aligned, also after a short write */
     bool unaligned; /* opened PS_IO_BUFFERED: any offset, length and buffer */
+    struct ps_posix_map *map; /* NULL: bytes move by system calls */
 };
 
 /* Runs one request on the calling thread; fills done, err and sys_errno, and no message. */
@@ -74,6 +77,13 @@ void ps_posix_req_run(struct ps_io_req *req);
 bool ps_posix_req_begin(struct ps_io_req *req);
 bool ps_posix_req_moved(struct ps_io_req *req, ssize_t moved);
 void ps_posix_req_finish(struct ps_io_req *req);
+
+/* Maps an open file (io_posix_map.c). */
+PS_MUST_USE ps_err ps_posix_map_open(struct ps_posix_file *f, bool rdonly);
+void ps_posix_map_close(struct ps_posix_file *f);   /* does nothing where there is no mapping */
+void ps_posix_map_resized(struct ps_posix_file *f); /* the file has another size now */
+/* Runs a request, begun, on a file that has a mapping. */
+void ps_posix_map_run(struct ps_io_req *req);
 
 ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret);
 ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size);

@@ -142,7 +142,11 @@ void ps_posix_req_finish(struct ps_io_req *req)
 
 void ps_posix_req_run(struct ps_io_req *req)
 {
-    if (ps_posix_req_begin(req))
+    if (!ps_posix_req_begin(req))
+        return;
+    if (file_of(req->file)->map)
+        ps_posix_map_run(req);
+    else
         ps_posix_req_finish(req);
 }
 
@@ -174,6 +178,8 @@ ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size)
     while (rc != 0 && errno == EINTR);
     if (rc != 0)
         return ps_fail_errno(errno, "cannot truncate %s to %" PRIu64 " bytes", file->path, size);
+    if (file_of(file)->map)
+        ps_posix_map_resized(file_of(file));
     return PS_OK;
 }
 

@@ -68,7 +68,7 @@ static void on_io_warning(void *ctx, const char *text)
 
 static ps_err io_kind(const char *name, enum ps_io_kind *ret)
 {
-    static const char *const names[] = {"auto", "direct", "buffered"};
+    static const char *const names[] = {"auto", "direct", "buffered", "mmap"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -77,7 +77,7 @@ static ps_err io_kind(const char *name, enum ps_io_kind *ret)
             return PS_OK;
         }
     }
-    return ps_fail(PS_ERR_INVAL, "io=%s: there are auto, direct and buffered", name);
+    return ps_fail(PS_ERR_INVAL, "io=%s: there are auto, direct, buffered and mmap", name);
 }
 
 static ps_err open_io(struct ps_store *s)

@@ -1,6 +1,6 @@
 /*
- * test_io.c - real files: each test with Direct I/O by rings and by threads, and through the page
- * cache.
+ * test_io.c - real files: each test with Direct I/O by rings and by threads, through the page
+ * cache, and through mappings.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,6 +68,11 @@ static int setup_threads(void **state)
 static int setup_buffered(void **state)
 {
     return setup_kind(state, PS_IO_KIND_BUFFERED);
+}
+
+static int setup_mmap(void **state)
+{
+    return setup_kind(state, PS_IO_KIND_MMAP);
 }
 
 static int teardown(void **state)
@@ -562,7 +568,9 @@ static void space_and_clocks_are_plausible(void **state)
     assert_true(space.bytes_avail <= space.bytes_free && space.bytes_free <= space.bytes_total);
     assert_true(ps_io_now_us(io) >= now_us);
     assert_true(ps_io_wall_us(io) > 1577836800000000u); /* after 2020 */
-    assert_string_equal(io->ops->name, f->kind == PS_IO_KIND_DIRECT ? "direct" : "buffered");
+    assert_string_equal(io->ops->name, f->kind == PS_IO_KIND_DIRECT ? "direct"
+                                       : f->kind == PS_IO_KIND_MMAP ? "mmap"
+                                                                    : "buffered");
 }
 
 static void direct_files_bypass_the_page_cache(void **state)
@@ -576,6 +584,72 @@ static void direct_files_bypass_the_page_cache(void **state)
     assert_int_equal(fcntl(((struct ps_posix_file *)small)->fd, F_GETFL) & O_DIRECT, 0);
     ps_io_close(file);
     ps_io_close(small);
+}
+
+/* Of a mapping it is SIGBUS that says so. */
+static void file_cut_short_behind_our_back_is_a_short_read(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    char path[PATH_MAX];
+    size_t got = 99;
+
+    memset(f->buf, 'x', 8 * BLOCK);
+    assert_int_equal(ps_io_write(file, f->buf, 8 * BLOCK, 0), PS_OK);
+    assert_int_equal(ps_io_read(file, f->buf, 8 * BLOCK, 0, NULL), PS_OK);
+    path_below(f, "a", path);
+    assert_int_equal(truncate(path, 3 * BLOCK), 0);
+    assert_int_equal(ps_io_read(file, f->buf, 8 * BLOCK, 0, &got), PS_OK);
+    assert_int_equal(got, 3 * BLOCK);
+    assert_int_equal(ps_io_read(file, f->buf, BLOCK, 5 * BLOCK, NULL), PS_ERR_IO);
+    assert_int_equal(ps_io_write(file, f->buf, BLOCK, 5 * BLOCK), PS_OK);
+    assert_int_equal(ps_io_read(file, f->buf, 8 * BLOCK, 0, &got), PS_OK);
+    assert_int_equal(got, 6 * BLOCK);
+    ps_io_close(file);
+}
+
+/* By writes, by allocation and by others, past every length that a mapping may have had. */
+static void file_that_grows_is_read_where_it_has_grown(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    uint64_t off = 0;
+
+    for (int i = 0; i < 40; i++, off += off / 2 + BLOCK) {
+        off -= off % BLOCK;
+        memset(f->buf, 'a' + i % 20, BLOCK);
+        if (i % 3 == 0)
+            assert_int_equal(file->io->ops->allocate(file, off, BLOCK), PS_OK);
+        assert_int_equal(ps_io_write(file, f->buf, BLOCK, off), PS_OK);
+        if (i % 5 == 0)
+            assert_int_equal(ps_io_sync(file), PS_OK);
+        memset(f->buf, 0, BLOCK);
+        assert_int_equal(ps_io_read(file, f->buf, BLOCK, off, NULL), PS_OK);
+        assert_int_equal(f->buf[BLOCK - 1], 'a' + i % 20);
+    }
+    ps_io_close(file);
+}
+
+/* tmpfs: a hole is filled by the fault that the copy raises, and there is no room. */
+static void full_disk_is_an_error_of_the_mapped_write(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io *io = NULL;
+    struct ps_io_file *file = NULL;
+    char path[PATH_MAX];
+
+    path_below(f, "small", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    if (mount("none", path, "tmpfs", 0, "size=64k") != 0)
+        skip(); /* needs root */
+    assert_int_equal(ps_io_posix(path, PS_IO_KIND_MMAP, NULL, NULL, &io), PS_OK);
+    assert_int_equal(io->ops->open(io, "a", PS_IO_CREATE, &file), PS_OK);
+    assert_int_equal(io->ops->truncate(file, 32 * BLOCK), PS_OK);
+    assert_int_equal(ps_io_write(file, f->buf, 8 * BLOCK, 0), PS_OK);
+    assert_int_equal(ps_io_write(file, f->buf, 16 * BLOCK, 8 * BLOCK), PS_ERR_NOSPC);
+    ps_io_close(file);
+    ps_io_destroy(io);
+    assert_int_equal(umount(path), 0);
 }
 
 static void count_warning(void *ctx, const char *text)
@@ -632,7 +706,7 @@ static void missing_root_is_named(void **state)
     }
 
 /* Each in all ways, told apart by a suffix. */
-#define T(test) T_AS(test, direct), T_AS(test, threads), T_AS(test, buffered)
+#define T(test) T_AS(test, direct), T_AS(test, threads), T_AS(test, buffered), T_AS(test, mmap)
 
 int main(void)
 {
@@ -659,6 +733,10 @@ int main(void)
         T(shared_lock_excludes_only_those_who_want_it_alone),
         T(space_and_clocks_are_plausible),
         T(direct_files_bypass_the_page_cache),
+        T(file_cut_short_behind_our_back_is_a_short_read),
+        T(file_that_grows_is_read_where_it_has_grown),
+        cmocka_unit_test_setup_teardown(full_disk_is_an_error_of_the_mapped_write, setup_mmap,
+                                        teardown),
         cmocka_unit_test(auto_falls_back_with_one_warning),
         cmocka_unit_test(missing_root_is_named),
     };

@@ -122,9 +122,10 @@ static int remove_folder(void **state)
 
 static void threads_run_batches_of_real_files_at_once(void **state)
 {
-    static const enum ps_io_kind kinds[] = {PS_IO_KIND_AUTO, PS_IO_KIND_AUTO, PS_IO_KIND_BUFFERED};
+    static const enum ps_io_kind kinds[] = {PS_IO_KIND_AUTO, PS_IO_KIND_AUTO, PS_IO_KIND_BUFFERED,
+                                            PS_IO_KIND_MMAP};
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         struct ps_io *io = NULL;
 
         assert_int_equal(ps_io_posix(*state, kinds[i], NULL, NULL, &io), PS_OK);

@@ -56,7 +56,7 @@ struct ps_event {
 struct ps_store_options {
     uint64_t pool_bytes;   /* default 64 MiB; at least 8 pages and, but for io_given, 4 MiB */
     const char *policy;    /* default "clock"; also lru, 2q, s3fifo, arc, adaptive */
-    const char *io;        /* "auto" (default), "direct", "buffered" */
+    const char *io;        /* "auto" (default), "direct", "buffered", "mmap" */
     uint64_t max_wal;      /* default 1 GiB */
     uint32_t wal_delay_ms; /* default 200: an unsynced change is durable within this; from 1 on */
     uint32_t checkpoint_timeout_s; /* default 300; from 1 on */
