@@ -301,7 +301,32 @@ void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page)
     ps_pool_unpin_frame(pool, ps_frame_of(page));
 }
 
-/* --- misses --------------------------------------------------------------------------------- */
+/* --- the exclusive latch, and the count of changes that optimistic reads go by -------------- */
+
+/* ThreadSanitizer knows no fences, and refuses to compile them. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NO_FENCES
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define NO_FENCES
+#endif
+
+/* What this thread has read so far, it has read before whatever it reads from here on. */
+static inline void load_fence(void)
+{
+#ifndef NO_FENCES
+    atomic_thread_fence(memory_order_acquire);
+#endif
+}
+
+/* What this thread has written so far is seen before whatever it writes from here on. */
+static inline void store_fence(void)
+{
+#ifndef NO_FENCES
+    atomic_thread_fence(memory_order_release);
+#endif
+}
 
 static void lock_latch(struct ps_pool *pool, struct ps_frame *f)
 {
@@ -311,8 +336,10 @@ static void lock_latch(struct ps_pool *pool, struct ps_frame *f)
         atomic_fetch_add(&pool->counters.latch_waits, 1);
         ps_rwlock_wrlock(latch);
     }
-    /* An exchange, so that no change of a byte comes before it. */
-    (void)atomic_exchange(&f->page.changes, f->page.changes + 1);
+    atomic_store_explicit(&f->page.changes,
+                          atomic_load_explicit(&f->page.changes, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    store_fence(); /* no byte changes before the count is odd */
 }
 
 static void unlock_latch(struct ps_pool *pool, struct ps_frame *f)
@@ -323,6 +350,8 @@ static void unlock_latch(struct ps_pool *pool, struct ps_frame *f)
         atomic_store_explicit(&f->page.changes, changes + 1, memory_order_release);
     ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
 }
+
+/* --- misses --------------------------------------------------------------------------------- */
 
 /* Gives a PRIVATE frame its name, and to a new page zeros and the latch. */
 static void prepare(struct ps_pool *pool, struct ps_frame *f, const struct ps_tag *tag,
@@ -489,23 +518,6 @@ ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_
 }
 
 /* --- optimistic reads ----------------------------------------------------------------------- */
-
-/* ThreadSanitizer knows no fences, and refuses to compile them. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define NO_FENCES
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define NO_FENCES
-#endif
-
-/* What this thread has read so far, it has read before whatever it reads from here on. */
-static inline void load_fence(void)
-{
-#ifndef NO_FENCES
-    atomic_thread_fence(memory_order_acquire);
-#endif
-}
 
 bool ps_pool_optimistic(struct ps_pool *pool, const struct ps_tag *tag, struct ps_peek *ret)
 {

@@ -53,13 +53,13 @@ enum ps_fork { PS_FORK_DATA = 0, PS_FORK_MAP = 1 };
 int ps_tag_cmp(const struct ps_tag *a, const struct ps_tag *b);
 
 /* A pinned page; this is the frame itself. The first fields are for everybody to read while
- * they hold a pin; lsn and data under the latch. */
+ * they hold a pin; lsn and data under the latch. changes is odd while the latch is held
+ * exclusively: what optimistic reads go by. */
 struct ps_page {
     uint8_t *data;               /* page_size bytes, aligned to PS_IO_ALIGN */
     const struct ps_format *fmt; /* NULL where the provider has none */
     struct ps_tag tag;
-    _Atomic uint32_t
-        changes;  /* odd while the exclusive latch is held: what optimistic reads go by */
+    _Atomic uint32_t changes;
     uint64_t lsn; /* end of the last record applied; also for pages that carry no LSN */
 };
 

@@ -271,12 +271,11 @@ enum ps_found {
 /* Takes its memory from the arenas: the pool's frame_count is set. */
 PS_MUST_USE ps_err ps_pool_map_init(struct ps_pool *pool);
 
-/* Pins the page's frame without a lock; NULL where it is not seen to be there. */
-/* The page's frame, if it is VALID; *ret_state: as it was then. It may be another page's any time.
- */
+/* Both without a lock; NULL where the page is not seen to be there, VALID. look does not pin: with
+ * *ret_state, as it was then, the caller can tell later whether the frame is still the page's. */
+struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool, const struct ps_pool_key *key);
 struct ps_frame *ps_pool_map_look(struct ps_pool *pool, const struct ps_pool_key *key,
                                   uint64_t *ret_state);
-struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool, const struct ps_pool_key *key);
 
 /* Pins it, deciding under the partition's mutex. Where it is in no frame, `mine` (PRIVATE, tag
  * set; may be NULL) takes its place in the map. */

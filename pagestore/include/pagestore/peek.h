@@ -20,8 +20,8 @@
  * Promise    after ps_peek_valid has said true, all that was read of the page since ps_peek was of
  *            one moment. Its checksum may be out of date (the store computes it when it must). The
  *            pool's policy and counters do not hear of such reads.
- * Source     Leis, Haubenschild, Neumann, "Optimistic Lock Coupling", IEEE Data Eng. Bull. 42
- * (2019).
+ * Source     Leis, Haubenschild, Neumann, "Optimistic Lock Coupling", IEEE Data Engineering
+ *            Bulletin 42 (2019).
  */
 #ifndef PAGESTORE_PEEK_H
 #define PAGESTORE_PEEK_H
