@@ -288,7 +288,7 @@ static int run(struct program *p)
     return status;
 }
 
-/* Tables have two files each, open as far as they may be: as many as the system lets us have. */
+/* To as many as the system lets us have: a table has two files, and reopening one costs time. */
 static void raise_file_limit(void)
 {
     struct rlimit limit;
