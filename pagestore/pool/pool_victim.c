@@ -163,6 +163,14 @@ static struct ps_frame *find_frame(struct ps_pool *pool, bool clean_only)
     return f;
 }
 
+static void report_heat(struct ps_pool *pool, const struct ps_frame *f)
+{
+    struct ps_provider *provider = pool->providers[f->page.tag.provider];
+
+    if (provider->ops->evicted)
+        provider->ops->evicted(provider, &f->page.tag, ps_frame_heat(f, ps_pool_heat_period(pool)));
+}
+
 /* Turns a pinned frame PRIVATE if nobody else has pinned it and it is clean. The policy remembers
  * what was evicted, to make room, and not what went for another reason. */
 static bool evict(struct ps_pool *pool, struct ps_frame *f, bool evicted)
@@ -182,8 +190,10 @@ static bool evict(struct ps_pool *pool, struct ps_frame *f, bool evicted)
     if (alone)
         ps_pool_map_unlink(pool, f);
     ps_mutex_unlock(&part->mtx);
-    if (alone)
+    if (alone) {
         ps_pool_policy_remove(pool, f, evicted);
+        report_heat(pool, f);
+    }
     return alone;
 }
 
