@@ -551,13 +551,18 @@ static ps_err copy_options(struct ps_store *s, const char *path,
     return PS_OK;
 }
 
-/* Takes everything down, whatever of it is up. */
-static void free_store(struct ps_store *s)
+static void stop_threads(struct ps_store *s)
 {
     if (s->readahead)
         ps_readahead_stop(s);
     if (s->background)
         ps_background_stop(s);
+}
+
+/* Takes everything down, whatever of it is up. */
+static void free_store(struct ps_store *s)
+{
+    stop_threads(s);
     if (s->ckpt_ready) {
         ps_checkpointer_deinit(&s->ckpt);
         ps_txns_deinit(&s->txns);
@@ -637,9 +642,7 @@ ps_err ps_store_close(struct ps_store *s)
     const struct ps_checkpoint_how last = {.clean = true};
     ps_err err = PS_OK;
 
-    if (s->background)
-        ps_background_stop(s);
-    s->background = NULL;
+    stop_threads(s); /* which pin pages, too */
     if (!s->opts.read_only) {
         err = ps_txns_undo_all(s);
         if (!err)
