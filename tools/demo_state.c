@@ -61,12 +61,22 @@ static void write_frames(FILE *file, struct ps_pool *pool)
     }
 }
 
+/* A new list takes the old one's name: nothing else may lose its name by that. */
+static bool may_replace(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
 static int save_as(const char *path, struct ps_pool *pool)
 {
     char part[PATH_MAX + 8];
     bool failed;
     FILE *file;
 
+    if (!may_replace(path))
+        return demo_error("frames are not kept: %s: not a regular file", path);
     (void)snprintf(part, sizeof(part), "%s.new", path);
     file = fopen(part, "we");
     if (!file)

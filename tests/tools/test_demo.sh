@@ -162,6 +162,10 @@ check "a frame that is not there is named" \
 check "frames go where XDG_STATE_HOME says unless told otherwise" \
     sh "export XDG_STATE_HOME=\$work/state; demo workload --ops 10 --pages 10 >/dev/null &&
         [ -s state/pagefs/demo-frames ] && demo inspect-frame 0 | grep '^frame=0 '"
+mkfifo pipe
+check "frames take no other thing's name" \
+    fails 'pipe: not a regular file' workload --ops 10 --pages 10 --state pipe
+check "which is left as it was" sh "[ -p pipe ] && [ ! -e pipe.new ]"
 check "a mount that is none is named" fails 'is a store mounted there' inspect-frame 0 --mount .
 
 check "a store that is named is kept, and sound" \
