@@ -128,7 +128,7 @@ static void pinners_and_changers_never_wait_for_each_other_for_ever(void **state
 /* --- closing while pages are loaded ahead of a reader ----------------------------------------- */
 
 #define READ_LEN (64u << 10)
-#define WRITE_LEN (256u << 10) /* fewer latches at once than ThreadSanitizer can keep account of */
+#define WRITE_LEN (256u << 10) /* not more latches at once than TSan can follow */
 
 static void count_leaks(void *ctx, enum ps_message_level level, const char *text)
 {
