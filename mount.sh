@@ -145,7 +145,6 @@ worth trying:
   hexdump -C mnt/t_mixed/0000000000 | head        a page as PostgreSQL lays it out
   cat mnt/t_mixed/views/decoded/0                 the same page explained
   (cd mnt/gpl3 && xxhsum -c views/checksums)      every page against its hash
-  xdg-open mnt/gpl3/views/heatmap.svg             a picture of what is accessed and in the pool
 stop: ./mount.sh --stop
 END
 }
