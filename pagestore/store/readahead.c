@@ -54,7 +54,8 @@ static struct ps_stream *find_stream(struct ps_table *t, uint64_t first, uint32_
     for (i = 0; i < PS_STREAMS; i++) {
         struct ps_stream *st = &t->streams[i];
 
-        if ((st->next == first || st->next == first + 1) && first + count > st->next)
+        if (st->next > 0 && (st->next == first || st->next == first + 1) &&
+            first + count > st->next)
             return st;
     }
     return NULL;

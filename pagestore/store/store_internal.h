@@ -49,7 +49,7 @@ struct ps_table_heat {
 
 /* A reader that goes through a table: what it read last, and what was asked for before it came. */
 struct ps_stream {
-    uint64_t next;   /* page behind the last one read */
+    uint64_t next;   /* page behind the last one read; 0: none was */
     uint64_t ahead;  /* pages from next up to here are loaded, or asked for */
     uint32_t window; /* how far to be ahead, in pages; 0: one read is no pattern */
 };
