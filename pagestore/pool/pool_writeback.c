@@ -201,24 +201,26 @@ static void store_pages(struct ps_pool *pool, struct ps_write_batch *b)
     }
 }
 
-/* From WRITING to clean, or to DIRTY if it was changed meanwhile or not written. */
+/* From WRITING to clean, or to DIRTY if it was changed meanwhile or not written. In one step: a
+ * frame that is neither for a moment may be evicted, which does not ask for dirty_mtx. */
 static void end_write(struct ps_pool *pool, struct ps_frame *f, ps_err err)
 {
     struct ps_frame_cold *cold = ps_frame_cold(pool, f);
-    uint64_t old = atomic_fetch_and(&f->state, ~PS_ST_WRITING);
+    const uint64_t dirty = err ? PS_ST_DIRTY : 0;
+    uint64_t old = ps_frame_state(f);
 
     ps_assert_held(&pool->dirty_mtx);
     assert(old & PS_ST_WRITING);
+    if (err)
+        cold->rec_lsn = cold->writing_rec_lsn;
+    while (!atomic_compare_exchange_weak(&f->state, &old, (old & ~PS_ST_WRITING) | dirty))
+        ;
     pool->writing_count--;
     list_remove(pool, ps_frame_no(pool, f));
-    if (old & PS_ST_DIRTY)
+    if ((old | dirty) & PS_ST_DIRTY)
         list_append(pool, ps_frame_no(pool, f));
-    if (!err)
-        return;
-    if (old & PS_ST_DIRTY)
-        cold->rec_lsn = cold->writing_rec_lsn;
-    else
-        set_dirty(pool, f, cold->writing_rec_lsn);
+    if (dirty && !(old & PS_ST_DIRTY))
+        pool->dirty_count++;
 }
 
 static void end_batch(struct ps_pool *pool, struct ps_write_batch *b)
