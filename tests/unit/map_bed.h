@@ -125,6 +125,7 @@ static struct ps_map_summary flat_summary(const struct flat *f)
 struct bed {
     struct ps_pool *pool;
     struct ps_map map;
+    struct ps_map_known known;
     struct flat flat;
     uint64_t time_us;
 };
@@ -138,6 +139,8 @@ static void bed_init(struct bed *b, uint32_t page_size)
     b->time_us = 1000;
     flat_init(&b->flat);
     ps_map_init(&b->map, b->pool, 0, MODEL_TABLE, page_size);
+    b->known = (struct ps_map_known){0};
+    b->map.known = &b->known;
     model_begin(b->pool, &g, &env, 1, page_size, b->time_us);
     assert_int_equal(ps_map_format(&b->map, &g), PS_OK);
     (void)model_commit(&g);
