@@ -14,7 +14,7 @@ struct pfs_gen {
     bool is_stream;
     pthread_mutex_t mtx;
     struct pfs_cursor cursor; /* guarded by mtx */
-    struct pfs_text text;     /* guarded by mtx */
+    struct ps_text text;      /* guarded by mtx */
     uint64_t text_off;        /* guarded by mtx */
 };
 
@@ -30,7 +30,7 @@ static ps_err advance(struct pfs_gen *g, struct ps_cancel *cancel)
     err = g->view->step(&g->cursor, &g->text);
     g->cursor.cancel = NULL;
     if (!err)
-        err = pfs_text_err(&g->text);
+        err = ps_text_err(&g->text);
     if (err) {
         g->text.len = len;
         g->text.failed = false;
@@ -42,7 +42,7 @@ static void restart(struct pfs_gen *g)
 {
     g->cursor.at = 0;
     g->cursor.done = false;
-    pfs_text_clear(&g->text);
+    ps_text_clear(&g->text);
     g->text_off = 0;
 }
 
@@ -120,7 +120,7 @@ void pfs_gen_close(struct pfs_gen *g)
 {
     if (!g)
         return;
-    pfs_text_deinit(&g->text);
+    ps_text_deinit(&g->text);
     pthread_mutex_destroy(&g->mtx);
     free(g);
 }

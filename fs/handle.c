@@ -29,7 +29,7 @@ void pfs_handle_ref(struct pfs_handle *h)
 static void handle_destroy(struct pfs_handle *h)
 {
     pfs_gen_close(h->gen);
-    pfs_text_deinit(&h->pending);
+    ps_text_deinit(&h->pending);
     pthread_mutex_destroy(&h->pending_mtx);
     if (h->table)
         ps_table_unref(h->table);

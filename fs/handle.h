@@ -16,7 +16,7 @@
 
 #include "fs/gen.h"
 #include "fs/object.h"
-#include "fs/text.h"
+#include "base/text.h"
 
 struct pfs;
 
@@ -29,7 +29,7 @@ struct pfs_handle {
     _Atomic bool dead;           /* its page was freed: EIO from now on */
 
     pthread_mutex_t pending_mtx;
-    struct pfs_text pending; /* written, and not yet a whole line */
+    struct ps_text pending; /* written, and not yet a whole line */
 
     struct pfs_handle *next; /* the registry's: handles of one inode */
 };

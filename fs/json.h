@@ -4,9 +4,9 @@
 #ifndef PFS_JSON_H
 #define PFS_JSON_H
 
-#include "fs/text.h"
+#include "base/text.h"
 
 /* The string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
-void pfs_json_string(struct pfs_text *t, const char *s);
+void pfs_json_string(struct ps_text *t, const char *s);
 
 #endif

@@ -15,7 +15,7 @@
 #ifndef PFS_VIEW_H
 #define PFS_VIEW_H
 
-#include "fs/text.h"
+#include "base/text.h"
 #include "pagestore/table.h"
 
 struct pfs;
@@ -50,15 +50,14 @@ enum pfs_write_flags { PFS_WRITE_APPEND = 1, PFS_WRITE_DURABLE = 2 };
 struct pfs_view {
     enum pfs_sizing sizing;
     ps_err (*size)(const struct pfs_subject *s, uint64_t *ret); /* SHAPE and OPEN only */
-    ps_err (*step)(struct pfs_cursor *c, struct pfs_text *out);
+    ps_err (*step)(struct pfs_cursor *c, struct ps_text *out);
 
     /* Takes all of buf or fails. pending is the open file's, for what is not yet a whole line.
      * NULL: the view takes no writes. */
-    ps_err (*write)(const struct pfs_subject *s, struct pfs_text *pending, const char *buf,
+    ps_err (*write)(const struct pfs_subject *s, struct ps_text *pending, const char *buf,
                     size_t len, unsigned flags, struct ps_cancel *cancel);
     /* The file is closed: what is pending is all there will be. NULL: nothing is ever pending. */
-    ps_err (*flush)(const struct pfs_subject *s, struct pfs_text *pending,
-                    struct ps_cancel *cancel);
+    ps_err (*flush)(const struct pfs_subject *s, struct ps_text *pending, struct ps_cancel *cancel);
     bool append_only; /* writes elsewhere than at the end mean nothing */
 };
 
@@ -71,7 +70,7 @@ extern const struct pfs_view pfs_view_metrics, pfs_view_heatmap;
 extern const struct pfs_view pfs_view_checksums, pfs_view_decoded, pfs_view_items;
 
 /* One line of stats: `name value`, padded. */
-void pfs_stat_line(struct pfs_text *out, const struct ps_stat *stat);
+void pfs_stat_line(struct ps_text *out, const struct ps_stat *stat);
 
 /* Bytes of the file as stat shows them; 0 where that is not known without reading pages. */
 PS_MUST_USE ps_err pfs_view_size(const struct pfs_view *v, const struct pfs_subject *s,

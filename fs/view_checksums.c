@@ -11,16 +11,16 @@
 #define LINE_LEN (sizeof(XXH128_hash_t) * 2 + 2 + PFS_PAGE_NAME_LEN + 1)
 #define PAGES_A_STEP 64u
 
-static void add_hash(uint32_t page_no, const void *bytes, size_t len, struct pfs_text *out)
+static void add_hash(uint32_t page_no, const void *bytes, size_t len, struct ps_text *out)
 {
     XXH128_hash_t hash = XXH3_128bits(bytes, len);
 
-    pfs_text_printf(out, "%016llx%016llx  %0*u\n", (unsigned long long)hash.high64,
-                    (unsigned long long)hash.low64, (int)PFS_PAGE_NAME_LEN, page_no);
+    ps_text_printf(out, "%016llx%016llx  %0*u\n", (unsigned long long)hash.high64,
+                   (unsigned long long)hash.low64, (int)PFS_PAGE_NAME_LEN, page_no);
 }
 
 /* A damaged page has the hash of the bytes on disk: xxhsum will fail to read it and say so. */
-static ps_err add_page(struct pfs_cursor *c, uint32_t page_no, void *buf, struct pfs_text *out)
+static ps_err add_page(struct pfs_cursor *c, uint32_t page_no, void *buf, struct ps_text *out)
 {
     ps_err err = ps_page_copy(c->subject.table, page_no, c->cancel, buf);
 
@@ -32,7 +32,7 @@ static ps_err add_page(struct pfs_cursor *c, uint32_t page_no, void *buf, struct
     return PS_OK;
 }
 
-static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step(struct pfs_cursor *c, struct ps_text *out)
 {
     struct ps_page_info pages[PAGES_A_STEP];
     uint32_t count = 0;

@@ -12,17 +12,17 @@
 static void add_setting(void *ctx, const char *name, const char *value, bool changeable)
 {
     (void)changeable;
-    pfs_text_printf(ctx, "%s %s\n", name, value);
+    ps_text_printf(ctx, "%s %s\n", name, value);
 }
 
-static ps_err step_config(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step_config(struct pfs_cursor *c, struct ps_text *out)
 {
     struct pfs *fs = c->subject.fs;
 
     ps_store_settings(fs->store, add_setting, out);
-    pfs_text_printf(out, "fsync %s\n", fs->fsync_log_only ? "wal" : "checkpoint");
-    pfs_text_printf(out, "kernel_cache %u\n", fs->opts->kernel_cache ? 1u : 0u);
-    pfs_text_printf(out, "threads %u\n", fs->opts->threads);
+    ps_text_printf(out, "fsync %s\n", fs->fsync_log_only ? "wal" : "checkpoint");
+    ps_text_printf(out, "kernel_cache %u\n", fs->opts->kernel_cache ? 1u : 0u);
+    ps_text_printf(out, "threads %u\n", fs->opts->threads);
     c->done = true;
     return PS_OK;
 }
@@ -53,7 +53,7 @@ static ps_err set_line(struct pfs *fs, char *line)
     return set_one(fs, line, value);
 }
 
-static ps_err write_config(const struct pfs_subject *s, struct pfs_text *pending, const char *buf,
+static ps_err write_config(const struct pfs_subject *s, struct ps_text *pending, const char *buf,
                            size_t len, unsigned flags, struct ps_cancel *cancel)
 {
     char *text;
@@ -87,14 +87,14 @@ static void add_checkpoint_fact(void *ctx, const struct ps_stat *stat)
     pfs_stat_line(ctx, stat);
 }
 
-static ps_err step_checkpoint(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step_checkpoint(struct pfs_cursor *c, struct ps_text *out)
 {
     ps_store_stats(c->subject.fs->store, add_checkpoint_fact, out);
     c->done = true;
     return PS_OK;
 }
 
-static ps_err write_checkpoint(const struct pfs_subject *s, struct pfs_text *pending,
+static ps_err write_checkpoint(const struct pfs_subject *s, struct ps_text *pending,
                                const char *buf, size_t len, unsigned flags,
                                struct ps_cancel *cancel)
 {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step(struct pfs_cursor *c, struct ps_text *out)
 {
     char *data = NULL;
     size_t len = 0;
@@ -20,7 +20,7 @@ static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
     if (fclose(f) != 0 && !err)
         err = ps_fail(PS_ERR_NOMEM, "no memory for a page as text");
     if (!err)
-        pfs_text_add(out, data, len);
+        ps_text_add(out, data, len);
     free(data);
     c->done = true;
     return err;

@@ -11,7 +11,7 @@
  * cells and the table's name.
  */
 #include "fs/pfs.h"
-#include "fs/utf8.h"
+#include "base/utf8.h"
 #include "fs/view.h"
 
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static const char *const colours[LEVELS + 1] = {"#eef1f4", "#fdebc3", "#fdd692",
                                                 "#941740", "#5f0f40"};
 
 struct picture {
-    struct pfs_text *out;
+    struct ps_text *out;
     const struct ps_heat *heat;
     uint64_t hottest; /* accesses of the most accessed cell, and HOTTEST_MIN at least */
     uint32_t columns, rows, scale;
@@ -43,30 +43,30 @@ struct picture {
 /* --- text --------------------------------------------------------------------------------- */
 
 /* Bytes that XML does not take become U+FFFD. */
-static void add_escaped(struct pfs_text *out, const char *text)
+static void add_escaped(struct ps_text *out, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     size_t left = strlen(text);
 
     while (left > 0) {
-        size_t len = pfs_utf8_len(at, left);
+        size_t len = ps_utf8_len(at, left);
 
         if (len == 0 || (len == 1 && (*at < 0x20 || *at == 0x7f)) ||
             (len == 3 && at[0] == 0xef && at[1] == 0xbf && at[2] >= 0xbe)) /* U+FFFE, U+FFFF */
-            pfs_text_add(out, "\xef\xbf\xbd", 3);
+            ps_text_add(out, "\xef\xbf\xbd", 3);
         else if (len == 1 && strchr("<>&\"'", *at))
-            pfs_text_printf(out, "&#%u;", *at);
+            ps_text_printf(out, "&#%u;", *at);
         else
-            pfs_text_add(out, at, len);
+            ps_text_add(out, at, len);
         len = len > 0 ? len : 1;
         at += len;
         left -= len;
     }
 }
 
-static void add_text(struct pfs_text *out, const char *class, uint32_t x, uint32_t y)
+static void add_text(struct ps_text *out, const char *class, uint32_t x, uint32_t y)
 {
-    pfs_text_printf(out, "<text class=\"%s\" x=\"%u\" y=\"%u\">", class, x, y);
+    ps_text_printf(out, "<text class=\"%s\" x=\"%u\" y=\"%u\">", class, x, y);
 }
 
 /* --- colours ------------------------------------------------------------------------------ */
@@ -93,52 +93,51 @@ static uint64_t level_from(unsigned level, uint64_t hottest)
 
 /* --- what does not change ----------------------------------------------------------------- */
 
-static void add_styles(struct pfs_text *out)
+static void add_styles(struct ps_text *out)
 {
-    pfs_text_printf(out, "<style>"
-                         "text{font-family:'DejaVu Sans',Verdana,Helvetica,sans-serif;fill:#2b2f36}"
-                         ".t{font-size:22px;font-weight:bold}.s{font-size:13px;fill:#5b626c}"
-                         ".r{font-size:10px;fill:#8a919b;text-anchor:end}.l{font-size:11px}"
-                         ".m{font-size:11px;text-anchor:middle;fill:#5b626c}"
-                         "g[id=cells] g:hover use:first-child{opacity:.6}"
-                         "</style>\n");
+    ps_text_printf(out, "<style>"
+                        "text{font-family:'DejaVu Sans',Verdana,Helvetica,sans-serif;fill:#2b2f36}"
+                        ".t{font-size:22px;font-weight:bold}.s{font-size:13px;fill:#5b626c}"
+                        ".r{font-size:10px;fill:#8a919b;text-anchor:end}.l{font-size:11px}"
+                        ".m{font-size:11px;text-anchor:middle;fill:#5b626c}"
+                        "g[id=cells] g:hover use:first-child{opacity:.6}"
+                        "</style>\n");
 }
 
 /* A bar of each length, with and without the dot of a dirty page and the cross of a damaged one. */
-static void add_marks(struct pfs_text *out, unsigned bar, bool dirty, bool corrupt)
+static void add_marks(struct ps_text *out, unsigned bar, bool dirty, bool corrupt)
 {
-    pfs_text_printf(out, "<g id=\"b%u%u%u\">", bar, dirty ? 1u : 0u, corrupt ? 1u : 0u);
+    ps_text_printf(out, "<g id=\"b%u%u%u\">", bar, dirty ? 1u : 0u, corrupt ? 1u : 0u);
     if (bar > 0)
-        pfs_text_printf(out,
-                        "<rect x=\"1\" y=\"9.7\" width=\"%u.%u\" height=\"2.4\" fill=\"#12a5d8\""
-                        " stroke=\"#fff\" stroke-width=\".5\"/>",
-                        bar * 11 / BARS, bar * 110 / BARS % 10);
+        ps_text_printf(out,
+                       "<rect x=\"1\" y=\"9.7\" width=\"%u.%u\" height=\"2.4\" fill=\"#12a5d8\""
+                       " stroke=\"#fff\" stroke-width=\".5\"/>",
+                       bar * 11 / BARS, bar * 110 / BARS % 10);
     if (dirty)
-        pfs_text_printf(out, "<circle cx=\"10\" cy=\"3\" r=\"1.8\" fill=\"#fff\""
-                             " stroke=\"#1b1f26\" stroke-width=\".9\"/>");
+        ps_text_printf(out, "<circle cx=\"10\" cy=\"3\" r=\"1.8\" fill=\"#fff\""
+                            " stroke=\"#1b1f26\" stroke-width=\".9\"/>");
     if (corrupt)
-        pfs_text_printf(out, "<path d=\"M3 2.5l7 7m0-7l-7 7\" stroke=\"#fff\" stroke-width=\"3\"/>"
-                             "<path d=\"M3 2.5l7 7m0-7l-7 7\" stroke=\"#d00020\""
-                             " stroke-width=\"1.8\"/>");
-    pfs_text_printf(out, "</g>\n");
+        ps_text_printf(out, "<path d=\"M3 2.5l7 7m0-7l-7 7\" stroke=\"#fff\" stroke-width=\"3\"/>"
+                            "<path d=\"M3 2.5l7 7m0-7l-7 7\" stroke=\"#d00020\""
+                            " stroke-width=\"1.8\"/>");
+    ps_text_printf(out, "</g>\n");
 }
 
-static void add_symbols(struct pfs_text *out)
+static void add_symbols(struct ps_text *out)
 {
-    pfs_text_printf(out, "<defs>\n");
+    ps_text_printf(out, "<defs>\n");
     for (unsigned level = 0; level <= LEVELS; level++)
-        pfs_text_printf(out,
-                        "<rect id=\"h%u\" width=\"13\" height=\"13\" rx=\"1.5\" fill=\"%s\"/>\n",
-                        level, colours[level]);
-    pfs_text_printf(out,
-                    "<g id=\"hf\"><rect x=\".5\" y=\".5\" width=\"12\" height=\"12\" rx=\"1.5\""
-                    " fill=\"#fff\" stroke=\"#dfe3e8\"/>"
-                    "<circle cx=\"6.5\" cy=\"6.5\" r=\"1\" fill=\"#c3c9d1\"/></g>\n");
+        ps_text_printf(out,
+                       "<rect id=\"h%u\" width=\"13\" height=\"13\" rx=\"1.5\" fill=\"%s\"/>\n",
+                       level, colours[level]);
+    ps_text_printf(out, "<g id=\"hf\"><rect x=\".5\" y=\".5\" width=\"12\" height=\"12\" rx=\"1.5\""
+                        " fill=\"#fff\" stroke=\"#dfe3e8\"/>"
+                        "<circle cx=\"6.5\" cy=\"6.5\" r=\"1\" fill=\"#c3c9d1\"/></g>\n");
     for (unsigned bar = 0; bar <= BARS; bar++) {
         for (unsigned marks = 0; marks < 4; marks++)
             add_marks(out, bar, marks & 1, marks & 2);
     }
-    pfs_text_printf(out, "</defs>\n");
+    ps_text_printf(out, "</defs>\n");
 }
 
 /* --- head and legend ---------------------------------------------------------------------- */
@@ -147,52 +146,52 @@ static void add_title(const struct picture *p, const char *table)
 {
     const struct ps_heat_cell *total = &p->heat->total;
 
-    pfs_text_printf(p->out, "<title>Heat map of ");
+    ps_text_printf(p->out, "<title>Heat map of ");
     add_escaped(p->out, table);
-    pfs_text_printf(p->out, "</title>\n");
+    ps_text_printf(p->out, "</title>\n");
     add_text(p->out, "t", MARGIN_LEFT, 42);
     add_escaped(p->out, table);
-    pfs_text_printf(p->out, "</text>\n");
+    ps_text_printf(p->out, "</text>\n");
     add_text(p->out, "s", MARGIN_LEFT, 68);
-    pfs_text_printf(p->out, "%10u pages &#183; %10u free &#183; %10u corrupt</text>\n",
-                    total->allocated, total->pages - total->allocated, total->corrupt);
+    ps_text_printf(p->out, "%10u pages &#183; %10u free &#183; %10u corrupt</text>\n",
+                   total->allocated, total->pages - total->allocated, total->corrupt);
     add_text(p->out, "s", MARGIN_LEFT, 88);
-    pfs_text_printf(p->out,
-                    "in the pool: %10u pages, of which %10u dirty &#183; "
-                    "%20llu accesses lately</text>\n",
-                    total->resident, total->dirty, (unsigned long long)total->accesses);
+    ps_text_printf(p->out,
+                   "in the pool: %10u pages, of which %10u dirty &#183; "
+                   "%20llu accesses lately</text>\n",
+                   total->resident, total->dirty, (unsigned long long)total->accesses);
     add_text(p->out, "s", MARGIN_LEFT, 108);
-    pfs_text_printf(p->out, "pages a cell: %10llu; in rows, hover for numbers</text>\n",
-                    (unsigned long long)p->heat->cell_pages);
+    ps_text_printf(p->out, "pages a cell: %10llu; in rows, hover for numbers</text>\n",
+                   (unsigned long long)p->heat->cell_pages);
 }
 
-static void add_sample(struct pfs_text *out, uint32_t x, uint32_t y, const char *colour,
+static void add_sample(struct ps_text *out, uint32_t x, uint32_t y, const char *colour,
                        const char *mark, const char *text)
 {
-    pfs_text_printf(out, "<use href=\"#%s\" x=\"%u\" y=\"%u\"/>", colour, x, y);
+    ps_text_printf(out, "<use href=\"#%s\" x=\"%u\" y=\"%u\"/>", colour, x, y);
     if (mark)
-        pfs_text_printf(out, "<use href=\"#%s\" x=\"%u\" y=\"%u\"/>", mark, x, y);
+        ps_text_printf(out, "<use href=\"#%s\" x=\"%u\" y=\"%u\"/>", mark, x, y);
     add_text(out, "l", x + 19, y + 11);
-    pfs_text_printf(out, "%s</text>\n", text);
+    ps_text_printf(out, "%s</text>\n", text);
 }
 
 static void add_scale(const struct picture *p, uint32_t y)
 {
     add_text(p->out, "l", MARGIN_LEFT, y + 11);
-    pfs_text_printf(p->out, "accesses of a cell</text>\n");
+    ps_text_printf(p->out, "accesses of a cell</text>\n");
     for (unsigned level = 0; level <= LEVELS; level++) {
         uint32_t x = MARGIN_LEFT + 130 + level * 76;
 
-        pfs_text_printf(p->out,
-                        "<rect x=\"%u\" y=\"%u\" width=\"74\" height=\"12\" rx=\"1.5\""
-                        " fill=\"%s\"/>\n",
-                        x, y, colours[level]);
+        ps_text_printf(p->out,
+                       "<rect x=\"%u\" y=\"%u\" width=\"74\" height=\"12\" rx=\"1.5\""
+                       " fill=\"%s\"/>\n",
+                       x, y, colours[level]);
         add_text(p->out, "m", x + 37, y + 26);
         if (level == 0)
-            pfs_text_printf(p->out, "none</text>\n");
+            ps_text_printf(p->out, "none</text>\n");
         else
-            pfs_text_printf(p->out, "%20llu +</text>\n",
-                            (unsigned long long)level_from(level, p->hottest));
+            ps_text_printf(p->out, "%20llu +</text>\n",
+                           (unsigned long long)level_from(level, p->hottest));
     }
 }
 
@@ -229,14 +228,14 @@ static void add_cell(const struct picture *p, uint32_t no)
 
     if (cell->allocated > 0)
         colour = (char)('0' + level_of(cell->accesses, p->hottest));
-    pfs_text_printf(p->out,
-                    "<g transform=\"translate(%3u %5u)\"><use href=\"#h%c\"/>"
-                    "<use href=\"#b%u%u%u\"/><title>%10llu-%10llu: %20llu accesses, %7u resident, "
-                    "%7u dirty, %7u free, %2u corrupt</title></g>\n",
-                    no % p->columns * PITCH, no / p->columns * PITCH, colour, bar_of(cell),
-                    cell->dirty > 0 ? 1u : 0u, cell->corrupt > 0 ? 1u : 0u, first,
-                    first + cell->pages - 1, (unsigned long long)cell->accesses, cell->resident,
-                    cell->dirty, cell->pages - cell->allocated, cell->corrupt);
+    ps_text_printf(p->out,
+                   "<g transform=\"translate(%3u %5u)\"><use href=\"#h%c\"/>"
+                   "<use href=\"#b%u%u%u\"/><title>%10llu-%10llu: %20llu accesses, %7u resident, "
+                   "%7u dirty, %7u free, %2u corrupt</title></g>\n",
+                   no % p->columns * PITCH, no / p->columns * PITCH, colour, bar_of(cell),
+                   cell->dirty > 0 ? 1u : 0u, cell->corrupt > 0 ? 1u : 0u, first,
+                   first + cell->pages - 1, (unsigned long long)cell->accesses, cell->resident,
+                   cell->dirty, cell->pages - cell->allocated, cell->corrupt);
 }
 
 /* The first page of a row, at every row where there is room for it. */
@@ -247,8 +246,8 @@ static void add_row_labels(const struct picture *p)
 
     for (uint32_t row = 0; row < p->rows; row += every) {
         add_text(p->out, "r", MARGIN_LEFT - 8, GRID_TOP + row * height + height / 2 + 3);
-        pfs_text_printf(p->out, "%llu</text>\n",
-                        row * (unsigned long long)p->columns * p->heat->cell_pages);
+        ps_text_printf(p->out, "%llu</text>\n",
+                       row * (unsigned long long)p->columns * p->heat->cell_pages);
     }
 }
 
@@ -275,14 +274,14 @@ static void draw_frame(const struct picture *p, const char *table)
     uint32_t grid_end = GRID_TOP + p->rows * PITCH * p->scale;
     uint32_t height = grid_end + 24 + LEGEND_HEIGHT;
 
-    pfs_text_printf(p->out,
-                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\""
-                    " viewBox=\"0 0 %u %u\">\n",
-                    width, height, width, height);
+    ps_text_printf(p->out,
+                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                   "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\""
+                   " viewBox=\"0 0 %u %u\">\n",
+                   width, height, width, height);
     add_styles(p->out);
     add_symbols(p->out);
-    pfs_text_printf(p->out, "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n");
+    ps_text_printf(p->out, "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n");
     add_title(p, table);
     add_row_labels(p);
     add_legend(p, grid_end + 24);
@@ -290,14 +289,14 @@ static void draw_frame(const struct picture *p, const char *table)
 
 static void draw_cells(const struct picture *p, uint32_t count)
 {
-    pfs_text_printf(p->out, "<g id=\"cells\" transform=\"translate(%u %u) scale(%u)\">\n",
-                    MARGIN_LEFT, GRID_TOP, p->scale);
+    ps_text_printf(p->out, "<g id=\"cells\" transform=\"translate(%u %u) scale(%u)\">\n",
+                   MARGIN_LEFT, GRID_TOP, p->scale);
     for (uint32_t i = 0; i < count; i++)
         add_cell(p, i);
-    pfs_text_printf(p->out, "</g>\n</svg>\n");
+    ps_text_printf(p->out, "</g>\n</svg>\n");
 }
 
-static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step(struct pfs_cursor *c, struct ps_text *out)
 {
     struct ps_heat *heat = malloc(sizeof(*heat));
     struct picture p = {.out = out, .heat = heat};
@@ -322,7 +321,7 @@ static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
 static ps_err size(const struct pfs_subject *s, uint64_t *ret)
 {
     struct ps_heat *heat = malloc(sizeof(*heat));
-    struct pfs_text text = {0};
+    struct ps_text text = {0};
     struct picture p = {.out = &text, .heat = heat};
     struct ps_table_info info;
     ps_err err = heat ? ps_table_info(s->table, &info) : ps_fail(PS_ERR_NOMEM, "no memory");
@@ -336,10 +335,10 @@ static ps_err size(const struct pfs_subject *s, uint64_t *ret)
         bare = text.len;
         if (heat->cell_count > 0)
             add_cell(&p, 0);
-        err = pfs_text_err(&text);
+        err = ps_text_err(&text);
         *ret = bare + (text.len - bare) * heat->cell_count;
     }
-    pfs_text_deinit(&text);
+    ps_text_deinit(&text);
     free(heat);
     return err;
 }

@@ -5,7 +5,7 @@
  * UTF-8. Text is shown as it is, so that lines written come back the same.
  */
 #include "fs/pfs.h"
-#include "fs/utf8.h"
+#include "base/utf8.h"
 #include "fs/view.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 /* Bytes at the start of s that are one character of text; 0: none. */
 static size_t text_char_len(const unsigned char *s, size_t len)
 {
-    size_t n = pfs_utf8_len(s, len);
+    size_t n = ps_utf8_len(s, len);
 
     if (n == 1 && ((s[0] < 0x20 && s[0] != '\t') || s[0] == 0x7f))
         return 0;
@@ -27,7 +27,7 @@ static size_t text_char_len(const unsigned char *s, size_t len)
     return n;
 }
 
-static void add_item(const struct ps_item *item, struct pfs_text *out)
+static void add_item(const struct ps_item *item, struct ps_text *out)
 {
     const unsigned char *at = item->data;
     size_t left = item->len;
@@ -36,19 +36,19 @@ static void add_item(const struct ps_item *item, struct pfs_text *out)
         size_t len = text_char_len(at, left);
 
         if (len > 0) {
-            pfs_text_add(out, at, len);
+            ps_text_add(out, at, len);
         } else {
-            pfs_text_printf(out, "\\x%02x", *at);
+            ps_text_printf(out, "\\x%02x", *at);
             len = 1;
         }
         at += len;
         left -= len;
     }
-    pfs_text_add(out, "\n", 1);
+    ps_text_add(out, "\n", 1);
 }
 
 static ps_err add_items(const struct ps_format *fmt, const void *page, uint32_t page_size,
-                        struct pfs_text *out)
+                        struct ps_text *out)
 {
     struct ps_item item;
     uint32_t slots = 0;
@@ -65,7 +65,7 @@ static ps_err add_items(const struct ps_format *fmt, const void *page, uint32_t 
 }
 
 /* A step is a page: what it gives is consistent. */
-static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step(struct pfs_cursor *c, struct ps_text *out)
 {
     uint32_t page_size = ps_store_page_size(c->subject.fs->store);
     struct ps_table_info info;
@@ -140,14 +140,14 @@ static ps_err check_rest(const struct pfs_subject *s, size_t len)
     return PS_OK;
 }
 
-static ps_err write_lines(const struct pfs_subject *s, struct pfs_text *pending, const char *buf,
+static ps_err write_lines(const struct pfs_subject *s, struct ps_text *pending, const char *buf,
                           size_t len, unsigned flags, struct ps_cancel *cancel)
 {
     size_t before = pending->len, used = 0;
     ps_err err;
 
-    pfs_text_add(pending, buf, len);
-    err = pfs_text_err(pending);
+    ps_text_add(pending, buf, len);
+    err = ps_text_err(pending);
     if (!err)
         err = append_lines(s, pending->data, pending->len, flags, cancel, &used);
     if (!err && used == 0)
@@ -163,7 +163,7 @@ static ps_err write_lines(const struct pfs_subject *s, struct pfs_text *pending,
     return PS_OK;
 }
 
-static ps_err flush(const struct pfs_subject *s, struct pfs_text *pending, struct ps_cancel *cancel)
+static ps_err flush(const struct pfs_subject *s, struct ps_text *pending, struct ps_cancel *cancel)
 {
     if (pending->len == 0)
         return PS_OK;

@@ -16,7 +16,7 @@
 
 struct wal_step {
     struct pfs_cursor *cursor;
-    struct pfs_text *out;
+    struct ps_text *out;
     uint32_t lines;
 };
 
@@ -27,19 +27,19 @@ static ps_err add_record(void *ctx, const char *line)
 
     if (s->lines == WAL_LINES_A_STEP)
         return PS_ERR_FULL; /* enough for this step: not a failure, the listing only ends here */
-    pfs_text_printf(s->out, "%s\n", line);
+    ps_text_printf(s->out, "%s\n", line);
     s->cursor->at = lsn + 1;
     s->lines++;
     return PS_OK;
 }
 
-static ps_err step_wal(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step_wal(struct pfs_cursor *c, struct ps_text *out)
 {
     struct wal_step s = {.cursor = c, .out = out};
     ps_err err;
 
     if (c->at == 0)
-        pfs_text_printf(out, PS_RECORD_TEXT_HEADER "\n");
+        ps_text_printf(out, PS_RECORD_TEXT_HEADER "\n");
     err = ps_store_wal_text(c->subject.fs->store, c->at, add_record, &s);
     c->done = err == PS_OK;
     return err == PS_ERR_FULL && s.lines == WAL_LINES_A_STEP ? PS_OK : err;
@@ -61,18 +61,18 @@ const struct pfs_view pfs_view_wal = {PFS_SIZE_OPEN, .size = size_wal, .step = s
 #define TRACE_TITLES "seq time_us kind table page frame lsn reason"
 #define TRACE_LINE_LEN 142u
 
-static void add_event(const struct ps_trace_event *e, struct pfs_text *out)
+static void add_event(const struct ps_trace_event *e, struct ps_text *out)
 {
     char frame[11] = "-";
 
     if (e->frame != UINT32_MAX)
         snprintf(frame, sizeof(frame), "%u", e->frame);
-    pfs_text_printf(out, "%20llu %20llu %-12s %10u %10u %10s %20llu %-32s\n",
-                    (unsigned long long)e->seq, (unsigned long long)e->time_us, e->kind, e->table,
-                    e->page, frame, (unsigned long long)e->lsn, e->reason);
+    ps_text_printf(out, "%20llu %20llu %-12s %10u %10u %10s %20llu %-32s\n",
+                   (unsigned long long)e->seq, (unsigned long long)e->time_us, e->kind, e->table,
+                   e->page, frame, (unsigned long long)e->lsn, e->reason);
 }
 
-static ps_err step_trace(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step_trace(struct pfs_cursor *c, struct ps_text *out)
 {
     struct ps_trace *trace = ps_store_trace(c->subject.fs->store);
     size_t count = ps_trace_count(trace);
@@ -81,7 +81,7 @@ static ps_err step_trace(struct pfs_cursor *c, struct pfs_text *out)
     if (!events)
         return ps_fail(PS_ERR_NOMEM, "no memory for a copy of the trace");
     count = ps_trace_snapshot(trace, events, count);
-    pfs_text_printf(out, TRACE_TITLES "\n");
+    ps_text_printf(out, TRACE_TITLES "\n");
     for (size_t i = 0; i < count; i++)
         add_event(&events[i], out);
     free(events);

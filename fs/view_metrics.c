@@ -7,7 +7,7 @@
  * Numbers are padded, so that only tables coming and going change the length.
  */
 #include "fs/pfs.h"
-#include "fs/utf8.h"
+#include "base/utf8.h"
 #include "fs/view.h"
 
 #include <assert.h>
@@ -25,33 +25,33 @@
 /* --- the format --------------------------------------------------------------------------- */
 
 /* Bytes that are not UTF-8 become U+FFFD; two names that then agree still have ids of their own. */
-static void add_label(struct pfs_text *out, const char *name, const char *value)
+static void add_label(struct ps_text *out, const char *name, const char *value)
 {
     const unsigned char *at = (const unsigned char *)value;
     size_t left = strlen(value);
 
-    pfs_text_printf(out, "%s=\"", name);
+    ps_text_printf(out, "%s=\"", name);
     while (left > 0) {
-        size_t len = pfs_utf8_len(at, left);
+        size_t len = ps_utf8_len(at, left);
 
         if (len == 0)
-            pfs_text_add(out, "\xef\xbf\xbd", 3);
+            ps_text_add(out, "\xef\xbf\xbd", 3);
         else if (*at == '\n')
-            pfs_text_add(out, "\\n", 2);
+            ps_text_add(out, "\\n", 2);
         else if (*at == '"' || *at == '\\')
-            pfs_text_printf(out, "\\%c", *at);
+            ps_text_printf(out, "\\%c", *at);
         else
-            pfs_text_add(out, at, len);
+            ps_text_add(out, at, len);
         len = len > 0 ? len : 1;
         at += len;
         left -= len;
     }
-    pfs_text_add(out, "\"", 1);
+    ps_text_add(out, "\"", 1);
 }
 
-static void add_head(struct pfs_text *out, const char *name, const char *type, const char *help)
+static void add_head(struct ps_text *out, const char *name, const char *type, const char *help)
 {
-    pfs_text_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    ps_text_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 static bool is_duration(const struct ps_stat *stat)
@@ -72,25 +72,25 @@ static void metric_name(const char *prefix, const struct ps_stat *stat, char nam
     (void)n;
 }
 
-static void add_seconds(struct pfs_text *out, uint64_t us)
+static void add_seconds(struct ps_text *out, uint64_t us)
 {
-    pfs_text_printf(out, " %14llu.%06llu\n", (unsigned long long)(us / 1000000),
-                    (unsigned long long)(us % 1000000));
+    ps_text_printf(out, " %14llu.%06llu\n", (unsigned long long)(us / 1000000),
+                   (unsigned long long)(us % 1000000));
 }
 
-static void add_value(struct pfs_text *out, const struct ps_stat *stat)
+static void add_value(struct ps_text *out, const struct ps_stat *stat)
 {
     if (is_duration(stat))
         add_seconds(out, stat->value);
     else
-        pfs_text_printf(out, " %21llu\n", (unsigned long long)stat->value);
+        ps_text_printf(out, " %21llu\n", (unsigned long long)stat->value);
 }
 
 /* --- the store ---------------------------------------------------------------------------- */
 
 struct store_metrics {
-    struct pfs_text *out;
-    struct pfs_text labels; /* of pagefs_info */
+    struct ps_text *out;
+    struct ps_text labels; /* of pagefs_info */
 };
 
 static void add_store_stat(void *ctx, const struct ps_stat *stat)
@@ -101,32 +101,32 @@ static void add_store_stat(void *ctx, const struct ps_stat *stat)
     if (stat->is_latency)
         return;
     if (stat->text) {
-        pfs_text_add(&m->labels, ",", m->labels.len > 0);
+        ps_text_add(&m->labels, ",", m->labels.len > 0);
         add_label(&m->labels, stat->name, stat->text);
         return;
     }
     metric_name("pagefs_", stat, name);
     add_head(m->out, name, stat->is_counter ? "counter" : "gauge", stat->help);
-    pfs_text_add(m->out, name, strlen(name));
+    ps_text_add(m->out, name, strlen(name));
     add_value(m->out, stat);
 }
 
-static void add_store(struct ps_store *store, struct pfs_text *out)
+static void add_store(struct ps_store *store, struct ps_text *out)
 {
     struct store_metrics m = {.out = out};
 
     ps_store_stats(store, add_store_stat, &m);
     add_head(out, "pagefs_info", "gauge", "What the store is and how it does, in words.");
-    pfs_text_printf(out, "pagefs_info{%.*s} 1\n", (int)m.labels.len,
-                    m.labels.data ? m.labels.data : "");
+    ps_text_printf(out, "pagefs_info{%.*s} 1\n", (int)m.labels.len,
+                   m.labels.data ? m.labels.data : "");
     out->failed = out->failed || m.labels.failed;
-    pfs_text_deinit(&m.labels);
+    ps_text_deinit(&m.labels);
 }
 
 static void add_latency(void *ctx, const char *what, const char *help,
                         const struct ps_histogram_snapshot *s)
 {
-    struct pfs_text *out = ctx;
+    struct ps_text *out = ctx;
     char name[NAME_LEN];
 
     snprintf(name, sizeof(name), "pagefs_%s_duration_seconds", what);
@@ -134,14 +134,14 @@ static void add_latency(void *ctx, const char *what, const char *help,
     for (unsigned octave = 0; octave < OCTAVES; octave++) {
         uint64_t us = 1ull << octave;
 
-        pfs_text_printf(out, "%s_bucket{le=\"%llu.%06llu\"} %21llu\n", name,
-                        (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000),
-                        (unsigned long long)ps_histogram_below(s, octave));
+        ps_text_printf(out, "%s_bucket{le=\"%llu.%06llu\"} %21llu\n", name,
+                       (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000),
+                       (unsigned long long)ps_histogram_below(s, octave));
     }
-    pfs_text_printf(out, "%s_bucket{le=\"+Inf\"} %21llu\n", name, (unsigned long long)s->count);
-    pfs_text_printf(out, "%s_sum", name);
+    ps_text_printf(out, "%s_bucket{le=\"+Inf\"} %21llu\n", name, (unsigned long long)s->count);
+    ps_text_printf(out, "%s_sum", name);
     add_seconds(out, s->sum_us);
-    pfs_text_printf(out, "%s_count %21llu\n", name, (unsigned long long)s->count);
+    ps_text_printf(out, "%s_count %21llu\n", name, (unsigned long long)s->count);
 }
 
 /* --- tables ------------------------------------------------------------------------------- */
@@ -149,21 +149,21 @@ static void add_latency(void *ctx, const char *what, const char *help,
 /* All lines of a metric have to stand together: each has a text of its own until all tables were
  * asked. Tables all have the same stats in the same order. */
 struct table_metrics {
-    struct pfs_text lines[TABLE_STATS_MAX];
-    size_t next;           /* stat of this table */
-    struct pfs_text who;   /* labels of this table */
-    struct pfs_text words; /* the same, and its stats that are words */
-    struct pfs_text infos; /* lines of pagefs_table_info */
+    struct ps_text lines[TABLE_STATS_MAX];
+    size_t next;          /* stat of this table */
+    struct ps_text who;   /* labels of this table */
+    struct ps_text words; /* the same, and its stats that are words */
+    struct ps_text infos; /* lines of pagefs_table_info */
 };
 
 static void add_table_stat(void *ctx, const struct ps_stat *stat)
 {
     struct table_metrics *m = ctx;
-    struct pfs_text *lines = &m->lines[m->next];
+    struct ps_text *lines = &m->lines[m->next];
     char name[NAME_LEN];
 
     if (stat->text) {
-        pfs_text_add(&m->words, ",", 1);
+        ps_text_add(&m->words, ",", 1);
         add_label(&m->words, stat->name, stat->text);
         return;
     }
@@ -174,7 +174,7 @@ static void add_table_stat(void *ctx, const struct ps_stat *stat)
     metric_name("pagefs_table_", stat, name);
     if (lines->len == 0)
         add_head(lines, name, stat->is_counter ? "counter" : "gauge", stat->help);
-    pfs_text_printf(lines, "%s{%.*s}", name, (int)m->who.len, m->who.data ? m->who.data : "");
+    ps_text_printf(lines, "%s{%.*s}", name, (int)m->who.len, m->who.data ? m->who.data : "");
     add_value(lines, stat);
 }
 
@@ -187,30 +187,30 @@ static ps_err add_table(struct table_metrics *m, struct ps_table *table)
     if (err == PS_ERR_NOENT) /* dropped since it was looked up */
         return PS_OK;
     snprintf(id, sizeof(id), "%u", ps_table_id(table));
-    pfs_text_clear(&m->who);
+    ps_text_clear(&m->who);
     add_label(&m->who, "id", id);
-    pfs_text_add(&m->who, ",", 1);
+    ps_text_add(&m->who, ",", 1);
     add_label(&m->who, "table", err ? "" : info.name);
-    pfs_text_clear(&m->words);
-    pfs_text_add(&m->words, m->who.data, m->who.len);
+    ps_text_clear(&m->words);
+    ps_text_add(&m->words, m->who.data, m->who.len);
     m->next = 0;
     ps_table_stats(table, add_table_stat, m);
     if (m->infos.len == 0)
         add_head(&m->infos, "pagefs_table_info", "gauge", "What a table is, in words.");
-    pfs_text_printf(&m->infos, "pagefs_table_info{%.*s} 1\n", (int)m->words.len,
-                    m->words.data ? m->words.data : "");
-    return pfs_text_err(&m->words);
+    ps_text_printf(&m->infos, "pagefs_table_info{%.*s} 1\n", (int)m->words.len,
+                   m->words.data ? m->words.data : "");
+    return ps_text_err(&m->words);
 }
 
-static void move_text(struct pfs_text *from, struct pfs_text *to)
+static void move_text(struct ps_text *from, struct ps_text *to)
 {
-    pfs_text_add(to, from->data, from->len);
+    ps_text_add(to, from->data, from->len);
     to->failed = to->failed || from->failed;
-    pfs_text_deinit(from);
+    ps_text_deinit(from);
 }
 
 /* The first TABLES_MAX by id: whoever has more finds them in their own stats. */
-static ps_err add_tables(struct ps_store *store, struct table_metrics *m, struct pfs_text *out)
+static ps_err add_tables(struct ps_store *store, struct table_metrics *m, struct ps_text *out)
 {
     struct ps_table *table = NULL;
     uint32_t count = ps_table_count(store);
@@ -226,14 +226,14 @@ static ps_err add_tables(struct ps_store *store, struct table_metrics *m, struct
     move_text(&m->infos, out);
     for (size_t i = 0; i < TABLE_STATS_MAX; i++)
         move_text(&m->lines[i], out);
-    pfs_text_deinit(&m->who);
-    pfs_text_deinit(&m->words);
+    ps_text_deinit(&m->who);
+    ps_text_deinit(&m->words);
     add_head(out, "pagefs_tables_left_out", "gauge", "Tables without metrics of their own here.");
-    pfs_text_printf(out, "pagefs_tables_left_out %21u\n", count > shown ? count - shown : 0);
+    ps_text_printf(out, "pagefs_tables_left_out %21u\n", count > shown ? count - shown : 0);
     return err == PS_ERR_NOENT ? PS_OK : err;
 }
 
-static ps_err step(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step(struct pfs_cursor *c, struct ps_text *out)
 {
     struct ps_store *store = c->subject.fs->store;
     struct table_metrics tables = {0};

@@ -10,13 +10,13 @@
 #define NAME_WIDTH 28
 #define VALUE_WIDTH 20 /* digits of the highest 64-bit number */
 
-void pfs_stat_line(struct pfs_text *out, const struct ps_stat *stat)
+void pfs_stat_line(struct ps_text *out, const struct ps_stat *stat)
 {
     if (stat->text)
-        pfs_text_printf(out, "%-*s %*s\n", NAME_WIDTH, stat->name, VALUE_WIDTH, stat->text);
+        ps_text_printf(out, "%-*s %*s\n", NAME_WIDTH, stat->name, VALUE_WIDTH, stat->text);
     else
-        pfs_text_printf(out, "%-*s %*llu\n", NAME_WIDTH, stat->name, VALUE_WIDTH,
-                        (unsigned long long)stat->value);
+        ps_text_printf(out, "%-*s %*llu\n", NAME_WIDTH, stat->name, VALUE_WIDTH,
+                       (unsigned long long)stat->value);
 }
 
 static void add_line(void *ctx, const struct ps_stat *stat)
@@ -25,18 +25,18 @@ static void add_line(void *ctx, const struct ps_stat *stat)
 }
 
 /* Padding goes before a value, where JSON allows blanks. */
-static void add_json_text(struct pfs_text *t, const char *text)
+static void add_json_text(struct ps_text *t, const char *text)
 {
-    struct pfs_text quoted = {0};
+    struct ps_text quoted = {0};
 
     pfs_json_string(&quoted, text);
-    pfs_text_printf(t, "%*.*s", VALUE_WIDTH, (int)quoted.len, quoted.data ? quoted.data : "");
+    ps_text_printf(t, "%*.*s", VALUE_WIDTH, (int)quoted.len, quoted.data ? quoted.data : "");
     t->failed = t->failed || quoted.failed;
-    pfs_text_deinit(&quoted);
+    ps_text_deinit(&quoted);
 }
 
 struct json {
-    struct pfs_text *out;
+    struct ps_text *out;
     bool any;
 };
 
@@ -44,29 +44,29 @@ static void add_json(void *ctx, const struct ps_stat *stat)
 {
     struct json *j = ctx;
 
-    pfs_text_printf(j->out, j->any ? ",\n  " : "{\n  ");
+    ps_text_printf(j->out, j->any ? ",\n  " : "{\n  ");
     j->any = true;
     pfs_json_string(j->out, stat->name);
-    pfs_text_add(j->out, ": ", 2);
+    ps_text_add(j->out, ": ", 2);
     if (stat->text)
         add_json_text(j->out, stat->text);
     else
-        pfs_text_printf(j->out, "%*llu", VALUE_WIDTH, (unsigned long long)stat->value);
+        ps_text_printf(j->out, "%*llu", VALUE_WIDTH, (unsigned long long)stat->value);
 }
 
 static void close_json(struct json *j)
 {
-    pfs_text_printf(j->out, j->any ? "\n}\n" : "{}\n");
+    ps_text_printf(j->out, j->any ? "\n}\n" : "{}\n");
 }
 
-static ps_err step_store(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step_store(struct pfs_cursor *c, struct ps_text *out)
 {
     ps_store_stats(c->subject.fs->store, add_line, out);
     c->done = true;
     return PS_OK;
 }
 
-static ps_err step_store_json(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step_store_json(struct pfs_cursor *c, struct ps_text *out)
 {
     struct json j = {.out = out};
 
@@ -76,14 +76,14 @@ static ps_err step_store_json(struct pfs_cursor *c, struct pfs_text *out)
     return PS_OK;
 }
 
-static ps_err step_table(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step_table(struct pfs_cursor *c, struct ps_text *out)
 {
     ps_table_stats(c->subject.table, add_line, out);
     c->done = true;
     return PS_OK;
 }
 
-static ps_err step_table_json(struct pfs_cursor *c, struct pfs_text *out)
+static ps_err step_table_json(struct pfs_cursor *c, struct ps_text *out)
 {
     struct json j = {.out = out};
 

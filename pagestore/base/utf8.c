@@ -1,4 +1,4 @@
-#include "fs/utf8.h"
+#include "base/utf8.h"
 
 /* The Unicode Standard, table 3-7: which second byte may follow which first. */
 static size_t expected_len(const unsigned char *s, unsigned char *ret_low, unsigned char *ret_high)
@@ -16,7 +16,7 @@ static size_t expected_len(const unsigned char *s, unsigned char *ret_low, unsig
     return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
 }
 
-size_t pfs_utf8_len(const unsigned char *s, size_t len)
+size_t ps_utf8_len(const unsigned char *s, size_t len)
 {
     unsigned char low, high;
     size_t want;

@@ -1,4 +1,4 @@
-#include "fs/text.h"
+#include "base/text.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -8,19 +8,19 @@
 
 #define CAP_FIRST 256u
 
-void pfs_text_deinit(struct pfs_text *t)
+void ps_text_deinit(struct ps_text *t)
 {
     free(t->data);
-    *t = (struct pfs_text){0};
+    *t = (struct ps_text){0};
 }
 
-void pfs_text_clear(struct pfs_text *t)
+void ps_text_clear(struct ps_text *t)
 {
     t->len = 0;
     t->failed = false;
 }
 
-char *pfs_text_room(struct pfs_text *t, size_t len)
+char *ps_text_room(struct ps_text *t, size_t len)
 {
     size_t cap = t->cap > 0 ? t->cap : CAP_FIRST;
     char *data;
@@ -39,20 +39,20 @@ char *pfs_text_room(struct pfs_text *t, size_t len)
     return t->data + t->len;
 }
 
-void pfs_text_add(struct pfs_text *t, const void *data, size_t len)
+void ps_text_add(struct ps_text *t, const void *data, size_t len)
 {
     char *to;
 
     if (len == 0)
         return;
-    to = pfs_text_room(t, len);
+    to = ps_text_room(t, len);
     if (!to)
         return;
     memcpy(to, data, len);
     t->len += len;
 }
 
-void pfs_text_printf(struct pfs_text *t, const char *fmt, ...)
+void ps_text_printf(struct ps_text *t, const char *fmt, ...)
 {
     va_list args;
     char *to;
@@ -62,7 +62,7 @@ void pfs_text_printf(struct pfs_text *t, const char *fmt, ...)
     len = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     assert(len >= 0);
-    to = pfs_text_room(t, (size_t)len + 1);
+    to = ps_text_room(t, (size_t)len + 1);
     if (!to)
         return;
     va_start(args, fmt);
@@ -71,7 +71,7 @@ void pfs_text_printf(struct pfs_text *t, const char *fmt, ...)
     t->len += (size_t)len;
 }
 
-ps_err pfs_text_err(const struct pfs_text *t)
+ps_err ps_text_err(const struct ps_text *t)
 {
     return t->failed ? ps_fail(PS_ERR_NOMEM, "no memory for a text of %zu bytes", t->len) : PS_OK;
 }

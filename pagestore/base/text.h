@@ -1,0 +1,33 @@
+/*
+ * text.h - a growing piece of text in memory.
+ *
+ * Ownership  a zeroed struct is an empty text; deinit frees what it holds.
+ * Errors     running out of memory is remembered and told once, by ps_text_err().
+ */
+#ifndef PS_BASE_TEXT_H
+#define PS_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "pagestore/err.h"
+
+struct ps_text {
+    char *data;
+    size_t len, cap;
+    bool failed; /* out of memory: what was to be added is lost */
+};
+
+void ps_text_deinit(struct ps_text *t);
+void ps_text_clear(struct ps_text *t); /* empties it, keeps the memory */
+void ps_text_add(struct ps_text *t, const void *data, size_t len);
+void ps_text_printf(struct ps_text *t, const char *fmt, ...) PS_PRINTF(2, 3);
+
+/* Room for len more bytes, which the caller fills and then adds to t->len; NULL when out of
+ * memory. */
+char *ps_text_room(struct ps_text *t, size_t len);
+
+/* PS_ERR_NOMEM if anything was lost. */
+PS_MUST_USE ps_err ps_text_err(const struct ps_text *t);
+
+#endif
