@@ -2,7 +2,7 @@
 # Sourced by mount.sh, tests/run and tests/bench/run.
 
 PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 libxxhash-dev
-                libisal-dev libsmartcols-dev liburing-dev"
+                libisal-dev libsmartcols-dev liburing-dev liblz4-dev"
 # What the commands that mount.sh suggests need.
 PACKAGES_DEMO="xz-utils xxhash bsdextrautils util-linux"
 PACKAGES_TEST="clang clang-format libclang-rt-dev libcmocka-dev python3 git

@@ -18,8 +18,9 @@ BELOW = {
     "alloc": ["pool", "file"],
     "recovery": ["alloc"],
     "store": ["recovery"],
-    "fs": ["store"],
-    "tools": ["store"],
+    "pg": ["store"],
+    "fs": ["pg"],
+    "tools": ["pg"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

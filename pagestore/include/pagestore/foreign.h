@@ -1,0 +1,61 @@
+/*
+ * foreign.h - tables whose files somebody else made: relations of a PostgreSQL directory, one
+ * relation file, a file of page-db. Read-only, through the same pool and formats as a store's own.
+ *
+ * A foreign store has a pool and tables, but no log, control file, allocation maps or lock, and
+ * nothing below it is ever written, not even a time of last access. Every whole page of a table's
+ * files is a page in use; its LSN is what it says itself. Which tables there are is known to the
+ * provider alone: the store asks for them by id, as they are needed.
+ *
+ * Flow       fs, tools -> pg -> [foreign] -> pool -> file -> io
+ * Units      page numbers count from 0 over all of a table's segments.
+ * Ownership  as of ps_store_open(): ps_store_close() takes the store back. What ops gives must stay
+ *            as it is until then.
+ * Locking    thread safe. ops are called from any thread, with the store's catalog lock held: they
+ *            make no call of the library.
+ * Errors     as of pagestore.h and table.h; every change is PS_ERR_READONLY. PS_ERR_NOENT of a
+ *            file that is not there costs only that table.
+ */
+#ifndef PAGESTORE_FOREIGN_H
+#define PAGESTORE_FOREIGN_H
+
+#include "pagestore/table.h"
+
+#define PS_FOREIGN_ID_MAX ((1u << 26) - 1)
+
+struct ps_foreign_table {
+    uint32_t id;      /* 1 to PS_FOREIGN_ID_MAX */
+    const char *name; /* for messages and stats; need not be unique */
+    enum ps_format_id format;
+    bool checksums;         /* false: pages carry none, or none that counts; identity still does */
+    unsigned root;          /* what ps_foreign_add_root gave; 0: the store's own folder */
+    const char *path;       /* below the root; NULL: there is no file, and so no page */
+    uint32_t first_page;    /* number of the first page of `path`: not 0 of a segment by itself */
+    uint32_t segment_pages; /* that a full file has; then go on path.1, path.2, ...; 0: one file */
+};
+
+struct ps_foreign_ops {
+    /* The table with the least id >= from; PS_ERR_NOENT: there is none. */
+    ps_err (*find)(void *ctx, uint32_t from, struct ps_foreign_table *ret);
+    void *ctx;
+    bool live; /* somebody else changes the files: ask for their length each time */
+};
+
+/* opts as for ps_store_open(); those about the log mean nothing. root is a folder. */
+PS_MUST_USE ps_err ps_store_open_foreign(const char *root, uint32_t page_size,
+                                         const struct ps_foreign_ops *ops,
+                                         const struct ps_store_options *opts,
+                                         struct ps_store **ret);
+
+/* One more folder in which files lie; before the first table there is asked for. */
+PS_MUST_USE ps_err ps_foreign_add_root(struct ps_store *store, const char *path,
+                                       unsigned *ret_root);
+
+/* Bytes of the table's files behind their last whole page (a torn or cut end); 0 where all is
+ * whole. *ret_file names the file, in buf. */
+PS_MUST_USE ps_err ps_foreign_tail(struct ps_table *table, uint64_t *ret_bytes, char *buf,
+                                   size_t len);
+
+bool ps_store_is_foreign(const struct ps_store *store);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * names.h - names of databases, schemas and relations as names of files.
+ *
+ * Distinct names never meet: '/', '%', '.', '~' and control bytes become %XX, also the first byte
+ * of a database called `global`; since '.' never stands in an encoded name, SCHEMA.RELATION and
+ * SCHEMA.RELATION.fsm cannot be confused. What would be longer than a name can be is cut and ends
+ * in ~OID.
+ *
+ * Locking    pure functions.
+ */
+#ifndef PS_PG_NAMES_H
+#define PS_PG_NAMES_H
+
+#include "pg/cluster.h"
+
+#define PS_PG_DIR_MAX 255u
+
+void ps_pg_database_dir(const char *name, ps_oid oid, char buf[PS_PG_DIR_MAX + 1]);
+void ps_pg_relation_dir(const char *schema, const char *name, ps_oid oid, enum ps_pg_fork fork,
+                        char buf[PS_PG_DIR_MAX + 1]);
+
+#endif
