@@ -1,0 +1,284 @@
+#include "pg/xact.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/byteorder.h"
+#include "base/lock.h"
+#include "pg/cluster.h"
+
+#define SLRU_PAGES 32u /* a segment has */
+#define BLOCK_SIZE_DEFAULT 8192u
+#define SEGMENT_BYTES_MAX (SLRU_PAGES * 32768u)
+
+/* Two bits a transaction. */
+#define STATUS_COMMITTED 1u
+#define STATUS_ABORTED 2u
+
+/* Members lie in groups of four: four bytes of flags, then four transaction ids. */
+#define GROUP_MEMBERS 4u
+#define GROUP_BYTES (GROUP_MEMBERS + GROUP_MEMBERS * 4u)
+#define MEMBER_STATUS_MASK 0xffu
+
+#define PREPARED_SLOTS 256u
+
+struct segment {
+    uint8_t *bytes;
+    size_t len;
+};
+
+/* The segments of one folder, each read when it is first asked for. */
+struct slru {
+    const char *dir;
+    uint32_t count;                    /* segments that there can be */
+    struct segment *_Atomic *segments; /* NULL: not asked for yet */
+};
+
+struct ps_pg_xacts {
+    struct ps_pg_cluster *cluster;
+    uint32_t block_size;
+    bool next_known;
+    uint32_t next_xid, next_multi, next_offset;
+    struct ps_mutex mtx; /* reading segments, once; guards what follows */
+    struct segment missing;
+    struct slru xact, offsets, members;
+    uint32_t prepared_xid[PREPARED_SLOTS]; /* 0: none */
+    bool prepared[PREPARED_SLOTS];
+};
+
+/* --- segments --------------------------------------------------------------------------- */
+
+static uint32_t xids_a_segment(const struct ps_pg_xacts *x)
+{
+    return x->block_size * 4 * SLRU_PAGES;
+}
+
+static uint32_t offsets_a_page(const struct ps_pg_xacts *x)
+{
+    return x->block_size / 4;
+}
+
+static uint32_t members_a_page(const struct ps_pg_xacts *x)
+{
+    return x->block_size / GROUP_BYTES * GROUP_MEMBERS;
+}
+
+static ps_err slru_init(struct slru *s, const char *dir, uint32_t items_a_segment)
+{
+    s->dir = dir;
+    s->count = UINT32_MAX / items_a_segment + 1;
+    s->segments = calloc(s->count, sizeof(*s->segments));
+    return s->segments ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for the segments of %s", dir);
+}
+
+static void slru_deinit(struct slru *s, const struct segment *missing)
+{
+    uint32_t i;
+
+    for (i = 0; s->segments && i < s->count; i++) {
+        if (!s->segments[i] || s->segments[i] == missing)
+            continue;
+        free(s->segments[i]->bytes);
+        free(s->segments[i]);
+    }
+    free(s->segments);
+}
+
+static struct segment *read_segment(struct ps_pg_xacts *x, const struct slru *s, uint32_t index)
+{
+    char path[64];
+    struct segment *seg = calloc(1, sizeof(*seg));
+    ps_err err;
+
+    (void)snprintf(path, sizeof(path), "%s/%04" PRIX32, s->dir, index);
+    err = seg ? ps_pg_read_file(x->cluster, path, SEGMENT_BYTES_MAX, &seg->bytes, &seg->len)
+              : ps_fail(PS_ERR_NOMEM, "no memory");
+    if (!err)
+        return seg;
+    ps_pg_note(x->cluster, "%s: %s; the fate of its transactions is not known", path, ps_message());
+    free(seg);
+    return &x->missing;
+}
+
+static const struct segment *segment_of(struct ps_pg_xacts *x, struct slru *s, uint32_t index)
+{
+    struct segment *seg = atomic_load_explicit(&s->segments[index], memory_order_acquire);
+
+    if (seg)
+        return seg;
+    ps_mutex_lock(&x->mtx);
+    seg = s->segments[index];
+    if (!seg) {
+        seg = read_segment(x, s, index);
+        atomic_store_explicit(&s->segments[index], seg, memory_order_release);
+    }
+    ps_mutex_unlock(&x->mtx);
+    return seg;
+}
+
+static bool u32_at(const struct segment *seg, uint32_t at, uint32_t *ret)
+{
+    ps_le32 v;
+
+    if (at >= seg->len || seg->len - at < sizeof(v))
+        return false;
+    memcpy(v.b, seg->bytes + at, sizeof(v));
+    *ret = ps_get32(v);
+    return true;
+}
+
+/* --- opening ---------------------------------------------------------------------------- */
+
+ps_err ps_pg_xacts_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts **ret)
+{
+    const struct ps_pg_control *control = ps_pg_control(cluster);
+    struct ps_pg_xacts *x = calloc(1, sizeof(*x));
+    ps_err err;
+
+    if (!x)
+        return ps_fail(PS_ERR_NOMEM, "no memory for the fates of transactions");
+    x->cluster = cluster;
+    x->block_size = control->known ? control->block_size : BLOCK_SIZE_DEFAULT;
+    x->next_known = control->known;
+    x->next_xid = (uint32_t)control->next_xid;
+    x->next_multi = control->next_multi;
+    x->next_offset = control->next_multi_offset;
+    ps_mutex_init(&x->mtx, PS_RANK_TABLE_OPEN, "pg_xacts.mtx");
+    err = slru_init(&x->xact, "pg_xact", xids_a_segment(x));
+    if (!err)
+        err = slru_init(&x->offsets, "pg_multixact/offsets", offsets_a_page(x) * SLRU_PAGES);
+    if (!err)
+        err = slru_init(&x->members, "pg_multixact/members", members_a_page(x) * SLRU_PAGES);
+    if (err) {
+        ps_pg_xacts_close(x);
+        return err;
+    }
+    *ret = x;
+    return PS_OK;
+}
+
+void ps_pg_xacts_close(struct ps_pg_xacts *x)
+{
+    if (!x)
+        return;
+    slru_deinit(&x->xact, &x->missing);
+    slru_deinit(&x->offsets, &x->missing);
+    slru_deinit(&x->members, &x->missing);
+    ps_mutex_deinit(&x->mtx);
+    free(x);
+}
+
+/* --- transactions ----------------------------------------------------------------------- */
+
+bool ps_pg_xact_in_future(const struct ps_pg_xacts *x, uint32_t xid)
+{
+    return x->next_known && xid >= PS_PG_XID_FIRST_NORMAL && (int32_t)(xid - x->next_xid) >= 0;
+}
+
+/* PREPARE TRANSACTION leaves a file until the transaction ends. */
+static bool is_prepared(struct ps_pg_xacts *x, uint32_t xid)
+{
+    static const char *const names[] = {"pg_twophase/%08" PRIX32, "pg_twophase/%016" PRIX32};
+    uint32_t slot = xid % PREPARED_SLOTS;
+    char path[64];
+    uint8_t *bytes;
+    size_t len, i;
+    bool found = false;
+
+    ps_mutex_lock(&x->mtx);
+    if (x->prepared_xid[slot] == xid) {
+        found = x->prepared[slot];
+        ps_mutex_unlock(&x->mtx);
+        return found;
+    }
+    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !found; i++) {
+        ps_err err;
+
+        (void)snprintf(path, sizeof(path), names[i], xid);
+        err = ps_pg_read_file(x->cluster, path, 0, &bytes, &len);
+        found = err != PS_ERR_NOENT;
+        if (!err)
+            free(bytes);
+    }
+    x->prepared_xid[slot] = xid;
+    x->prepared[slot] = found;
+    ps_mutex_unlock(&x->mtx);
+    return found;
+}
+
+enum ps_pg_fate ps_pg_xact_fate(struct ps_pg_xacts *x, uint32_t xid)
+{
+    uint32_t a_segment = xids_a_segment(x), at = xid % a_segment / 4;
+    const struct segment *seg;
+    unsigned status;
+
+    if (xid < PS_PG_XID_FIRST_NORMAL)
+        return xid == 0 ? PS_PG_ABORTED : PS_PG_COMMITTED;
+    if (ps_pg_xact_in_future(x, xid))
+        return PS_PG_UNKNOWN;
+    seg = segment_of(x, &x->xact, xid / a_segment);
+    if (at >= seg->len)
+        return PS_PG_UNKNOWN;
+    status = (unsigned)(seg->bytes[at] >> (xid % 4 * 2)) & 3u;
+    if (status == STATUS_COMMITTED)
+        return PS_PG_COMMITTED;
+    if (status == STATUS_ABORTED)
+        return PS_PG_ABORTED;
+    /* Neither: it ran when the server ended. Log that was not replayed may say that it committed.
+     */
+    if (ps_pg_not_recovered(x->cluster))
+        return PS_PG_UNKNOWN;
+    return is_prepared(x, xid) ? PS_PG_RUNNING : PS_PG_ABORTED;
+}
+
+/* --- multixacts --------------------------------------------------------------------------- */
+
+/* Where the members of a multixact begin, as if all members of all lay end to end. */
+static bool offset_of(struct ps_pg_xacts *x, uint32_t multi, uint32_t *ret)
+{
+    uint32_t a_segment = offsets_a_page(x) * SLRU_PAGES;
+
+    return u32_at(segment_of(x, &x->offsets, multi / a_segment), multi % a_segment * 4, ret);
+}
+
+static bool member_at(struct ps_pg_xacts *x, uint32_t offset, struct ps_pg_member *ret)
+{
+    uint32_t page = offset / members_a_page(x), within = offset % members_a_page(x);
+    const struct segment *seg = segment_of(x, &x->members, page / SLRU_PAGES);
+    uint32_t group = page % SLRU_PAGES * x->block_size + within / GROUP_MEMBERS * GROUP_BYTES;
+    uint32_t nth = within % GROUP_MEMBERS, flags;
+
+    if (!u32_at(seg, group, &flags) || !u32_at(seg, group + GROUP_MEMBERS + nth * 4, &ret->xid))
+        return false;
+    ret->status = (uint8_t)(flags >> (nth * 8)) & MEMBER_STATUS_MASK;
+    return true;
+}
+
+ps_err ps_pg_multi_members(struct ps_pg_xacts *x, uint32_t multi, struct ps_pg_member *ret,
+                           uint32_t max, uint32_t *ret_count)
+{
+    uint32_t next = multi + 1 == 0 ? 1 : multi + 1; /* 0 is no multixact */
+    bool is_last = x->next_known && next == x->next_multi;
+    uint32_t at, end = x->next_offset, count = 0;
+
+    if (x->next_known && (int32_t)(multi - x->next_multi) >= 0)
+        return ps_fail(PS_ERR_NOENT, "multixact %" PRIu32 " is beyond the next one, %" PRIu32,
+                       multi, x->next_multi);
+    if (!offset_of(x, multi, &at) || at == 0 || (!is_last && !offset_of(x, next, &end)) || end == 0)
+        return ps_fail(PS_ERR_NOENT, "multixact %" PRIu32 ": pg_multixact/offsets lacks it", multi);
+    if (end - at > max)
+        return ps_fail(PS_ERR_CORRUPT,
+                       "multixact %" PRIu32 ": has %" PRIu32 " members, which cannot be", multi,
+                       end - at);
+    for (; at != end; at++) {
+        if (!member_at(x, at, &ret[count]))
+            return ps_fail(PS_ERR_NOENT, "multixact %" PRIu32 ": pg_multixact/members lacks it",
+                           multi);
+        count += ret[count].xid != 0; /* offset 0 is left out where the numbers wrap around */
+    }
+    *ret_count = count;
+    return PS_OK;
+}
