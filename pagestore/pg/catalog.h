@@ -52,6 +52,7 @@ struct ps_pg_database {
 
 PS_MUST_USE ps_err ps_pg_catalog_open(struct ps_pg_cluster *cluster, struct ps_pg_catalog **ret);
 void ps_pg_catalog_close(struct ps_pg_catalog *catalog);
+struct ps_pg_cluster *ps_pg_catalog_cluster(struct ps_pg_catalog *catalog);
 struct ps_pg_xacts *ps_pg_catalog_xacts(struct ps_pg_catalog *catalog);
 
 /* Databases by index (as of cluster.h), and by encoded name: UINT32_MAX if there is none. */

@@ -35,6 +35,12 @@ struct ps_pg_attr {
     size_t missing_len;
 };
 
+/* Does COPY of the whole relation print it? */
+static inline bool ps_pg_attr_copied(const struct ps_pg_attr *attr)
+{
+    return !attr->dropped && !attr->generated;
+}
+
 struct ps_pg_desc {
     uint32_t count;
     struct ps_pg_attr *attrs;

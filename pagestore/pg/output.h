@@ -33,10 +33,11 @@ PS_MUST_USE ps_err ps_pg_print(struct ps_pg_printer *printer, ps_oid type, int32
 /* Appends one CSV field: nothing for null, the text quoted where COPY would quote it (an only
  * column's \. too). */
 void ps_pg_csv_field(struct ps_text *out, const char *text, size_t len, bool only_column);
-/* Appends the values of a row's live attributes and a newline, or nothing and the error. */
+/* Appends the values of a row's attributes that COPY prints (desc.h) and a newline, or nothing and
+ * the error. */
 PS_MUST_USE ps_err ps_pg_csv_row(struct ps_pg_printer *printer, const struct ps_pg_desc *desc,
                                  const struct ps_pg_value *values, struct ps_text *out);
-/* Appends the header: names of the live attributes, as COPY ... HEADER does. */
+/* Appends the header: names of those attributes, as COPY ... HEADER does. */
 void ps_pg_csv_header(const struct ps_pg_desc *desc, struct ps_text *out);
 
 #endif

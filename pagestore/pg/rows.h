@@ -33,8 +33,7 @@ PS_MUST_USE ps_err ps_pg_scan_step(struct ps_pg_scan *scan, struct ps_cancel *ca
                                    struct ps_text *out, bool *ret_done);
 
 /* pgstattuple's figures, `name value` a line. */
-PS_MUST_USE ps_err ps_pg_space(struct ps_pg_catalog *catalog, uint32_t db,
-                               const struct ps_pg_relation *relation, struct ps_cancel *cancel,
-                               struct ps_text *out);
+PS_MUST_USE ps_err ps_pg_space(struct ps_pg_catalog *catalog, const struct ps_pg_relation *relation,
+                               struct ps_cancel *cancel, struct ps_text *out);
 
 #endif

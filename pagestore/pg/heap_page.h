@@ -1,0 +1,35 @@
+/*
+ * heap_page.h - line pointers of a PostgreSQL page, and what they point to.
+ *
+ * Units      slots count from 1; offsets and lengths in bytes.
+ * Locking    pure functions. Any bytes are survived: what is given lies on the page.
+ * Source     src/include/storage/itemid.h, bufpage.h.
+ */
+#ifndef PS_PG_HEAP_PAGE_H
+#define PS_PG_HEAP_PAGE_H
+
+#include "format/layout.h"
+#include "pagestore/format.h"
+#include "pg/tuple.h"
+
+/* 0 of a new page, and of one whose header cannot be. */
+static inline uint32_t ps_pg_slots(const void *page, uint32_t page_size)
+{
+    const struct ps_slotted_layout *l = ps_format_postgres.slotted;
+
+    return ps_slots_before(l, l->bounds(page).lower, page_size);
+}
+
+static inline struct ps_lp ps_pg_lp(const void *page, uint32_t slot)
+{
+    return ps_format_postgres.slotted->lp(page, slot);
+}
+
+/* Do the line pointer's bytes lie on the page, as a tuple would? */
+static inline bool ps_pg_lp_fits(const struct ps_lp *lp, uint32_t page_size)
+{
+    return lp->len >= PS_PG_TUPLE_HEADER && lp->off % PS_ITEM_ALIGN == 0 && lp->off < page_size &&
+           lp->len <= page_size - lp->off;
+}
+
+#endif

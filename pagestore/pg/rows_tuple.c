@@ -1,0 +1,66 @@
+/*
+ * rows_tuple.c - a line pointer and its tuple's header as a line of CSV.
+ */
+#include "pg/rows_internal.h"
+
+#include <inttypes.h>
+
+#include "base/byteorder.h"
+
+#define OID_LEN 4u
+
+/* '1' for each attribute that is there. Padded to whole bytes, as pageinspect does. */
+static void add_null_bits(const struct ps_pg_tuple *t, struct ps_text *out)
+{
+    uint32_t i, count = (uint32_t)(t->natts + 7) / 8 * 8;
+    char *to;
+
+    if (!t->nulls)
+        return;
+    to = ps_text_room(out, count);
+    if (!to)
+        return;
+    for (i = 0; i < count; i++)
+        to[i] = t->nulls[i / 8] & (1u << (i % 8)) ? '1' : '0';
+    out->len += count;
+}
+
+/* Before version 12 a row could have an OID, behind its null bits. */
+static void add_oid(const struct ps_pg_tuple *t, struct ps_text *out)
+{
+    ps_le32 v;
+
+    if (!(t->infomask & PS_PG_HASOID) || t->hoff < PS_PG_TUPLE_HEADER + OID_LEN)
+        return;
+    memcpy(v.b, t->bytes + t->hoff - OID_LEN, sizeof(v));
+    ps_text_printf(out, "%" PRIu32, ps_get32(v));
+}
+
+void ps_pg_tuples_header(struct ps_text *out)
+{
+    static const char header[] = "blkno,lp,lp_off,lp_flags,lp_len,t_xmin,t_xmax,t_field3,t_ctid,"
+                                 "t_infomask2,t_infomask,t_hoff,t_bits,t_oid\n";
+
+    ps_text_add(out, header, sizeof(header) - 1);
+}
+
+void ps_pg_tuples_line(const uint8_t *page, uint32_t page_size, uint32_t block, uint32_t slot,
+                       struct ps_text *out)
+{
+    struct ps_lp lp = ps_pg_lp(page, slot);
+    struct ps_pg_tuple t;
+
+    ps_text_printf(out, "%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%d,%" PRIu32, block, slot, lp.off,
+                   (int)lp.flags, lp.len);
+    if (!ps_pg_lp_fits(&lp, page_size) || ps_pg_tuple_parse(page + lp.off, lp.len, &t)) {
+        ps_text_add(out, ",,,,,,,,,\n", 10);
+        return;
+    }
+    ps_text_printf(out, ",%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",\"(%" PRIu32 ",%u)\",%u,%u,%u,",
+                   t.xmin, t.xmax, t.field3, t.ctid_block, t.ctid_slot, t.infomask2, t.infomask,
+                   t.hoff);
+    add_null_bits(&t, out);
+    ps_text_add(out, ",", 1);
+    add_oid(&t, out);
+    ps_text_add(out, "\n", 1);
+}

@@ -1,0 +1,121 @@
+/*
+ * space.c - what a heap's pages are filled with.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "pg/rows_internal.h"
+#include "pg/visibility.h"
+
+#define LP_LEN 4u
+
+struct space {
+    uint64_t table_len;
+    uint64_t tuple_count, tuple_len;
+    uint64_t dead_count, dead_len;
+    uint64_t free_space;
+    uint64_t damaged_pages;
+};
+
+/* PageGetHeapFreeSpace: room for one more tuple and, if no line pointer can be used again, for its
+ * line pointer; none once a page has as many as it may. */
+static uint64_t free_space_of(const uint8_t *page, uint32_t page_size)
+{
+    const uint32_t slots_max = (page_size - 24) / (24 + LP_LEN);
+    struct ps_bounds b = ps_format_postgres.slotted->bounds(page);
+    uint32_t slot, slots = ps_pg_slots(page, page_size);
+
+    if (b.upper > page_size || b.upper < b.lower || b.upper - b.lower < LP_LEN)
+        return 0;
+    if (slots < slots_max)
+        return b.upper - b.lower - LP_LEN;
+    for (slot = 1; b.has_free && slot <= slots; slot++)
+        if (ps_pg_lp(page, slot).flags == PS_LP_UNUSED)
+            return b.upper - b.lower - LP_LEN;
+    return 0;
+}
+
+/* Alive is what a server would keep: also rows whose transaction has not ended. */
+static void count_tuples(struct space *s, const uint8_t *page, uint32_t page_size,
+                         struct ps_pg_xacts *xacts)
+{
+    uint32_t slot, slots = ps_pg_slots(page, page_size);
+
+    for (slot = 1; slot <= slots; slot++) {
+        struct ps_lp lp = ps_pg_lp(page, slot);
+        struct ps_pg_tuple t;
+
+        if (lp.flags != PS_LP_NORMAL || !ps_pg_lp_fits(&lp, page_size) ||
+            ps_pg_tuple_parse(page + lp.off, lp.len, &t))
+            continue;
+        if (ps_pg_visible(&t, xacts).seen == PS_PG_DEAD) {
+            s->dead_count++;
+            s->dead_len += lp.len;
+        } else {
+            s->tuple_count++;
+            s->tuple_len += lp.len;
+        }
+    }
+}
+
+static void print(const struct space *s, struct ps_text *out)
+{
+    const double percent = s->table_len ? 100.0 / (double)s->table_len : 0.0;
+
+    ps_text_printf(out, "table_len          %20" PRIu64 "\n", s->table_len);
+    ps_text_printf(out, "tuple_count        %20" PRIu64 "\n", s->tuple_count);
+    ps_text_printf(out, "tuple_len          %20" PRIu64 "\n", s->tuple_len);
+    ps_text_printf(out, "tuple_percent      %20.2f\n", (double)s->tuple_len * percent);
+    ps_text_printf(out, "dead_tuple_count   %20" PRIu64 "\n", s->dead_count);
+    ps_text_printf(out, "dead_tuple_len     %20" PRIu64 "\n", s->dead_len);
+    ps_text_printf(out, "dead_tuple_percent %20.2f\n", (double)s->dead_len * percent);
+    ps_text_printf(out, "free_space         %20" PRIu64 "\n", s->free_space);
+    ps_text_printf(out, "free_percent       %20.2f\n", (double)s->free_space * percent);
+    ps_text_printf(out, "damaged_pages      %20" PRIu64 "\n", s->damaged_pages);
+}
+
+static ps_err count_pages(struct ps_table *table, struct ps_pg_xacts *xacts, uint8_t *page,
+                          struct ps_cancel *cancel, struct space *s)
+{
+    const uint32_t page_size = ps_store_page_size(ps_table_store(table));
+    struct ps_table_info info;
+    uint64_t block;
+    ps_err err = ps_table_info(table, &info);
+
+    if (err)
+        return err;
+    s->table_len = info.pages_end * page_size;
+    for (block = 0; block < info.pages_end && !err; block++) {
+        err = ps_page_copy(table, (uint32_t)block, cancel, page);
+        if (err == PS_ERR_CORRUPT) {
+            s->damaged_pages++;
+            err = PS_OK;
+        } else if (!err) {
+            count_tuples(s, page, page_size, xacts);
+            s->free_space += free_space_of(page, page_size);
+        }
+    }
+    return err;
+}
+
+ps_err ps_pg_space(struct ps_pg_catalog *catalog, const struct ps_pg_relation *relation,
+                   struct ps_cancel *cancel, struct ps_text *out)
+{
+    struct ps_store *store = ps_pg_store(ps_pg_catalog_cluster(catalog));
+    uint8_t *page = ps_buf_alloc(ps_store_page_size(store));
+    struct ps_table *table = NULL;
+    struct space s = {0};
+    ps_err err;
+
+    if (!page)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a page");
+    err = ps_table_get(store, relation->files[PS_PG_MAIN], &table);
+    if (!err)
+        err = count_pages(table, ps_pg_catalog_xacts(catalog), page, cancel, &s);
+    if (!err)
+        print(&s, out);
+    ps_table_unref(table);
+    ps_buf_free(page);
+    return err ? err : ps_text_err(out);
+}
