@@ -59,6 +59,8 @@ struct ps_pg_tuple {
     const uint8_t *nulls; /* bit i clear: attribute i + 1 is null; NULL: none is */
 };
 
+/* A tuple that is corrupt but has a header's 23 bytes still gives its fields, to be shown; its
+ * values must not be asked for then. */
 PS_MUST_USE ps_err ps_pg_tuple_parse(const void *bytes, uint32_t len, struct ps_pg_tuple *ret);
 
 /* How a value lies in the tuple. */

@@ -1,0 +1,292 @@
+#include "pg/tuple.h"
+
+#include "base/byteorder.h"
+
+#define VARLENA_SHORT 1u /* the length byte of a short header */
+#define VARLENA_LONG 4u  /* the length word of a long one */
+#define TOAST_POINTER 18u
+#define VARTAG_ONDISK 18u
+#define RAW_LEN_BITS 30 /* of a length; the two above say how it is compressed */
+
+/* src/include/access/htup_details.h, HeapTupleHeaderData */
+struct tuple_header {
+    ps_le32 xmin;      /* 00-03 */
+    ps_le32 xmax;      /* 04-07 */
+    ps_le32 field3;    /* 08-11 cmin, cmax or xvac */
+    ps_le16 block_hi;  /* 12-13 of t_ctid */
+    ps_le16 block_lo;  /* 14-15 */
+    ps_le16 slot;      /* 16-17 */
+    ps_le16 infomask2; /* 18-19 */
+    ps_le16 infomask;  /* 20-21 */
+    uint8_t hoff;      /* 22 */
+};
+_Static_assert(sizeof(struct tuple_header) == PS_PG_TUPLE_HEADER, "the null bitmap follows it");
+
+/* src/include/varatt.h, varatt_external, behind its two bytes of header */
+struct toast_pointer {
+    ps_le32 raw_len;  /* 00-03 with a varlena header */
+    ps_le32 stored;   /* 04-07 length and, in the upper two bits, compression */
+    ps_le32 value;    /* 08-11 */
+    ps_le32 relation; /* 12-15 */
+};
+_Static_assert(sizeof(struct toast_pointer) + 2 == TOAST_POINTER, "varatt.h");
+
+static uint32_t get32(const uint8_t *at)
+{
+    ps_le32 v;
+
+    memcpy(&v, at, sizeof(v));
+    return ps_get32(v);
+}
+
+static void read_header(const uint8_t *bytes, uint32_t len, struct ps_pg_tuple *ret)
+{
+    struct tuple_header h;
+
+    memcpy(&h, bytes, sizeof(h));
+    *ret = (struct ps_pg_tuple){
+        .bytes = bytes,
+        .len = len,
+        .xmin = ps_get32(h.xmin),
+        .xmax = ps_get32(h.xmax),
+        .field3 = ps_get32(h.field3),
+        .ctid_block = (uint32_t)ps_get16(h.block_hi) << 16 | ps_get16(h.block_lo),
+        .ctid_slot = ps_get16(h.slot),
+        .infomask2 = ps_get16(h.infomask2),
+        .infomask = ps_get16(h.infomask),
+        .hoff = h.hoff,
+    };
+    ret->natts = ret->infomask2 & PS_PG_NATTS_MASK;
+}
+
+ps_err ps_pg_tuple_parse(const void *bytes, uint32_t len, struct ps_pg_tuple *ret)
+{
+    uint32_t header = PS_PG_TUPLE_HEADER;
+
+    if (len < PS_PG_TUPLE_HEADER)
+        return ps_fail(PS_ERR_CORRUPT, "lp_len: %u bytes are no tuple header", len);
+    read_header(bytes, len, ret);
+    if (ret->natts > PS_PG_ATTRS_MAX)
+        return ps_fail(PS_ERR_CORRUPT, "natts: %u attributes, no relation has over %u", ret->natts,
+                       PS_PG_ATTRS_MAX);
+    if (ret->infomask & PS_PG_HASNULL)
+        header += (ret->natts + 7u) / 8;
+    if (ret->infomask & PS_PG_HASOID)
+        header += (uint32_t)sizeof(ps_oid);
+    if (ret->hoff < header || ret->hoff % 4 != 0)
+        return ps_fail(PS_ERR_CORRUPT, "t_hoff: %u, with %u bytes of header", ret->hoff, header);
+    if (ret->hoff > len)
+        return ps_fail(PS_ERR_CORRUPT, "t_hoff: %u is beyond the tuple's %u bytes", ret->hoff, len);
+    if (ret->infomask & PS_PG_HASNULL)
+        ret->nulls = ret->bytes + PS_PG_TUPLE_HEADER;
+    return PS_OK;
+}
+
+/* 0: there is no such alignment. */
+static uint32_t alignment(char align)
+{
+    switch (align) {
+    case 'c':
+        return 1;
+    case 's':
+        return 2;
+    case 'i':
+        return 4;
+    case 'd':
+        return 8;
+    default:
+        return 0;
+    }
+}
+
+static ps_err take_toast_pointer(const uint8_t *at, uint32_t room, uint32_t *ret_taken,
+                                 struct ps_pg_value *ret)
+{
+    struct toast_pointer p;
+    uint32_t raw, stored;
+
+    if (room < 2 || at[1] != VARTAG_ONDISK)
+        return ps_fail(PS_ERR_CORRUPT, "varlena tag: %u is no toast pointer",
+                       room < 2 ? 0u : at[1]);
+    if (room < TOAST_POINTER)
+        return ps_fail(PS_ERR_CORRUPT, "toast pointer: %u bytes, %u are left", TOAST_POINTER, room);
+    memcpy(&p, at + 2, sizeof(p));
+    raw = ps_get32(p.raw_len);
+    stored = ps_get32(p.stored);
+    if (raw < VARLENA_LONG || raw >> RAW_LEN_BITS != 0)
+        return ps_fail(PS_ERR_CORRUPT, "toast pointer: a raw size of %u", raw);
+    ret->form = PS_PG_EXTERNAL;
+    ret->external = (struct ps_pg_external){
+        .raw_len = raw - VARLENA_LONG,
+        .stored_len = stored & ((1u << RAW_LEN_BITS) - 1),
+        .compression = (enum ps_pg_compression)(stored >> RAW_LEN_BITS),
+        .value = ps_get32(p.value),
+        .relation = ps_get32(p.relation),
+    };
+    ret->raw_len = ret->external.raw_len;
+    ret->compression = ret->external.compression;
+    if (ret->compression > PS_PG_LZ4)
+        return ps_fail(PS_ERR_CORRUPT, "toast pointer: compression method %d",
+                       (int)ret->compression);
+    *ret_taken = TOAST_POINTER;
+    return PS_OK;
+}
+
+static ps_err set_compressed(const uint8_t *at, uint32_t len, struct ps_pg_value *ret)
+{
+    uint32_t info;
+
+    if (len < 2 * VARLENA_LONG)
+        return ps_fail(PS_ERR_CORRUPT, "varlena length: %u bytes, compressed", len);
+    info = get32(at + VARLENA_LONG);
+    ret->form = PS_PG_COMPRESSED;
+    ret->data = at + 2 * VARLENA_LONG;
+    ret->len = len - 2 * VARLENA_LONG;
+    ret->raw_len = info & ((1u << RAW_LEN_BITS) - 1);
+    ret->compression = (enum ps_pg_compression)(info >> RAW_LEN_BITS);
+    if (ret->compression > PS_PG_LZ4)
+        return ps_fail(PS_ERR_CORRUPT, "varlena: compression method %d", (int)ret->compression);
+    return PS_OK;
+}
+
+static ps_err take_long_varlena(const uint8_t *at, uint32_t room, uint32_t *ret_taken,
+                                struct ps_pg_value *ret)
+{
+    uint32_t word, len;
+
+    if (room < VARLENA_LONG)
+        return ps_fail(PS_ERR_CORRUPT, "varlena length: %u bytes are left", room);
+    word = get32(at);
+    len = word >> 2;
+    if (len < VARLENA_LONG || len > room)
+        return ps_fail(PS_ERR_CORRUPT, "varlena length: %u, %u bytes are left", len, room);
+    *ret_taken = len;
+    if ((word & 3) == 2)
+        return set_compressed(at, len, ret);
+    ret->form = PS_PG_PLAIN;
+    ret->data = at + VARLENA_LONG;
+    ret->len = len - VARLENA_LONG;
+    return PS_OK;
+}
+
+/* The two lowest bits of the first byte say which header it is (little-endian clusters). */
+static ps_err take_varlena(const uint8_t *at, uint32_t room, uint32_t *ret_taken,
+                           struct ps_pg_value *ret)
+{
+    uint32_t len;
+
+    if (at[0] == 1)
+        return take_toast_pointer(at, room, ret_taken, ret);
+    if ((at[0] & 1) == 0)
+        return take_long_varlena(at, room, ret_taken, ret);
+    len = at[0] >> 1;
+    if (len > room)
+        return ps_fail(PS_ERR_CORRUPT, "varlena length: %u, %u bytes are left", len, room);
+    ret->form = PS_PG_PLAIN;
+    ret->data = at + VARLENA_SHORT;
+    ret->len = len - VARLENA_SHORT;
+    *ret_taken = len;
+    return PS_OK;
+}
+
+static ps_err take_cstring(const uint8_t *at, uint32_t room, uint32_t *ret_taken,
+                           struct ps_pg_value *ret)
+{
+    const uint8_t *end = memchr(at, 0, room);
+
+    if (!end)
+        return ps_fail(PS_ERR_CORRUPT, "cstring: no NUL in %u bytes", room);
+    ret->form = PS_PG_PLAIN;
+    ret->data = at;
+    ret->len = (uint32_t)(end - at);
+    *ret_taken = ret->len + 1;
+    return PS_OK;
+}
+
+static ps_err take_fixed(uint32_t width, const uint8_t *at, uint32_t room, uint32_t *ret_taken,
+                         struct ps_pg_value *ret)
+{
+    if (width > room)
+        return ps_fail(PS_ERR_CORRUPT, "%u bytes of value, %u are left", width, room);
+    ret->form = PS_PG_PLAIN;
+    ret->data = at;
+    ret->len = width;
+    *ret_taken = width;
+    return PS_OK;
+}
+
+ps_err ps_pg_value_take(const struct ps_pg_attr *attr, const uint8_t *bytes, uint32_t len,
+                        uint32_t *at, struct ps_pg_value *ret)
+{
+    uint32_t align = alignment(attr->align);
+    uint64_t start = *at; /* aligning cannot wrap around */
+    struct ps_pg_value value = {0};
+    uint32_t taken = 0;
+    ps_err err;
+
+    if (align == 0 || attr->len == 0 || attr->len < -2)
+        return ps_fail(PS_ERR_CORRUPT, "attlen %d, attalign '%c': there is no such type", attr->len,
+                       attr->align);
+    /* A varlena that begins here has a header that is not 0; padding is. */
+    if (attr->len != -1 || (start < len && bytes[start] == 0))
+        start = (start + align - 1) / align * align;
+    if (start > len || (start == len && attr->len < 0))
+        return ps_fail(PS_ERR_CORRUPT, "begins at byte %u, the values end at %u", (uint32_t)start,
+                       len);
+    if (attr->len == -1)
+        err = take_varlena(bytes + start, len - (uint32_t)start, &taken, &value);
+    else if (attr->len == -2)
+        err = take_cstring(bytes + start, len - (uint32_t)start, &taken, &value);
+    else
+        err = take_fixed((uint32_t)attr->len, bytes + start, len - (uint32_t)start, &taken, &value);
+    if (err)
+        return err;
+    *ret = value;
+    *at = (uint32_t)start + taken;
+    return PS_OK;
+}
+
+/* What an attribute is in rows that are older than it. */
+static ps_err missing_value(const struct ps_pg_attr *attr, struct ps_pg_value *ret)
+{
+    uint32_t at = 0;
+
+    *ret = (struct ps_pg_value){.form = PS_PG_NULL};
+    if (!attr->has_missing || !attr->missing)
+        return PS_OK;
+    return ps_pg_value_take(attr, attr->missing, (uint32_t)attr->missing_len, &at, ret);
+}
+
+static bool is_null(const struct ps_pg_tuple *tuple, uint32_t i)
+{
+    return tuple->nulls && !(tuple->nulls[i / 8] >> i % 8 & 1);
+}
+
+ps_err ps_pg_tuple_values(const struct ps_pg_tuple *tuple, const struct ps_pg_desc *desc,
+                          struct ps_pg_value *values, uint32_t *ret_good)
+{
+    const uint8_t *data = tuple->bytes + tuple->hoff;
+    uint32_t len = tuple->len - tuple->hoff;
+    uint32_t at = 0;
+    uint32_t i;
+    ps_err err;
+
+    *ret_good = 0;
+    if (tuple->natts > desc->count)
+        return ps_fail(PS_ERR_CORRUPT, "natts: %u attributes, the relation has %u", tuple->natts,
+                       desc->count);
+    for (i = 0; i < desc->count; i++) {
+        err = PS_OK;
+        if (i >= tuple->natts)
+            err = missing_value(&desc->attrs[i], &values[i]);
+        else if (is_null(tuple, i))
+            values[i] = (struct ps_pg_value){.form = PS_PG_NULL};
+        else
+            err = ps_pg_value_take(&desc->attrs[i], data, len, &at, &values[i]);
+        if (err)
+            return ps_fail_in(err, "attribute %u (%s)", i + 1,
+                              desc->attrs[i].name ? desc->attrs[i].name : "");
+        *ret_good = i + 1;
+    }
+    return PS_OK;
+}
