@@ -143,6 +143,13 @@ PS_MUST_USE ps_err ps_io_posix(const char *root, enum ps_io_kind kind,
                                void (*warn)(void *ctx, const char *text), void *ctx,
                                struct ps_io **ret);
 
+/* The same of files that are somebody else's: opened PS_IO_RDONLY only, and nothing below the root
+ * changes, not even a time of last access where the kernel lets us prevent that. Whatever would
+ * change something is PS_ERR_READONLY. */
+PS_MUST_USE ps_err ps_io_posix_rdonly(const char *root, enum ps_io_kind kind,
+                                      void (*warn)(void *ctx, const char *text), void *ctx,
+                                      struct ps_io **ret);
+
 /* One request, for callers that have just one. `got` may be NULL; without it a short read is an
  * error (PS_ERR_IO, "... ends at byte N"). */
 PS_MUST_USE ps_err ps_io_read(struct ps_io_file *file, void *buf, size_t len, uint64_t off,

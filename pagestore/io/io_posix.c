@@ -50,7 +50,7 @@ static bool path_is_plain(const char *path)
 }
 
 /* A descriptor, or -1 and errno. */
-static int open_below(struct ps_posix_io *io, const char *path, int flags, mode_t mode)
+static int open_plain(struct ps_posix_io *io, const char *path, int flags, mode_t mode)
 {
     struct open_how how = {
         .flags = (unsigned)(flags | O_CLOEXEC),
@@ -59,10 +59,6 @@ static int open_below(struct ps_posix_io *io, const char *path, int flags, mode_
     };
     int fd;
 
-    if (!path_is_plain(path)) {
-        errno = EINVAL;
-        return -1;
-    }
     if (!atomic_load(&io->openat2_missing)) {
         do
             fd = (int)syscall(SYS_openat2, io->root_fd, path, &how, sizeof(how));
@@ -75,6 +71,32 @@ static int open_below(struct ps_posix_io *io, const char *path, int flags, mode_
         fd = openat(io->root_fd, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
     while (fd < 0 && errno == EINTR);
     return fd;
+}
+
+/* The same, and reading it leaves no trace where this is ours to say: only a file's owner may ask
+ * for that. */
+static int open_below(struct ps_posix_io *io, const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    if (!path_is_plain(path)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (io->rdonly && !(flags & O_PATH)) {
+        fd = open_plain(io, path, flags | O_NOATIME, mode);
+        if (fd >= 0 || errno != EPERM)
+            return fd;
+    }
+    return open_plain(io, path, flags, mode);
+}
+
+/* Before anything that changes what lies below the root. */
+static ps_err check_changeable(const struct ps_posix_io *io, const char *path)
+{
+    if (io->rdonly)
+        return ps_fail(PS_ERR_READONLY, "%s/%s: opened to be read only", io->root, path);
+    return PS_OK;
 }
 
 static ps_err fail_open(int sys_errno, const char *what, const char *path)
@@ -191,9 +213,11 @@ static struct ps_posix_file *file_new(struct ps_io *io, const char *path, unsign
 static ps_err posix_open(struct ps_io *io, const char *path, unsigned flags,
                          struct ps_io_file **ret)
 {
-    struct ps_posix_file *f = file_new(io, path, flags);
-    ps_err err;
+    ps_err err = flags & PS_IO_RDONLY ? PS_OK : check_changeable(io_of(io), path);
+    struct ps_posix_file *f = err ? NULL : file_new(io, path, flags);
 
+    if (err)
+        return err;
     if (!f)
         return ps_fail(PS_ERR_NOMEM, "no memory to open %s", path);
     f->fd = open_below(io_of(io), path, open_flags(flags), 0666);
@@ -239,10 +263,13 @@ static int open_parent(struct ps_posix_io *io, const char *path, const char **re
 
 static ps_err posix_mkdir(struct ps_io *io, const char *path)
 {
+    ps_err err = check_changeable(io_of(io), path);
     const char *name;
-    int fd = open_parent(io_of(io), path, &name);
-    ps_err err = PS_OK;
+    int fd;
 
+    if (err)
+        return err;
+    fd = open_parent(io_of(io), path, &name);
     if (fd < 0)
         return fail_open(errno, "make folder", path);
     if (mkdirat(fd, name, 0777) != 0)
@@ -253,12 +280,14 @@ static ps_err posix_mkdir(struct ps_io *io, const char *path)
 
 static ps_err posix_rename(struct ps_io *io, const char *from, const char *to)
 {
+    ps_err err = check_changeable(io_of(io), from);
     const char *from_name;
     const char *to_name;
-    int from_fd = open_parent(io_of(io), from, &from_name);
-    int to_fd;
-    ps_err err = PS_OK;
+    int from_fd, to_fd;
 
+    if (err)
+        return err;
+    from_fd = open_parent(io_of(io), from, &from_name);
     if (from_fd < 0)
         return fail_open(errno, "rename", from);
     to_fd = open_parent(io_of(io), to, &to_name);
@@ -274,10 +303,13 @@ static ps_err posix_rename(struct ps_io *io, const char *from, const char *to)
 
 static ps_err posix_unlink(struct ps_io *io, const char *path)
 {
+    ps_err err = check_changeable(io_of(io), path);
     const char *name;
-    int fd = open_parent(io_of(io), path, &name);
-    ps_err err = PS_OK;
+    int fd;
 
+    if (err)
+        return err;
+    fd = open_parent(io_of(io), path, &name);
     if (fd < 0)
         return fail_open(errno, "remove", path);
     if (unlinkat(fd, name, 0) != 0)
@@ -288,9 +320,12 @@ static ps_err posix_unlink(struct ps_io *io, const char *path)
 
 static ps_err posix_sync_dir(struct ps_io *io, const char *path)
 {
-    int fd = open_below(io_of(io), path, O_RDONLY | O_DIRECTORY, 0);
-    ps_err err = PS_OK;
+    ps_err err = check_changeable(io_of(io), path);
+    int fd;
 
+    if (err)
+        return err;
+    fd = open_below(io_of(io), path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return fail_open(errno, "open folder", path);
     if (fsync(fd) != 0)
@@ -421,7 +456,8 @@ static const struct ps_io_ops buffered_ops = POSIX_OPS("buffered");
 static const struct ps_io_ops mmap_ops = POSIX_OPS("mmap");
 
 /* Whether the root's file system does Direct I/O, tried on a file without a name. Where none can
- * be made (read-only, no O_TMPFILE) the answer is yes, and each file finds out for itself. */
+ * be made (read-only, no O_TMPFILE), or is to be, the answer is yes, and each file finds out for
+ * itself. */
 static bool probe_direct(const struct ps_posix_io *io)
 {
     int fd = openat(io->root_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -442,7 +478,7 @@ static ps_err choose_kind(struct ps_posix_io *p)
         p->io.ops = &mmap_ops;
         return PS_OK;
     }
-    p->direct = p->kind != PS_IO_KIND_BUFFERED && probe_direct(p);
+    p->direct = p->kind != PS_IO_KIND_BUFFERED && (p->rdonly || probe_direct(p));
     p->io.ops = p->direct ? &direct_ops : &buffered_ops;
     if (p->direct || p->kind == PS_IO_KIND_BUFFERED)
         return PS_OK;
@@ -452,8 +488,8 @@ static ps_err choose_kind(struct ps_posix_io *p)
     return PS_OK;
 }
 
-ps_err ps_io_posix(const char *root, enum ps_io_kind kind, void (*warn)(void *ctx, const char *),
-                   void *ctx, struct ps_io **ret)
+static ps_err posix_new(const char *root, enum ps_io_kind kind, bool rdonly,
+                        void (*warn)(void *ctx, const char *), void *ctx, struct ps_io **ret)
 {
     struct ps_posix_io *p = calloc(1, sizeof(*p));
     ps_err err;
@@ -462,6 +498,7 @@ ps_err ps_io_posix(const char *root, enum ps_io_kind kind, void (*warn)(void *ct
         return ps_fail(PS_ERR_NOMEM, "no memory to open %s", root);
     p->root_fd = -1;
     p->kind = kind;
+    p->rdonly = rdonly;
     p->warn = warn;
     p->warn_ctx = ctx;
     p->root = strdup(root);
@@ -488,4 +525,16 @@ out_free:
     free(p->root);
     free(p);
     return err;
+}
+
+ps_err ps_io_posix(const char *root, enum ps_io_kind kind, void (*warn)(void *ctx, const char *),
+                   void *ctx, struct ps_io **ret)
+{
+    return posix_new(root, kind, false, warn, ctx, ret);
+}
+
+ps_err ps_io_posix_rdonly(const char *root, enum ps_io_kind kind,
+                          void (*warn)(void *ctx, const char *), void *ctx, struct ps_io **ret)
+{
+    return posix_new(root, kind, true, warn, ctx, ret);
 }

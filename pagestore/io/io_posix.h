@@ -50,6 +50,7 @@ struct ps_posix_io {
     char *root;      /* for messages */
     int root_fd;
     enum ps_io_kind kind;
+    bool rdonly;         /* nothing below the root is to change */
     bool direct;         /* Direct I/O where the file is not PS_IO_BUFFERED */
     _Atomic bool warned; /* warn was called */
     _Atomic bool openat2_missing;
