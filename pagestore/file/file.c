@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GROW_MIN ((uint64_t)64 << 10)
@@ -44,20 +45,22 @@ static void let_go_changed(struct ps_pagefile *f)
     ps_mutex_unlock(&f->mtx);
 }
 
-ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_open_files *open_files, const char *path,
-                        uint32_t page_size, unsigned io_flags, struct ps_poison *poison)
+ps_err ps_pagefile_open_in(struct ps_pagefile *f, struct ps_open_files *open_files,
+                           struct ps_io *io, const char *path, uint32_t page_size,
+                           unsigned io_flags, struct ps_poison *poison)
 {
     ps_err err;
 
     assert(page_size > 0);
     memset(f, 0, sizeof(*f));
-    if (strlen(path) >= sizeof(f->path))
-        return ps_fail(PS_ERR_RANGE, "%s: the path is too long", path);
+    f->path = strdup(path);
+    if (!f->path)
+        return ps_fail(PS_ERR_NOMEM, "no memory to open %s", path);
     f->open_files = open_files;
+    f->io = io;
     f->poison = poison;
     f->page_size = page_size;
     f->io_flags = io_flags & ~(unsigned)(PS_IO_CREATE | PS_IO_EXCL);
-    snprintf(f->path, sizeof(f->path), "%s", path);
     ps_mutex_init(&f->mtx, PS_RANK_FILE, "file.mtx");
     ps_cond_init(&f->synced);
     err = ps_open_files_open(open_files, f, io_flags);
@@ -68,12 +71,19 @@ ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_open_files *open_files,
     return err;
 }
 
+ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_open_files *open_files, const char *path,
+                        uint32_t page_size, unsigned io_flags, struct ps_poison *poison)
+{
+    return ps_pagefile_open_in(f, open_files, open_files->io, path, page_size, io_flags, poison);
+}
+
 void ps_pagefile_close(struct ps_pagefile *f)
 {
     if (!f->open_files)
         return;
     ps_open_files_close(f->open_files, f);
     f->open_files = NULL;
+    free(f->path);
     ps_cond_deinit(&f->synced);
     ps_mutex_deinit(&f->mtx);
 }
@@ -128,7 +138,7 @@ static ps_err run_batch(struct ps_pagefile *f, enum ps_io_op op, struct ps_pagef
     ps_err err;
 
     batch_build(&b, f, op, pages, count);
-    err = ps_io_run(f->open_files->io, b.reqs, b.req_count);
+    err = ps_io_run(f->io, b.reqs, b.req_count);
     for (size_t r = 0; r < b.req_count; r++) {
         req_settle(&b.reqs[r], f->page_size, pages);
         pages += b.reqs[r].iov_count;
@@ -234,7 +244,7 @@ ps_err ps_pagefile_run_syncs(struct ps_pagefile_syncs *syncs)
     for (size_t i = 0; i < syncs->count; i++)
         reqs[i] = (struct ps_io_req){.file = syncs->files[i]->file, .op = PS_IO_SYNC};
     if (!err) {
-        err = ps_io_run(syncs->files[0]->open_files->io, reqs, syncs->count);
+        err = ps_io_run(syncs->files[0]->io, reqs, syncs->count);
         if (err)
             (void)ps_poison_raise(syncs->files[0]->poison, err);
     }
@@ -278,7 +288,7 @@ static uint64_t grown_end(const struct ps_pagefile *f, uint64_t end)
 
 static ps_err allocate(struct ps_pagefile *f, uint64_t first, uint64_t end)
 {
-    const struct ps_io_ops *ops = f->open_files->io->ops;
+    const struct ps_io_ops *ops = f->io->ops;
     ps_err err = hold(f);
 
     if (err)
@@ -345,7 +355,7 @@ static void note_shrink(struct ps_pagefile *f, uint64_t first)
 
 ps_err ps_pagefile_punch(struct ps_pagefile *f, uint64_t first, uint64_t count)
 {
-    const struct ps_io_ops *ops = f->open_files->io->ops;
+    const struct ps_io_ops *ops = f->io->ops;
     ps_err err = ps_poison_check(f->poison);
 
     assert(count > 0);
@@ -361,7 +371,7 @@ ps_err ps_pagefile_punch(struct ps_pagefile *f, uint64_t first, uint64_t count)
 
 ps_err ps_pagefile_truncate(struct ps_pagefile *f, uint64_t count)
 {
-    const struct ps_io_ops *ops = f->open_files->io->ops;
+    const struct ps_io_ops *ops = f->io->ops;
     ps_err err = ps_poison_check(f->poison);
 
     if (!err)
@@ -380,7 +390,7 @@ ps_err ps_pagefile_stat(struct ps_pagefile *f, struct ps_io_stat *ret)
 
     if (err)
         return err;
-    err = f->open_files->io->ops->stat(f->file, ret);
+    err = f->io->ops->stat(f->file, ret);
     let_go(f);
     return err;
 }

@@ -23,10 +23,11 @@
 
 struct ps_pagefile {
     struct ps_open_files *open_files;
+    struct ps_io *io;
     struct ps_poison *poison;
     uint32_t page_size;
     unsigned io_flags;       /* to open it again */
-    char path[64];           /* for messages */
+    char *path;              /* to open it again, and for messages */
     struct ps_mutex mtx;     /* rank FILE */
     struct ps_io_file *file; /* guarded by mtx; NULL: closed. It stays while there are users */
     uint32_t users;          /* guarded by mtx: requests under way */
@@ -50,6 +51,10 @@ struct ps_pagefile_page {
 PS_MUST_USE ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_open_files *open_files,
                                     const char *path, uint32_t page_size, unsigned io_flags,
                                     struct ps_poison *poison);
+/* The same below another root than open_files'; files of several are not synced together. */
+PS_MUST_USE ps_err ps_pagefile_open_in(struct ps_pagefile *f, struct ps_open_files *open_files,
+                                       struct ps_io *io, const char *path, uint32_t page_size,
+                                       unsigned io_flags, struct ps_poison *poison);
 void ps_pagefile_close(struct ps_pagefile *f);
 
 /* Reads or writes count pages, given in ascending order; neighbours go in one request, requests

@@ -136,7 +136,7 @@ ps_err ps_open_files_open(struct ps_open_files *o, struct ps_pagefile *f, unsign
     ps_err err;
 
     make_room(o);
-    err = o->io->ops->open(o->io, f->path, io_flags, &file);
+    err = f->io->ops->open(f->io, f->path, io_flags, &file);
     ps_mutex_lock(&o->mtx);
     ps_mutex_lock(&f->mtx);
     if (!err && !f->file) {

@@ -1,0 +1,196 @@
+/*
+ * segments.c - which file has a page, and where they end.
+ */
+#include "file/segments.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUFFIX_MAX 16u /* ".4294967295" */
+
+ps_err ps_segments_init(struct ps_segments *s, struct ps_open_files *open_files, struct ps_io *io,
+                        const char *path, uint32_t page_size, uint32_t segment_pages,
+                        struct ps_poison *poison)
+{
+    *s = (struct ps_segments){
+        .open_files = open_files,
+        .io = io,
+        .poison = poison,
+        .path = strdup(path),
+        .page_size = page_size,
+        .segment_pages = segment_pages,
+    };
+    if (!s->path)
+        return ps_fail(PS_ERR_NOMEM, "no memory for the path of %s", path);
+    ps_mutex_init(&s->mtx, PS_RANK_TABLE_OPEN, "segments.mtx");
+    return PS_OK;
+}
+
+void ps_segments_deinit(struct ps_segments *s)
+{
+    if (!s->path)
+        return;
+    for (uint32_t i = 0; i < s->file_count; i++) {
+        ps_pagefile_close(s->files[i]);
+        free(s->files[i]);
+    }
+    free(s->files);
+    ps_mutex_deinit(&s->mtx);
+    free(s->path);
+    s->path = NULL;
+}
+
+void ps_segments_path(const struct ps_segments *s, uint32_t segment, char *buf, size_t len)
+{
+    if (segment == 0)
+        (void)snprintf(buf, len, "%s", s->path);
+    else
+        (void)snprintf(buf, len, "%s.%u", s->path, segment);
+}
+
+uint32_t ps_segments_of(const struct ps_segments *s, uint64_t page_no)
+{
+    return s->segment_pages ? (uint32_t)(page_no / s->segment_pages) : 0;
+}
+
+/* --- opening files as they are found ------------------------------------------------------ */
+
+static ps_err make_room(struct ps_segments *s)
+{
+    uint32_t cap = s->file_cap ? 2 * s->file_cap : 1;
+    struct ps_pagefile **bigger;
+
+    if (s->file_count < s->file_cap)
+        return PS_OK;
+    bigger = realloc(s->files, cap * sizeof(*bigger));
+    if (!bigger)
+        return ps_fail(PS_ERR_NOMEM, "no memory for %u segments of %s", cap, s->path);
+    s->files = bigger;
+    s->file_cap = cap;
+    return PS_OK;
+}
+
+/* The segment behind those that were found. */
+static ps_err open_next(struct ps_segments *s)
+{
+    const size_t path_len = strlen(s->path) + SUFFIX_MAX;
+    struct ps_pagefile *file = malloc(sizeof(*file));
+    char *path = malloc(path_len);
+    ps_err err = make_room(s);
+
+    if (!err && (!file || !path))
+        err = ps_fail(PS_ERR_NOMEM, "no memory to open %s", s->path);
+    if (!err) {
+        ps_segments_path(s, s->file_count, path, path_len);
+        err = ps_pagefile_open_in(file, s->open_files, s->io, path, s->page_size, PS_IO_RDONLY,
+                                  s->poison);
+    }
+    free(path);
+    if (err) {
+        free(file);
+        return err;
+    }
+    s->files[s->file_count++] = file;
+    return PS_OK;
+}
+
+/* Pages that the file of length `size` counts for. */
+static uint64_t pages_of(const struct ps_segments *s, uint64_t size)
+{
+    uint64_t pages = size / s->page_size;
+
+    return s->segment_pages && pages > s->segment_pages ? s->segment_pages : pages;
+}
+
+static void add_file(const struct ps_segments *s, uint32_t segment, const struct ps_io_stat *st,
+                     struct ps_segments_info *info)
+{
+    const uint64_t pages = pages_of(s, st->size);
+
+    if (segment == 0) {
+        info->st = *st;
+    } else {
+        info->st.size += st->size;
+        info->st.spent += st->spent;
+        if (info->st.mtime_us < st->mtime_us)
+            info->st.mtime_us = st->mtime_us;
+    }
+    info->pages += pages;
+    info->stamp = (info->stamp + st->mtime_us) * 0x9e3779b97f4a7c15ull + st->size;
+    if (info->tail == 0 && st->size > pages * s->page_size) {
+        info->tail = st->size - pages * s->page_size;
+        info->tail_segment = segment;
+    }
+}
+
+ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret)
+{
+    struct ps_segments_info info = {0};
+    struct ps_io_stat st;
+    uint32_t i = 0;
+    ps_err err;
+
+    ps_mutex_lock(&s->mtx);
+    do {
+        err = i < s->file_count ? PS_OK : open_next(s);
+        if (!err)
+            err = ps_pagefile_stat(s->files[i], &st);
+        if (err)
+            break;
+        add_file(s, i++, &st, &info);
+    } while (s->segment_pages && pages_of(s, st.size) == s->segment_pages);
+    ps_mutex_unlock(&s->mtx);
+    if (err && (err != PS_ERR_NOENT || i == 0))
+        return err;
+    *ret = info;
+    return PS_OK;
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+static struct ps_pagefile *file_of(struct ps_segments *s, uint32_t segment)
+{
+    struct ps_pagefile *file;
+
+    ps_mutex_lock(&s->mtx);
+    assert(segment < s->file_count);
+    file = s->files[segment];
+    ps_mutex_unlock(&s->mtx);
+    return file;
+}
+
+/* Reads pages of one segment, under their numbers in it. */
+static ps_err read_segment(struct ps_segments *s, uint32_t segment, struct ps_pagefile_page *pages,
+                           size_t count)
+{
+    const uint64_t first = (uint64_t)segment * s->segment_pages;
+    size_t i;
+    ps_err err;
+
+    for (i = 0; i < count; i++)
+        pages[i].page_no -= first;
+    err = ps_pagefile_read(file_of(s, segment), pages, count);
+    for (i = 0; i < count; i++)
+        pages[i].page_no += first;
+    return err;
+}
+
+ps_err ps_segments_read(struct ps_segments *s, struct ps_pagefile_page *pages, size_t count)
+{
+    ps_err first = PS_OK;
+    size_t i, n;
+
+    for (i = 0; i < count; i += n) {
+        const uint32_t segment = ps_segments_of(s, pages[i].page_no);
+        ps_err err;
+
+        for (n = 1; i + n < count && ps_segments_of(s, pages[i + n].page_no) == segment; n++)
+            continue;
+        err = read_segment(s, segment, &pages[i], n);
+        if (!first)
+            first = err;
+    }
+    return first;
+}

@@ -1,0 +1,58 @@
+/*
+ * segments.h - pages that go on from file to file: PATH, PATH.1, PATH.2, ... as PostgreSQL's
+ * relations do. To be read only.
+ *
+ * A file that has fewer pages than a full one ends it all, whatever files come behind. Only whole
+ * pages count.
+ *
+ * Flow       store (tables of others) -> [segments] -> file
+ * Units      page numbers count from 0 over all the files; a segment's number is that in its name,
+ *            0 for PATH.
+ * Ownership  init and deinit; the path is copied. A file, once it was found, is kept, but not its
+ *            descriptor (open_files.h).
+ * Locking    thread safe. mtx is held while files are measured, and opened for the first time.
+ * Errors     those of io.h. PS_ERR_NOENT: there is no PATH.
+ * Source     src/backend/storage/smgr/md.c, mdnblocks().
+ */
+#ifndef PS_FILE_SEGMENTS_H
+#define PS_FILE_SEGMENTS_H
+
+#include "file/file.h"
+
+struct ps_segments {
+    struct ps_open_files *open_files;
+    struct ps_io *io;
+    struct ps_poison *poison;
+    char *path;
+    uint32_t page_size;
+    uint32_t segment_pages;     /* of a full file; 0: there is only PATH, of any length */
+    struct ps_mutex mtx;        /* rank TABLE_OPEN */
+    struct ps_pagefile **files; /* guarded by mtx: by segment, those found so far */
+    uint32_t file_count, file_cap;
+};
+
+struct ps_segments_info {
+    uint64_t pages;
+    uint64_t tail;         /* bytes behind the pages of the first file that has such */
+    uint32_t tail_segment; /* which one that is */
+    uint64_t stamp;        /* another one once a file has changed: of lengths and times */
+    struct ps_io_stat st;  /* of PATH; size, spent and mtime_us of all */
+};
+
+/* io: the root that path is below. open_files may be another root's. */
+PS_MUST_USE ps_err ps_segments_init(struct ps_segments *s, struct ps_open_files *open_files,
+                                    struct ps_io *io, const char *path, uint32_t page_size,
+                                    uint32_t segment_pages, struct ps_poison *poison);
+void ps_segments_deinit(struct ps_segments *s);
+
+/* Asks the files anew. Costs a call a file. */
+PS_MUST_USE ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret);
+
+/* As ps_pagefile_read(); of pages that were there when it was measured last. */
+ps_err ps_segments_read(struct ps_segments *s, struct ps_pagefile_page *pages, size_t count);
+
+/* PATH.N as it is on disk, of a segment or of the one that has a page. */
+void ps_segments_path(const struct ps_segments *s, uint32_t segment, char *buf, size_t len);
+uint32_t ps_segments_of(const struct ps_segments *s, uint64_t page_no);
+
+#endif
