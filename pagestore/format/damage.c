@@ -25,3 +25,17 @@ void ps_first_damage_keep(void *ctx, const char *word, int lp, const char *text)
     if (first->text[0] == '\0')
         snprintf(first->text, sizeof(first->text), "%s", text);
 }
+
+ps_err ps_damage_verify(const void *page, const struct ps_page_ident *who,
+                        void (*check)(const void *page, const struct ps_page_ident *who,
+                                      struct ps_damage *d))
+{
+    struct ps_first_damage first = {0};
+    struct ps_damage d = {ps_first_damage_keep, &first, 0};
+
+    check(page, who, &d);
+    if (d.count == 0)
+        return PS_OK;
+    return ps_fail(PS_ERR_CORRUPT, "page %u of table %u: %s", who->page_no, who->table_id,
+                   first.text);
+}

@@ -30,4 +30,9 @@ struct ps_first_damage {
 /* A ps_damage_fn whose ctx is a struct ps_first_damage. */
 void ps_first_damage_keep(void *ctx, const char *word, int lp, const char *text);
 
+/* PS_ERR_CORRUPT if check finds damage; the message is the first it finds. */
+PS_MUST_USE ps_err ps_damage_verify(const void *page, const struct ps_page_ident *who,
+                                    void (*check)(const void *page, const struct ps_page_ident *who,
+                                                  struct ps_damage *d));
+
 #endif

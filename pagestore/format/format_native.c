@@ -180,11 +180,10 @@ static void native_checksum(const void *page, const struct ps_page_ident *who, u
     *ret_none = ps_page_is_zero(page, who->page_size);
 }
 
-/* What verify() refuses, each thing by itself. */
-static void check_identity(const void *page, const struct ps_page_ident *who, struct ps_damage *d)
+/* What verify_header() refuses, each thing by itself. */
+static void check_header(const void *page, const struct ps_page_ident *who, struct ps_damage *d)
 {
     const struct native_hdr *hdr = page;
-    uint32_t crc = native_crc32c(page, who->page_size);
 
     if (ps_page_is_zero(page, who->page_size)) {
         ps_damage_add(d, "zero", 0, "every byte is zero, on a page that was written");
@@ -200,21 +199,28 @@ static void check_identity(const void *page, const struct ps_page_ident *who, st
     if (ps_get32(hdr->table_id) != who->table_id)
         ps_damage_add(d, "table-id", 0, "table id is %u, not %u", ps_get32(hdr->table_id),
                       who->table_id);
-    if (ps_get32(hdr->crc32c) != crc)
+}
+
+/* What verify() refuses. */
+static void check_identity(const void *page, const struct ps_page_ident *who, struct ps_damage *d)
+{
+    const struct native_hdr *hdr = page;
+    uint32_t crc = native_crc32c(page, who->page_size);
+
+    check_header(page, who, d);
+    if (ps_get32(hdr->crc32c) != crc && !ps_page_is_zero(page, who->page_size))
         ps_damage_add(d, "checksum", 0, "checksum is 0x%08x, the bytes give 0x%08x",
                       ps_get32(hdr->crc32c), crc);
 }
 
 static ps_err native_verify(const void *page, const struct ps_page_ident *who)
 {
-    struct ps_first_damage first = {0};
-    struct ps_damage d = {ps_first_damage_keep, &first, 0};
+    return ps_damage_verify(page, who, check_identity);
+}
 
-    check_identity(page, who, &d);
-    if (d.count == 0)
-        return PS_OK;
-    return ps_fail(PS_ERR_CORRUPT, "page %u of table %u: %s", who->page_no, who->table_id,
-                   first.text);
+static ps_err native_verify_header(const void *page, const struct ps_page_ident *who)
+{
+    return ps_damage_verify(page, who, check_header);
 }
 
 static enum ps_page_type native_type(const void *page)
@@ -296,6 +302,7 @@ const struct ps_format ps_format_native = {
     .set_lsn = native_set_lsn,
     .seal = native_seal,
     .verify = native_verify,
+    .verify_header = native_verify_header,
     .checksum = native_checksum,
     .type = native_type,
     .check = native_check,

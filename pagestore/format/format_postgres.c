@@ -182,16 +182,34 @@ static void check_checksum(const void *page, const struct ps_page_ident *who, st
                       stored, who->page_no, computed);
 }
 
+/* What PageIsVerified() asks of a page without a checksum. */
+static void check_header(const void *page, const struct ps_page_ident *who, struct ps_damage *d)
+{
+    const struct pg_hdr *hdr = page;
+    const struct ps_bounds b = slotted_bounds(page);
+    const unsigned flags = ps_get16(hdr->pd_flags);
+
+    if (ps_page_is_zero(page, who->page_size))
+        return;
+    if (b.upper == 0)
+        ps_damage_add(d, "header", 0, "pd_upper is 0, as of a new page, but not all bytes are");
+    else if (flags & ~PD_VALID_FLAG_BITS)
+        ps_damage_add(d, "header", 0, "pd_flags is 0x%04x: no such flags", flags);
+    else if (b.lower > b.upper || b.upper > b.special || b.special > who->page_size ||
+             b.special % PS_ITEM_ALIGN != 0)
+        ps_damage_add(d, "header", 0,
+                      "pd_lower %u, pd_upper %u and pd_special %u cannot be on a page of %u bytes",
+                      b.lower, b.upper, b.special, who->page_size);
+}
+
 static ps_err postgres_verify(const void *page, const struct ps_page_ident *who)
 {
-    struct ps_first_damage first = {0};
-    struct ps_damage d = {ps_first_damage_keep, &first, 0};
+    return ps_damage_verify(page, who, check_checksum);
+}
 
-    check_checksum(page, who, &d);
-    if (d.count == 0)
-        return PS_OK;
-    return ps_fail(PS_ERR_CORRUPT, "page %u of table %u: %s", who->page_no, who->table_id,
-                   first.text);
+static ps_err postgres_verify_header(const void *page, const struct ps_page_ident *who)
+{
+    return ps_damage_verify(page, who, check_header);
 }
 
 static enum ps_page_type postgres_type(const void *page)
@@ -347,6 +365,7 @@ const struct ps_format ps_format_postgres = {
     .set_lsn = postgres_set_lsn,
     .seal = postgres_seal,
     .verify = postgres_verify,
+    .verify_header = postgres_verify_header,
     .checksum = postgres_checksum,
     .type = postgres_type,
     .check = postgres_check,

@@ -73,6 +73,10 @@ struct ps_format {
      * An all-zero page is PS_OK in postgres and PS_ERR_CORRUPT in native. */
     ps_err (*verify)(const void *page, const struct ps_page_ident *who);
 
+    /* As verify, of a page that has no checksum, or none that counts: what else shows whether this
+     * is the page. postgres: flags and bounds, as PageIsVerified() of src/backend/storage/page. */
+    ps_err (*verify_header)(const void *page, const struct ps_page_ident *who);
+
     /* The checksum as stored, as computed now, and whether the page carries none (all zero). */
     void (*checksum)(const void *page, const struct ps_page_ident *who, uint32_t *ret_stored,
                      uint32_t *ret_computed, bool *ret_none);
