@@ -18,6 +18,8 @@
  * A page read from disk whose LSN differs from its entry is a lost write, or a page from
  * elsewhere: no checksum can see that.
  *
+ * The files of others have no map of ours: for them the same calls answer from the file's length.
+ *
  * Flow       store (page states), recovery (redo of entries) -> [map] -> group, pool
  * Units      page numbers count from 0, counts are pages, times microseconds since 1970.
  * Ownership  a map is opened on a table and keeps no page pinned.
@@ -77,9 +79,20 @@ struct ps_map_known {
     } leaves[PS_MAP_KNOWN_LEAVES];
 };
 
+/* The pages of a table whose files somebody else made: [first, end) are USED, and there is no
+ * other. Reading calls answer from this, and no map page is read; what would change the map is not
+ * to be called. Of no page is the LSN known: it reads as 0. Whoever makes it keeps it up to date;
+ * each call sees it as of one moment only as far as its caller sees to that. */
+struct ps_map_solid {
+    _Atomic uint64_t first, end; /* equal: no page */
+    _Atomic uint64_t mtime_us;   /* of all of them */
+    _Atomic uint64_t payload_len;
+};
+
 struct ps_map {
     struct ps_pool *pool;
-    struct ps_map_known *known; /* may be NULL */
+    struct ps_map_known *known;       /* may be NULL */
+    const struct ps_map_solid *solid; /* NULL: the map is a tree; set by whoever has the other */
     uint16_t provider;
     uint32_t table;
     uint32_t page_size;

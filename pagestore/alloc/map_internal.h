@@ -139,6 +139,20 @@ PS_MUST_USE ps_err ps_map_counts_check(const struct ps_map *map, const void *dat
 /* PS_ERR_RANGE unless [first, first + count) is a range of page numbers, count > 0. */
 PS_MUST_USE ps_err ps_map_range_check(const struct ps_map *map, uint32_t first, uint32_t count);
 
+/* --- maps without a tree (map_solid.c) ---------------------------------------------------- */
+
+/* As the calls without "solid" in their name. */
+void ps_map_solid_range(const struct ps_map_solid *solid, uint32_t first, uint32_t count,
+                        struct ps_map_entry *entries);
+PS_MUST_USE ps_err ps_map_solid_next(const struct ps_map *map, uint32_t from, unsigned states,
+                                     uint32_t *ret_page, struct ps_map_entry *ret);
+PS_MUST_USE ps_err ps_map_solid_prev(const struct ps_map *map, uint32_t from, unsigned states,
+                                     uint32_t *ret_page, struct ps_map_entry *ret);
+void ps_map_solid_summary(const struct ps_map_solid *solid, struct ps_map_summary *ret);
+
+/* PS_ERR_NOENT: what next and prev say at the end. */
+PS_MUST_USE ps_err ps_map_no_further(const struct ps_map *map);
+
 /* Whatever is remembered of leaves may be void now: some nodes' lives have ended. */
 void ps_map_forget_leaves(struct ps_map *map);
 

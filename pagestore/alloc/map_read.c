@@ -141,6 +141,10 @@ ps_err ps_map_get_range(struct ps_map *map, uint32_t first, uint32_t count,
     err = ps_map_range_check(map, first, count);
     if (err)
         return err;
+    if (map->solid) {
+        ps_map_solid_range(map->solid, first, count, entries);
+        return PS_OK;
+    }
     while (done < count) {
         err = find_spot(map, first + done, &spot);
         if (err)
@@ -256,6 +260,11 @@ static ps_err descend(struct ps_map *map, struct search *s, struct ps_map_node_i
     return PS_OK;
 }
 
+ps_err ps_map_no_further(const struct ps_map *map)
+{
+    return ps_fail(PS_ERR_NOENT, "table %" PRIu32 ": no further page of that state", map->table);
+}
+
 /* A subtree can have what is sought, but only on the side that was ruled out before: then the walk
  * starts again behind it. As siblings are judged by their counts, that happens once a level. */
 static ps_err search(struct ps_map *map, struct search *s, uint32_t *ret_page,
@@ -272,8 +281,7 @@ static ps_err search(struct ps_map *map, struct search *s, uint32_t *ret_page,
         if (step == STEP_FOUND)
             break;
         if (s->forward ? node.first_page + node.pages >= PS_MAP_PAGES_MAX : node.first_page == 0)
-            return ps_fail(PS_ERR_NOENT, "table %" PRIu32 ": no further page of that state",
-                           map->table);
+            return ps_map_no_further(map);
         s->page = s->forward ? node.first_page + node.pages : node.first_page - 1;
     }
     *ret_page = (uint32_t)s->page;
@@ -289,6 +297,8 @@ ps_err ps_map_next(struct ps_map *map, uint32_t from, unsigned states, uint32_t 
     ps_err err;
 
     err = ps_map_range_check(map, from, 1);
+    if (!err && map->solid)
+        return ps_map_solid_next(map, from, states, ret_page, ret);
     return err ? err : search(map, &s, ret_page, ret);
 }
 
@@ -299,6 +309,8 @@ ps_err ps_map_prev(struct ps_map *map, uint32_t from, unsigned states, uint32_t 
     ps_err err;
 
     err = ps_map_range_check(map, from, 1);
+    if (!err && map->solid)
+        return ps_map_solid_prev(map, from, states, ret_page, ret);
     return err ? err : search(map, &s, ret_page, ret);
 }
 
@@ -314,6 +326,10 @@ ps_err ps_map_summary(struct ps_map *map, struct ps_map_summary *ret)
     uint32_t last = 0;
     ps_err err;
 
+    if (map->solid) {
+        ps_map_solid_summary(map->solid, ret);
+        return PS_OK;
+    }
     err = open_node(map, &root, 0, &page);
     if (err)
         return err;
