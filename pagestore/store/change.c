@@ -43,8 +43,9 @@ ps_err ps_table_summary(struct ps_table *t)
 
     if (t->dropped)
         return dropped(t);
-    if (t->summary_known)
-        return PS_OK;
+    err = ps_table_refresh(t);
+    if (err || t->summary_known)
+        return err;
     err = ps_map_summary(&t->map, &sum);
     if (err)
         return err;
@@ -63,7 +64,8 @@ ps_err ps_table_check_slotted(const struct ps_table *t)
 
 bool ps_table_has_payload(const struct ps_table *t)
 {
-    return t->fmt->id == PS_FORMAT_NATIVE && t->type == PS_PAGE_RAW && t->id != PS_CATALOG_ID;
+    return t->fmt->id == PS_FORMAT_NATIVE && t->type == PS_PAGE_RAW &&
+           (t->foreign || t->id != PS_CATALOG_ID);
 }
 
 ps_err ps_space_shape(const struct ps_table *t, enum ps_space space, uint32_t *ret_page_bytes,

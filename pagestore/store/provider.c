@@ -22,12 +22,44 @@ static struct ps_store *store_of(struct ps_provider *p)
 struct ps_page_ident ps_table_ident(const struct ps_table *t, uint32_t page_no)
 {
     return (struct ps_page_ident){
-        .page_size = t->store->page_size, .page_no = page_no, .table_id = t->id};
+        .page_size = t->store->page_size,
+        .page_no = page_no,
+        /* page-db's own files have no table's number */
+        .table_id = t->foreign && t->fmt->id == PS_FORMAT_NATIVE ? 0 : t->id,
+    };
 }
 
-/* Counts and traces a damaged page; the thread's message says what is wrong with it. One that was
- * read ahead is judged again when somebody asks for it. */
-static void note_corrupt(struct ps_table *t, const struct ps_load *l, const char *kind)
+ps_err ps_table_verify_page(const struct ps_table *t, uint32_t page_no, const void *page)
+{
+    const struct ps_page_ident who = ps_table_ident(t, page_no);
+
+    if (t->foreign && !t->foreign->checksums)
+        return t->fmt->verify_header(page, &who);
+    return t->fmt->verify(page, &who);
+}
+
+ps_err ps_table_read_disk(struct ps_table *t, struct ps_pagefile_page *pages, size_t count)
+{
+    ps_err err;
+
+    if (t->foreign)
+        return ps_foreign_read(t, pages, count);
+    err = ps_table_open_files(t);
+    return err ? err : ps_pagefile_read(&t->data, pages, count);
+}
+
+ps_err ps_table_stat_disk(struct ps_table *t, struct ps_io_stat *ret)
+{
+    ps_err err;
+
+    if (t->foreign)
+        return ps_foreign_stat(t, ret);
+    err = ps_table_open_files(t);
+    return err ? err : ps_pagefile_stat(&t->data, ret);
+}
+
+/* One that was read ahead is judged again when somebody asks for it. */
+void ps_table_note_corrupt(struct ps_table *t, const struct ps_load *l, const char *kind)
 {
     const struct ps_tag *tag = &l->tag;
     struct ps_store *s = t->store;
@@ -67,7 +99,7 @@ static ps_err lost_write(struct ps_table *t, struct ps_load *l, const struct ps_
                      "lost write: the page on disk is of LSN %llu, its last change was %llu",
                      (unsigned long long)l->lsn, (unsigned long long)e->lsn);
     l->err = name_page(l->err, t, &l->tag);
-    note_corrupt(t, l, "lost-write");
+    ps_table_note_corrupt(t, l, "lost-write");
     return l->err;
 }
 
@@ -80,7 +112,7 @@ static void judge_data(struct ps_table *t, struct ps_load *l, const struct ps_ma
     l->err = t->fmt->verify(l->buf, &who);
     if (l->err) {
         l->err = name_page(l->err, t, &l->tag);
-        note_corrupt(t, l, "checksum");
+        ps_table_note_corrupt(t, l, "checksum");
         return;
     }
     l->lsn = t->fmt->lsn(l->buf);
@@ -194,7 +226,7 @@ static void load_map(struct ps_table *t, struct ps_load *l)
     l->err = judge_map(t, l);
     if (l->err) {
         l->err = name_page(l->err, t, &l->tag);
-        note_corrupt(t, l, "checksum");
+        ps_table_note_corrupt(t, l, "checksum");
         return;
     }
     l->lsn = ps_format_native.lsn(l->buf);

@@ -230,9 +230,7 @@ ps_err ps_table_info(struct ps_table *t, struct ps_table_info *ret)
     info.type = t->type;
     err = ps_map_summary(&t->map, &sum);
     if (!err)
-        err = ps_table_open_files(t);
-    if (!err)
-        err = ps_pagefile_stat(&t->data, &st);
+        err = ps_table_stat_disk(t, &st);
     ps_table_unlock(t);
     if (err)
         return err;
@@ -420,6 +418,8 @@ ps_err ps_store_wal_text(struct ps_store *s, uint64_t from,
     bool told = false; /* each has ended it */
     ps_err err;
 
+    if (s->foreign)
+        return PS_OK;
     ps_reader_options(&s->opened_as, s->io, &opts);
     opts.durable_lsn = 0;
     opts.known_end_lsn = s->wal ? ps_wal_durable_lsn(s->wal) : s->recovered.end.last_lsn;

@@ -80,17 +80,29 @@ static ps_err io_kind(const char *name, enum ps_io_kind *ret)
     return ps_fail(PS_ERR_INVAL, "io=%s: there are auto, direct, buffered and mmap", name);
 }
 
-static ps_err open_io(struct ps_store *s)
+/* Where another program writes the files, its newest pages are in the kernel's cache. */
+ps_err ps_store_open_root(struct ps_store *s, const char *path, struct ps_io **ret)
 {
     enum ps_io_kind kind = PS_IO_KIND_AUTO;
+    ps_err err = io_kind(s->opts.io ? s->opts.io : "auto", &kind);
+
+    if (err)
+        return err;
+    if (!s->foreign)
+        return ps_io_posix(path, kind, on_io_warning, s, ret);
+    if (kind == PS_IO_KIND_AUTO && s->foreign->ops.live)
+        kind = PS_IO_KIND_BUFFERED;
+    return ps_io_posix_rdonly(path, kind, on_io_warning, s, ret);
+}
+
+ps_err ps_store_open_io(struct ps_store *s)
+{
     ps_err err;
 
     if (s->opts.io_given) {
         s->io = s->opts.io_given;
     } else {
-        err = io_kind(s->opts.io ? s->opts.io : "auto", &kind);
-        if (!err)
-            err = ps_io_posix(s->path, kind, on_io_warning, s, &s->io);
+        err = ps_store_open_root(s, s->path, &s->io);
         if (err)
             return err;
         s->io_is_ours = true;
@@ -185,8 +197,7 @@ static void want_flush(void *ctx)
     ps_background_want_flush(ctx);
 }
 
-/* The pool, as yet without a log. PS_ERR_INVAL, PS_ERR_NOMEM: no pool can be. */
-static ps_err open_pool(struct ps_store *s)
+ps_err ps_store_open_pool(struct ps_store *s)
 {
     struct ps_pool_options opts;
     const struct ps_evict_ops *policy = ps_evict_by_name(s->opts.policy);
@@ -213,7 +224,7 @@ static ps_err open_pool(struct ps_store *s)
     err = ps_pool_create(&opts, &s->pool);
     if (err)
         return err;
-    s->provider.ops = &ps_table_provider;
+    s->provider.ops = s->foreign ? &ps_foreign_provider : &ps_table_provider;
     ps_pool_set_provider(s->pool, 0, &s->provider);
     s->env = (struct ps_group_env){
         .pool = s->pool, .io = s->io, .log_before_images = s->opts.log_before_images};
@@ -500,7 +511,7 @@ static ps_err leave_clean(struct ps_store *s, struct ps_control *control, ps_err
 static ps_err open_layers(struct ps_store *s)
 {
     struct ps_control before, control = {0};
-    ps_err err = open_io(s);
+    ps_err err = ps_store_open_io(s);
 
     if (!err) {
         s->opened_us = ps_io_wall_us(s->io);
@@ -513,7 +524,7 @@ static ps_err open_layers(struct ps_store *s)
     if (!err)
         err = analyze(s, &control);
     if (!err)
-        err = open_pool(s);
+        err = ps_store_open_pool(s);
     before = control;
     if (!err && !s->opts.read_only)
         err = open_log(s, &control);
@@ -559,8 +570,7 @@ static void stop_threads(struct ps_store *s)
         ps_background_stop(s);
 }
 
-/* Takes everything down, whatever of it is up. */
-static void free_store(struct ps_store *s)
+void ps_store_free(struct ps_store *s)
 {
     stop_threads(s);
     if (s->ckpt_ready) {
@@ -580,6 +590,7 @@ static void free_store(struct ps_store *s)
         ps_open_files_deinit(&s->open_files);
         s->io->meter = NULL;
     }
+    ps_foreign_free(s);
     if (s->io_is_ours)
         ps_io_destroy(s->io);
     free(s->meters);
@@ -602,7 +613,7 @@ static ps_err make_meters(struct ps_store *s)
     return PS_OK;
 }
 
-ps_err ps_store_open(const char *path, const struct ps_store_options *opts, struct ps_store **ret)
+ps_err ps_store_new(const char *path, const struct ps_store_options *opts, struct ps_store **ret)
 {
     struct ps_store *s = calloc(1, sizeof(*s));
     ps_err err;
@@ -620,14 +631,26 @@ ps_err ps_store_open(const char *path, const struct ps_store_options *opts, stru
         err = ps_trace_create(TRACE_EVENTS, &s->trace);
     if (!err)
         err = make_meters(s);
-    if (!err)
-        err = open_layers(s);
-    if (err) {
-        free_store(s);
+    if (err)
+        ps_store_free(s);
+    else
+        *ret = s;
+    return err;
+}
+
+ps_err ps_store_open(const char *path, const struct ps_store_options *opts, struct ps_store **ret)
+{
+    struct ps_store *s = NULL;
+    ps_err err = ps_store_new(path, opts, &s);
+
+    if (err)
         return err;
-    }
-    *ret = s;
-    return PS_OK;
+    err = open_layers(s);
+    if (err)
+        ps_store_free(s);
+    else
+        *ret = s;
+    return err;
 }
 
 /* --- closing ------------------------------------------------------------------------------ */
@@ -651,13 +674,13 @@ ps_err ps_store_close(struct ps_store *s)
             (void)s->io->ops->truncate(s->lock_file, 0);
     }
     (void)ps_pool_leaks(s->pool, say_leak, s);
-    free_store(s);
+    ps_store_free(s);
     return err;
 }
 
 void ps_store_abandon(struct ps_store *s)
 {
-    free_store(s);
+    ps_store_free(s);
 }
 
 /* --- small things ------------------------------------------------------------------------- */

@@ -99,16 +99,25 @@ static ps_err make_files(struct ps_io *io, const struct ps_init_options *opts)
     return err ? err : io->ops->sync_dir(io, ".");
 }
 
+ps_err ps_page_size_check(uint32_t size)
+{
+    if (size >= PS_PAGE_SIZE_MIN && size <= PS_PAGE_SIZE_MAX && (size & (size - 1)) == 0)
+        return PS_OK;
+    return ps_fail(PS_ERR_INVAL, "page size %u: must be a power of two from %u to %u", size,
+                   PS_PAGE_SIZE_MIN, PS_PAGE_SIZE_MAX);
+}
+
 static ps_err check_init(struct ps_init_options *o)
 {
     uint32_t size;
+    ps_err err;
 
     if (!o->page_size)
         o->page_size = PS_PAGE_SIZE_DEFAULT;
     size = o->page_size;
-    if (size < PS_PAGE_SIZE_MIN || size > PS_PAGE_SIZE_MAX || (size & (size - 1)) != 0)
-        return ps_fail(PS_ERR_INVAL, "page size %u: must be a power of two from %u to %u", size,
-                       PS_PAGE_SIZE_MIN, PS_PAGE_SIZE_MAX);
+    err = ps_page_size_check(size);
+    if (err)
+        return err;
     if (!o->segment_size) {
         o->segment_size = PS_WAL_SEGMENT_DEFAULT;
         if (o->segment_size < SEGMENT_PAGES_MIN * size)

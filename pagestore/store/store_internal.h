@@ -8,7 +8,8 @@
 #include "alloc/map.h"
 #include "file/control.h"
 #include "file/file.h"
-#include "pagestore/table.h"
+#include "file/segments.h"
+#include "pagestore/foreign.h"
 #include "pagestore/txn.h"
 #include "pool/group.h"
 #include "pool/pool.h"
@@ -55,8 +56,18 @@ struct ps_stream {
 };
 #define PS_STREAMS 4u
 
+/* The files of a table that somebody else made (foreign.h). */
+struct ps_foreign_files {
+    struct ps_map_solid solid;   /* the table's map */
+    struct ps_segments segments; /* path NULL: there is no file */
+    bool checksums;
+    uint32_t first_page;
+    _Atomic uint64_t stamp; /* live: of the files that the pool's pages were read from */
+};
+
 struct ps_table {
     struct ps_store *store;
+    struct ps_foreign_files *foreign; /* NULL: its files are data and map_file */
     uint32_t id;
     const struct ps_format *fmt; /* NULL only in redo, before a page of it was seen */
     struct ps_map map;
@@ -72,8 +83,9 @@ struct ps_table {
     struct ps_rwlock alloc_lock;
     _Atomic enum ps_page_type type; /* written under alloc_lock, exclusively */
     uint32_t insert_hint;           /* guarded by alloc_lock: page that took the last item */
-    /* What ps_map_summary would say. Written under alloc_lock, exclusively; read without it they
-     * are what they were a moment ago, and not of one moment. */
+    /* What ps_map_summary would say. Written under alloc_lock, exclusively (of files that are
+     * somebody else's: either way); read without it they are what they were a moment ago, and not
+     * of one moment. */
     _Atomic uint64_t pages_end;
     _Atomic uint64_t payload_len;
     _Atomic bool summary_known; /* set after the other two */
@@ -97,8 +109,16 @@ struct ps_table {
     _Atomic uint32_t damaged_count; /* of heat.damaged; changed under store->tables_mtx */
 };
 
+/* What a store of other people's files has instead of a log and a catalog. */
+struct ps_foreign {
+    struct ps_foreign_ops ops;
+    struct ps_io **roots; /* guarded by catalog_lock; the first is the store's io */
+    unsigned root_count;
+};
+
 struct ps_store {
     char *path;
+    struct ps_foreign *foreign; /* NULL: the store is its own */
     struct ps_io *io;
     bool io_is_ours;
     struct ps_io_file *lock_file;
@@ -151,6 +171,19 @@ void ps_store_event(struct ps_store *s, const struct ps_event *event);
 /* PS_OK if the store can be changed now. */
 PS_MUST_USE ps_err ps_store_writable(struct ps_store *s);
 
+/* --- store.c: the steps of opening -------------------------------------------------------- */
+/* A store of which nothing is open yet; free takes everything down, whatever of it is up. */
+PS_MUST_USE ps_err ps_store_new(const char *path, const struct ps_store_options *opts,
+                                struct ps_store **ret);
+void ps_store_free(struct ps_store *s);
+PS_MUST_USE ps_err ps_store_open_io(struct ps_store *s);
+/* A folder that the store reads from, as its options say. */
+PS_MUST_USE ps_err ps_store_open_root(struct ps_store *s, const char *path, struct ps_io **ret);
+/* The pool, as yet without a log. PS_ERR_INVAL, PS_ERR_NOMEM: no pool can be. */
+PS_MUST_USE ps_err ps_store_open_pool(struct ps_store *s);
+/* PS_ERR_INVAL. */
+PS_MUST_USE ps_err ps_page_size_check(uint32_t size);
+
 void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret);
 
 /* --- txn_api.c ---------------------------------------------------------------------------- */
@@ -162,6 +195,32 @@ PS_MUST_USE ps_err ps_txns_undo_all(struct ps_store *s);
 
 /* --- provider.c: pages between pool and files ---------------------------------------------- */
 extern const struct ps_provider_ops ps_table_provider;
+
+/* Reads pages of the table's files as they lie there; as ps_pagefile_read(). */
+ps_err ps_table_read_disk(struct ps_table *t, struct ps_pagefile_page *pages, size_t count);
+PS_MUST_USE ps_err ps_table_stat_disk(struct ps_table *t, struct ps_io_stat *ret);
+/* Is the page what it should be? PS_ERR_CORRUPT. */
+PS_MUST_USE ps_err ps_table_verify_page(const struct ps_table *t, uint32_t page_no,
+                                        const void *page);
+/* Counts and traces a damaged page of a load; the thread's message says what is wrong with it. */
+void ps_table_note_corrupt(struct ps_table *t, const struct ps_load *l, const char *kind);
+
+/* --- foreign.c, foreign_load.c: tables whose files are somebody else's --------------------- */
+extern const struct ps_provider_ops ps_foreign_provider;
+
+void ps_foreign_free(struct ps_store *s);
+/* Tables as ps_table_get(), ps_table_next(), ps_table_lookup() and ps_table_count() give them. */
+PS_MUST_USE ps_err ps_foreign_next(struct ps_store *s, uint32_t from, bool only_that,
+                                   struct ps_table **ret);
+PS_MUST_USE ps_err ps_foreign_lookup(struct ps_store *s, const char *name, struct ps_table **ret);
+uint32_t ps_foreign_count(struct ps_store *s);
+void ps_foreign_files_close(struct ps_table *t);
+
+/* Before pages of the table are looked up: how many there are, and that none in the pool is older
+ * than the files. Does nothing for the store's own tables. alloc_lock is held. */
+PS_MUST_USE ps_err ps_table_refresh(struct ps_table *t);
+ps_err ps_foreign_read(struct ps_table *t, struct ps_pagefile_page *pages, size_t count);
+PS_MUST_USE ps_err ps_foreign_stat(struct ps_table *t, struct ps_io_stat *ret);
 
 /* --- readahead.c: pages loaded before a sequential reader asks for them -------------------- */
 PS_MUST_USE ps_err ps_readahead_start(struct ps_store *s);

@@ -217,8 +217,9 @@ static ps_err look_begin(struct ps_table *t, uint32_t page_no, struct ps_cancel 
     if (err)
         return err;
     ps_rwlock_rdlock(&t->alloc_lock);
-    err = t->dropped ? ps_fail(PS_ERR_NOENT, "table %u was dropped", t->id)
-                     : ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, ret);
+    err = t->dropped ? ps_fail(PS_ERR_NOENT, "table %u was dropped", t->id) : ps_table_refresh(t);
+    if (!err)
+        err = ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, ret);
     ps_rwlock_unlock(&t->alloc_lock);
     if (err)
         ps_pool_release(pool, LOOK_FRAMES);
@@ -245,9 +246,7 @@ static ps_err read_raw(struct ps_table *t, uint32_t page_no, void *buf)
 
     if (!page.buf)
         return ps_fail(PS_ERR_NOMEM, "no memory for a page");
-    err = ps_table_open_files(t);
-    if (!err)
-        err = ps_pagefile_read(&t->data, &page, 1);
+    err = ps_table_read_disk(t, &page, 1);
     if (!err)
         memcpy(buf, page.buf, t->store->page_size);
     ps_buf_free(page.buf);
@@ -283,7 +282,9 @@ static void fill_meta(struct ps_table *t, uint32_t page_no, const void *bytes,
     ret->lsn = t->fmt->lsn(bytes);
     ret->type = t->fmt->type(bytes);
     t->fmt->checksum(bytes, &who, &ret->checksum, &computed, &ret->checksum_none);
-    ret->checksum_ok = t->fmt->verify(bytes, &who) == PS_OK;
+    ret->checksum_ok = ps_table_verify_page(t, page_no, bytes) == PS_OK;
+    if (t->foreign && !t->foreign->checksums)
+        ret->checksum_none = true;
     if (!ps_pool_peek(t->store->pool, &tag, &frame))
         return;
     ret->dirty = frame.dirty;
@@ -342,12 +343,11 @@ ps_err(ps_pin)(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel, s
     if (err)
         return err;
     ps_rwlock_rdlock(&t->alloc_lock);
-    if (t->dropped) {
+    err = t->dropped ? ps_fail(PS_ERR_NOENT, "table %u was dropped", t->id) : ps_table_refresh(t);
+    if (err)
         ps_pool_long_cancel(t->store->pool, &how);
-        err = ps_fail(PS_ERR_NOENT, "table %u was dropped", t->id);
-    } else {
+    else
         err = ps_pool_long_pin(t->store->pool, &how, &tag, ret);
-    }
     ps_rwlock_unlock(&t->alloc_lock);
     return err;
 }

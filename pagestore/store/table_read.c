@@ -221,7 +221,7 @@ static ps_err serve_damaged(struct ps_read *r, const struct span *sp, ps_err err
     if (!r->bounce)
         return err;
     page.buf = r->bounce;
-    read_err = ps_pagefile_read(&t->data, &page, 1);
+    read_err = ps_table_read_disk(t, &page, 1);
     if (read_err)
         return read_err;
     r->len = sp->page_bytes - skip < sp->len ? sp->page_bytes - skip : sp->len;

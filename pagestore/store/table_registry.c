@@ -40,7 +40,8 @@ ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt
     t->insert_hint = UINT32_MAX;
     ps_map_init(&t->map, s->pool, 0, id, s->page_size);
     t->map.known = &t->map_known;
-    ps_rwlock_init(&t->alloc_lock, id == PS_CATALOG_ID ? PS_RANK_CATALOG_TABLE : PS_RANK_TABLE,
+    ps_rwlock_init(&t->alloc_lock,
+                   id == PS_CATALOG_ID && !s->foreign ? PS_RANK_CATALOG_TABLE : PS_RANK_TABLE,
                    "table.alloc_lock");
     ps_mutex_init(&t->open_mtx, PS_RANK_TABLE_OPEN, "table.open_mtx");
     ps_mutex_init(&t->streams_mtx, PS_RANK_LEAF, "table.streams_mtx");
@@ -52,6 +53,8 @@ void ps_table_unref(struct ps_table *t)
 {
     if (!t || --t->refs > 0)
         return;
+    if (t->foreign)
+        ps_foreign_files_close(t);
     if (t->files_open) {
         ps_pagefile_close(&t->data);
         ps_pagefile_close(&t->map_file);
@@ -343,6 +346,8 @@ ps_err ps_table_lookup(struct ps_store *s, const char *name, struct ps_table **r
     struct ps_table *found = NULL;
     uint32_t i;
 
+    if (s->foreign)
+        return ps_foreign_lookup(s, name, ret);
     ps_rwlock_rdlock(&s->catalog_lock);
     for (i = 0; i < s->table_count && !found; i++)
         if (strcmp(s->tables[i]->name, name) == 0)
@@ -361,6 +366,8 @@ ps_err ps_table_next(struct ps_store *s, uint32_t from, struct ps_table **ret)
     struct ps_table *found = NULL;
     uint32_t at;
 
+    if (s->foreign)
+        return ps_foreign_next(s, from, false, ret);
     ps_rwlock_rdlock(&s->catalog_lock);
     at = position(s, from);
     if (at < s->table_count) {
@@ -377,8 +384,11 @@ ps_err ps_table_next(struct ps_store *s, uint32_t from, struct ps_table **ret)
 ps_err ps_table_get(struct ps_store *s, uint32_t id, struct ps_table **ret)
 {
     struct ps_table *t = NULL;
-    ps_err err = ps_table_next(s, id, &t);
+    ps_err err;
 
+    if (s->foreign)
+        return ps_foreign_next(s, id, true, ret);
+    err = ps_table_next(s, id, &t);
     if (!err && t->id != id) {
         ps_table_unref(t);
         err = PS_ERR_NOENT;
@@ -393,6 +403,8 @@ uint32_t ps_table_count(struct ps_store *s)
 {
     uint32_t count;
 
+    if (s->foreign)
+        return ps_foreign_count(s);
     ps_rwlock_rdlock(&s->catalog_lock);
     count = s->table_count;
     ps_rwlock_unlock(&s->catalog_lock);

@@ -1,0 +1,151 @@
+/*
+ * foreign_load.c - pages of files that somebody else made, from there to the pool and never back.
+ *
+ * Where that somebody writes while we read, a page may be torn between the old and the new: what
+ * does not verify is read again before it is called damaged.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+#define BATCH_PAGES PS_LOAD_BATCH_MAX
+#define READ_AGAIN 2u
+
+static struct ps_store *store_of(struct ps_provider *p)
+{
+    return (struct ps_store *)((char *)p - offsetof(struct ps_store, provider));
+}
+
+/* Names the file, then the page as PostgreSQL counts them: over all segments. */
+static ps_err name_page(ps_err err, struct ps_table *t, uint32_t page_no)
+{
+    const struct ps_segments *files = &t->foreign->segments;
+    char path[512];
+
+    ps_segments_path(files, ps_segments_of(files, page_no - t->foreign->first_page), path,
+                     sizeof(path));
+    return ps_fail_in(err, "%s page %u", path, page_no);
+}
+
+/* Files that are written meanwhile may have become shorter: what lies behind the end reads as
+ * zeros. */
+static ps_err check_still_there(struct ps_table *t, const struct ps_load *l)
+{
+    struct ps_segments_info info;
+    ps_err err;
+
+    if (!t->store->foreign->ops.live || !ps_page_is_zero(l->buf, t->store->page_size))
+        return PS_OK;
+    err = ps_segments_measure(&t->foreign->segments, &info);
+    if (!err && l->tag.page - t->foreign->first_page >= info.pages)
+        err = ps_fail(PS_ERR_NOENT, "page %u of table %u is gone", l->tag.page, t->id);
+    return err;
+}
+
+static void judge(struct ps_table *t, struct ps_load *l)
+{
+    unsigned left = t->store->foreign->ops.live ? READ_AGAIN : 0;
+
+    l->err = check_still_there(t, l);
+    if (!l->err)
+        l->err = ps_table_verify_page(t, l->tag.page, l->buf);
+    while (l->err == PS_ERR_CORRUPT && left-- > 0) {
+        struct ps_pagefile_page again = {.page_no = l->tag.page, .buf = l->buf};
+
+        l->err = ps_foreign_read(t, &again, 1);
+        if (!l->err)
+            l->err = ps_table_verify_page(t, l->tag.page, l->buf);
+    }
+    if (!l->err) {
+        l->lsn = t->fmt->lsn(l->buf);
+        ps_table_sound(t, l->tag.page);
+    } else if (l->err == PS_ERR_CORRUPT) {
+        l->err = name_page(l->err, t, l->tag.page);
+        ps_table_note_corrupt(t, l, t->foreign->checksums ? "checksum" : "header");
+    }
+}
+
+/* Pages of one table. */
+static void load_run(struct ps_table *t, struct ps_load *loads, size_t count)
+{
+    const struct ps_map_solid *solid = &t->foreign->solid;
+    struct ps_pagefile_page pages[BATCH_PAGES];
+    struct ps_load *read[BATCH_PAGES];
+    size_t i, n = 0;
+
+    assert(count <= BATCH_PAGES);
+    for (i = 0; i < count; i++) {
+        struct ps_load *l = &loads[i];
+
+        l->fmt = t->fmt;
+        if (l->tag.page < solid->first || l->tag.page >= solid->end) {
+            l->err = ps_fail(PS_ERR_NOENT, "page %u of table %u is not there", l->tag.page, t->id);
+            continue;
+        }
+        pages[n] = (struct ps_pagefile_page){.page_no = l->tag.page, .buf = l->buf};
+        read[n++] = l;
+    }
+    if (n == 0)
+        return;
+    (void)ps_foreign_read(t, pages, n); /* each page has its own error */
+    t->counters.pages_loaded += n;
+    for (i = 0; i < n; i++) {
+        read[i]->err = pages[i].err;
+        if (!pages[i].err)
+            judge(t, read[i]);
+    }
+}
+
+static size_t run_len(const struct ps_load *loads, size_t count)
+{
+    size_t n = 1;
+
+    while (n < count && n < BATCH_PAGES && loads[n].tag.table == loads[0].tag.table)
+        n++;
+    return n;
+}
+
+/* Whoever loads pages of a table has a reference to it. */
+static void foreign_load(struct ps_provider *p, struct ps_load *loads, size_t count)
+{
+    size_t i, n;
+
+    for (i = 0; i < count; i += n) {
+        struct ps_table *t = ps_registry_find(store_of(p), loads[i].tag.table);
+
+        assert(t && loads[i].tag.fork == PS_FORK_DATA);
+        n = run_len(&loads[i], count - i);
+        load_run(t, &loads[i], n);
+    }
+}
+
+static void foreign_store(struct ps_provider *p, struct ps_store_page *pages, size_t count)
+{
+    (void)p;
+    for (size_t i = 0; i < count; i++)
+        pages[i].err = ps_fail(PS_ERR_READONLY, "page %u of table %u: the files are not ours",
+                               pages[i].tag.page, pages[i].tag.table);
+}
+
+static void foreign_seal(struct ps_provider *p, const struct ps_tag *tag,
+                         const struct ps_format *fmt, void *page)
+{
+    struct ps_table *t = ps_registry_find(store_of(p), tag->table);
+    const struct ps_page_ident who = ps_table_ident(t, tag->page);
+
+    if (t->foreign->checksums)
+        fmt->seal(page, &who);
+}
+
+static void foreign_evicted(struct ps_provider *p, const struct ps_tag *tag, uint32_t heat)
+{
+    ps_table_heat_add(store_of(p), tag, heat);
+}
+
+const struct ps_provider_ops ps_foreign_provider = {
+    .load = foreign_load,
+    .store = foreign_store,
+    .seal = foreign_seal,
+    .evicted = foreign_evicted,
+};
