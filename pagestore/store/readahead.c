@@ -4,7 +4,7 @@
  * A table remembers where its last few readers stopped. One that goes on there is sequential: a
  * window of pages before it is loaded by threads of the store, in pieces, while the reader is busy
  * with what it has. The window doubles each time its half is used up, as long as the pattern
- * holds, to a small share of the pool. Readers whose pages are all resident cost a look at one
+ * holds, to a share of the pool. Readers whose pages are all resident cost a look at one
  * page in half a window.
  *
  * Nobody waits for this work: it takes frames only where there are plenty, is forgotten where more
@@ -20,7 +20,7 @@
 #define THREADS 2u /* so that one reads while the other checks sums */
 #define WINDOW_BYTES_MIN (256u << 10)
 #define WINDOW_BYTES_MAX (4u << 20)
-#define WINDOW_POOL_SHARE 16u /* of the pool's frames */
+#define WINDOW_POOL_SHARE 4u /* of the pool's frames: less leaves the disk idle in small pools */
 #define PIECE_BYTES (512u << 10)
 #define PIECES_MAX 32u
 
