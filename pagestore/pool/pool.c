@@ -117,6 +117,12 @@ static ps_err check_options(const struct ps_pool_options *opts)
     return PS_OK;
 }
 
+/* Often enough that what comes next is clean when it is asked for. */
+static uint32_t clean_every(uint32_t frames)
+{
+    return (frames < PS_POOL_UPCOMING_MAX ? frames : PS_POOL_UPCOMING_MAX) / 4;
+}
+
 ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret)
 {
     struct ps_pool *pool;
@@ -134,6 +140,9 @@ ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret)
     pool->io = opts->io;
     pool->poison = opts->poison;
     pool->trace = opts->trace;
+    pool->want_clean = opts->want_clean;
+    pool->ctx = opts->ctx;
+    pool->clean_every = clean_every(opts->frames);
     err = alloc_memory(pool);
     if (!err)
         err = ps_pool_policy_init(pool, opts->policy);

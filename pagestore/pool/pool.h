@@ -114,6 +114,10 @@ struct ps_pool_options {
     struct ps_poison *poison;
     struct ps_trace *trace; /* may be NULL */
     const struct ps_evict_ops *policy;
+    /* Pages are dirty, and evictions go on: time for clean_step. Called now and then, holding
+     * nothing but latches. NULL: nobody cleans. */
+    void (*want_clean)(void *ctx);
+    void *ctx;
 };
 
 PS_MUST_USE ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret);
@@ -219,8 +223,10 @@ struct ps_flush {
 PS_MUST_USE ps_err ps_pool_flush(struct ps_pool *pool, const struct ps_flush *what,
                                  struct ps_cancel *cancel);
 
-/* The cleaner's step: writes up to `max` dirty pages that eviction would reach soon, so that
- * misses find clean victims. Returns how many were written. */
+/* The cleaner's step: writes up to `max` dirty pages: those that eviction would reach soon, so that
+ * misses find clean victims; and, where an eighth of the pool is dirty, those that have not changed
+ * for so long that they probably will not soon, so that the disk has not all to do at the end of a
+ * bulk load. Returns how many were written. */
 uint32_t ps_pool_clean_step(struct ps_pool *pool, uint32_t max);
 
 /* Throws frames away without writing them: the pages [first, last] of a fork are gone, or are to
@@ -253,7 +259,8 @@ struct ps_pool_stats {
     uint64_t pages_written, write_errors, cleaner_pages;
     uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
     uint64_t victim_waits;   /* of those who found no frame that could go */
-    uint64_t victim_writes;  /* dirty victims that who needed the frame had to write */
+    uint64_t victim_writes;  /* pages that who needed a frame had to write: a dirty victim, and
+                                dirty pages behind it in its file */
     uint64_t victim_retries; /* victims that somebody pinned, or changed, in the meantime */
     uint64_t sweep_frames;   /* that the policy looked at, to find all those victims */
     /* Frames that the policy came to and that could not be victims: pinned, being written. */

@@ -199,8 +199,9 @@ ps_err ps_pool_flush(struct ps_pool *pool, const struct ps_flush *what, struct p
 
 /* --- the cleaner ---------------------------------------------------------------------------- */
 
-/* How far ahead of the hand the cleaner looks. */
-#define UPCOMING_MAX 1024u
+/* Of the pool: so much of it may be dirty, and so much log be written since a page's last change,
+ * before it is written ahead of any need. */
+#define SETTLED_SHARE 8u
 
 /* Frames that eviction would come to soon, soonest first. */
 static uint32_t upcoming(struct ps_pool *pool, uint32_t *frames, uint32_t max)
@@ -213,6 +214,13 @@ static uint32_t upcoming(struct ps_pool *pool, uint32_t *frames, uint32_t max)
     return count;
 }
 
+static bool is_idle_dirty(const struct ps_frame *f)
+{
+    uint64_t state = ps_frame_state(f);
+
+    return (state & PS_ST_DIRTY) && !(state & PS_ST_WRITING) && ps_st_pins(state) == 0;
+}
+
 /* Of these, the first `max` that are dirty and idle; sorted. */
 static uint32_t pick_dirty(struct ps_pool *pool, const uint32_t *frames, uint32_t count,
                            struct flush_entry *entries, uint32_t max)
@@ -222,9 +230,8 @@ static uint32_t pick_dirty(struct ps_pool *pool, const uint32_t *frames, uint32_
     ps_mutex_lock(&pool->dirty_mtx);
     for (i = 0; i < count && picked < max; i++) {
         const struct ps_frame *f = &pool->frames[frames[i]];
-        uint64_t state = ps_frame_state(f);
 
-        if ((state & PS_ST_DIRTY) && !(state & PS_ST_WRITING) && ps_st_pins(state) == 0)
+        if (is_idle_dirty(f))
             entries[picked++] = entry_of(pool, f);
     }
     ps_mutex_unlock(&pool->dirty_mtx);
@@ -233,10 +240,45 @@ static uint32_t pick_dirty(struct ps_pool *pool, const uint32_t *frames, uint32_
     return picked;
 }
 
+/* Pages that were changed and then left alone, while the log went on: what a bulk load leaves
+ * behind. Those that change again and again are not among them, whatever becomes of the log.
+ * Sorted. */
+static uint32_t pick_settled(struct ps_pool *pool, struct flush_entry *entries, uint32_t max)
+{
+    const uint64_t quiet = (uint64_t)pool->frame_count / SETTLED_SHARE * pool->page_size;
+    uint32_t no, looked = 0, picked = 0;
+    uint64_t durable;
+
+    if (pool->dirty_count <= pool->frame_count / SETTLED_SHARE)
+        return 0;
+    durable = ps_wal_durable_lsn(pool->wal);
+    ps_mutex_lock(&pool->dirty_mtx);
+    for (no = pool->dirty_head; no != PS_NO_FRAME && looked < PS_POOL_UPCOMING_MAX && picked < max;
+         no = pool->cold[no].dirty_next, looked++) {
+        const struct ps_frame *f = &pool->frames[no];
+
+        if (is_idle_dirty(f) && __atomic_load_n(&f->page.lsn, __ATOMIC_RELAXED) + quiet < durable)
+            entries[picked++] = entry_of(pool, f);
+    }
+    ps_mutex_unlock(&pool->dirty_mtx);
+    if (picked > 1)
+        qsort(entries, picked, sizeof(*entries), entry_cmp);
+    return picked;
+}
+
+/* What to write next, at most `max` pages: first what eviction waits for. */
+static uint32_t pick(struct ps_pool *pool, struct flush_entry *entries, uint32_t max)
+{
+    uint32_t frames[PS_POOL_UPCOMING_MAX];
+    uint32_t count = upcoming(pool, frames, PS_POOL_UPCOMING_MAX);
+
+    count = pick_dirty(pool, frames, count, entries, max);
+    return count > 0 ? count : pick_settled(pool, entries, max);
+}
+
 uint32_t ps_pool_clean_step(struct ps_pool *pool, uint32_t max)
 {
     struct flush_entry entries[PS_POOL_BATCH_MAX];
-    uint32_t frames[UPCOMING_MAX];
     struct flush_run run;
     uint32_t before, left, count;
 
@@ -244,9 +286,7 @@ uint32_t ps_pool_clean_step(struct ps_pool *pool, uint32_t max)
     do {
         before = run.batch.written;
         left = max - before;
-        count = upcoming(pool, frames, UPCOMING_MAX);
-        count = pick_dirty(pool, frames, count, entries,
-                           left < pool->batch_pages ? left : pool->batch_pages);
+        count = pick(pool, entries, left < pool->batch_pages ? left : pool->batch_pages);
         (void)write_ready(&run, entries, count); /* what is busy is not worth waiting for */
     } while (run.batch.written > before && run.batch.written < max && !run.batch.err);
     atomic_fetch_add(&pool->counters.cleaner_pages, run.batch.written);

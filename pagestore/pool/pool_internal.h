@@ -142,7 +142,8 @@ struct ps_pool_counters {
 #define PS_POOL_STRIPES PS_ACCESS_STRIPES
 #define PS_POOL_LOAD_WAITS 64u
 #define PS_POOL_PROVIDERS 8u
-#define PS_POOL_BATCH_MAX 64u
+#define PS_POOL_BATCH_MAX 128u
+#define PS_POOL_UPCOMING_MAX 1024u /* how far ahead of evictions the cleaner looks */
 #define PS_POOL_BATCH_BYTES (1024u * 1024u)
 
 struct ps_reserve_wait; /* pool_reserve.c */
@@ -168,6 +169,9 @@ struct ps_pool {
     struct ps_io *io;
     struct ps_poison *poison;
     struct ps_trace *trace;
+    void (*want_clean)(void *ctx);
+    void *ctx;
+    uint32_t clean_every; /* evictions from one want_clean to the next */
     struct ps_provider *providers[PS_POOL_PROVIDERS];
     struct ps_arena frame_arena, map_arena, data_arena, copy_arena;
     uint32_t batch_pages;       /* most pages in one batch of writes */
@@ -200,9 +204,9 @@ struct ps_pool {
     uint32_t dirty_head;         /* the list: in order of becoming dirty */
     uint32_t dirty_tail;
     uint32_t listed_count;
-    uint32_t dirty_count;   /* of these, DIRTY ones */
-    uint32_t writing_count; /* of these, WRITING ones */
-    uint32_t writing_max;   /* the most there ever were */
+    _Atomic uint32_t dirty_count; /* of these, DIRTY ones; read without the mutex, too */
+    uint32_t writing_count;       /* of these, WRITING ones */
+    uint32_t writing_max;         /* the most there ever were */
     uint32_t *free_copies;
     uint32_t free_copy_count;
     uint32_t copy_count;

@@ -12,7 +12,7 @@
 #include "store/store_internal.h"
 
 #define CLEANER_PERIOD_US 100000u
-#define CLEANER_PAGES_MAX 64u
+#define CLEANER_PAGES_MAX 128u
 #define CHECKPOINT_LOOK_US 1000000u /* how often log size and time are looked at */
 #define PACE_PAGES_PER_SECOND_MIN 2000u
 #define PACE_SLICE_US 10000u /* how often a paced checkpoint looks whether it is late */
@@ -279,8 +279,15 @@ void ps_background_want_flush(struct ps_store *s)
         return; /* the log is flushed when the buffer is full */
     wake(&b->workers[LOG_WRITER]);
     wake(&b->workers[LOG_PREPARER]);
+    wake(&b->workers[CLEANER]);
     if (log_is_long(s))
         wake(&b->workers[CHECKPOINTER]);
+}
+
+void ps_background_want_clean(struct ps_store *s)
+{
+    if (s->background)
+        wake(&s->background->workers[CLEANER]);
 }
 
 static ps_err start(struct worker *w, void *(*run)(void *))

@@ -197,6 +197,11 @@ static void want_flush(void *ctx)
     ps_background_want_flush(ctx);
 }
 
+static void want_clean(void *ctx)
+{
+    ps_background_want_clean(ctx);
+}
+
 ps_err ps_store_open_pool(struct ps_store *s)
 {
     struct ps_pool_options opts;
@@ -220,6 +225,8 @@ ps_err ps_store_open_pool(struct ps_store *s)
         .poison = &s->poison,
         .trace = s->trace,
         .policy = policy,
+        .want_clean = want_clean,
+        .ctx = s,
     };
     err = ps_pool_create(&opts, &s->pool);
     if (err)

@@ -325,5 +325,6 @@ PS_MUST_USE ps_err ps_background_start(struct ps_store *s);
 void ps_background_stop(struct ps_store *s);
 PS_MUST_USE ps_err ps_background_want_checkpoint(struct ps_store *s);
 void ps_background_want_flush(struct ps_store *s);
+void ps_background_want_clean(struct ps_store *s);
 
 #endif

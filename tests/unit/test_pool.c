@@ -337,13 +337,13 @@ static void flush_writes_in_order_in_batches_with_one_log_flush_each(void **stat
     for (i = 0; i < 200; i++)
         fx_change(fx, i % 3, (i * 37) % 200, i);
     assert_int_equal(fx_flush(fx), PS_OK); /* fx_store asserts the order */
-    assert_int_equal(fx->store_calls, 4);
+    assert_int_equal(fx->store_calls, 2);
     assert_int_equal(fx->store_pages_max, PS_POOL_BATCH_MAX);
-    assert_true(fx->wal.flushes <= 4);
+    assert_true(fx->wal.flushes <= 2);
     assert_int_equal(fx_stats(fx).dirty, 0);
     assert_int_equal(fx_stats(fx).pages_written, 200);
     assert_int_equal(fx_flush(fx), PS_OK);
-    assert_int_equal(fx->store_calls, 4); /* nothing was dirty any more */
+    assert_int_equal(fx->store_calls, 2); /* nothing was dirty any more */
     fx_destroy(fx);
 }
 
@@ -399,7 +399,7 @@ static void flush_paces_between_batches(void **state)
     for (i = 0; i < 150; i++)
         fx_change(fx, 0, i, i);
     assert_int_equal(ps_pool_flush(fx->pool, &what, NULL), PS_OK);
-    assert_int_equal(seen[0], 3);
+    assert_int_equal(seen[0], 2);
     assert_int_equal(seen[1], 150);
     assert_int_equal(seen[2], 150);
     fx_destroy(fx);
@@ -484,16 +484,82 @@ static void cleaner_makes_clean_what_the_hand_comes_to(void **state)
     uint32_t i;
 
     for (i = 0; i < FRAMES; i++)
-        fx_change(fx, 0, i, 50 + i);
+        fx_change(fx, 0, 2 * i, 50 + i);
     assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0); /* all were used just now */
-    fx_touch(fx, 0, FRAMES); /* the sweep takes the usage away, and frame 0 */
+    fx_touch(fx, 1, 0); /* the sweep takes the usage away, and frame 0 */
     assert_int_equal(fx_stats(fx).dirty_evictions, 1);
     assert_int_equal(ps_pool_clean_step(fx->pool, 4), 4);
     for (i = 1; i < 5; i++)
-        assert_int_equal(fx_disk_value(fx, 0, i), 50 + i);
+        assert_int_equal(fx_disk_value(fx, 0, 2 * i), 50 + i);
     assert_int_equal(fx_stats(fx).cleaner_pages, 4);
-    fx_touch(fx, 0, FRAMES + 1);
+    fx_touch(fx, 1, 1);
     assert_int_equal(fx_stats(fx).dirty_evictions, 1); /* the victim was clean */
+}
+
+static void dirty_victim_takes_dirty_pages_behind_it_along(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *pinned;
+    uint32_t i;
+
+    for (i = 0; i < FRAMES; i++)
+        fx_change(fx, 0, i, 50 + i);
+    pinned = fx_pin(fx, 0, 5);
+    fx_touch(fx, 1, 0); /* frame 0 goes */
+    assert_int_equal(fx_stats(fx).victim_writes, 5);
+    assert_int_equal(fx->store_calls, 1);
+    for (i = 0; i < 5; i++)
+        assert_int_equal(fx_disk_value(fx, 0, i), 50 + i);
+    assert_true(fx_info(fx, 0, 5).dirty); /* in use: not one that is gone soon */
+    ps_pool_unpin(fx->pool, pinned);
+}
+
+static void cleaner_writes_what_has_not_changed_for_long(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i;
+
+    for (i = 0; i < 6; i++)
+        fx_change(fx, 0, i, 50 + i);
+    fx->wal.tail += FRAMES * FX_PAGE_SIZE; /* the log goes on */
+    fx_change(fx, 0, 1, 99);
+    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0); /* but is not durable */
+    fx->wal.durable = fx->wal.tail;
+    assert_int_equal(ps_pool_clean_step(fx->pool, 2), 2);
+    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 3);
+    assert_true(fx_info(fx, 0, 1).dirty);
+    assert_int_equal(fx_stats(fx).dirty, 1);
+}
+
+static void cleaner_leaves_few_dirty_pages_alone(void **state)
+{
+    struct fx *fx = *state;
+
+    fx_change(fx, 0, 1, 51);
+    fx_change(fx, 0, 2, 52);
+    fx->wal.tail += FRAMES * FX_PAGE_SIZE;
+    fx->wal.durable = fx->wal.tail;
+    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0);
+}
+
+static void count_call(void *ctx)
+{
+    ++*(uint32_t *)ctx;
+}
+
+static void evictions_ask_for_cleaning_while_pages_are_dirty(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i, asked = 0;
+
+    fx->pool->want_clean = count_call;
+    fx->pool->ctx = &asked;
+    for (i = 0; i < 3 * FRAMES; i++)
+        fx_touch(fx, 0, i);
+    assert_int_equal(asked, 0);
+    for (i = 0; i < 2 * FRAMES; i++)
+        fx_change(fx, 1, i, i);
+    assert_true(asked > 0 && asked < 2 * FRAMES);
 }
 
 /* --- seals ---------------------------------------------------------------------------------- */
@@ -754,6 +820,10 @@ int main(void)
         POOL_TEST(nothing_is_stored_once_the_store_is_poisoned),
         POOL_TEST(interrupted_flush_says_so_and_loses_nothing),
         POOL_TEST(cleaner_makes_clean_what_the_hand_comes_to),
+        POOL_TEST(dirty_victim_takes_dirty_pages_behind_it_along),
+        POOL_TEST(cleaner_writes_what_has_not_changed_for_long),
+        POOL_TEST(cleaner_leaves_few_dirty_pages_alone),
+        POOL_TEST(evictions_ask_for_cleaning_while_pages_are_dirty),
         POOL_TEST(first_reader_after_a_change_seals_the_page),
         POOL_TEST(page_thrown_away_while_it_is_sealed_is_given_back),
         POOL_TEST(dropped_pinned_frame_is_detached),
