@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Thread_local char ps_access_anchor;
+
 static_assert(sizeof(struct ps_access_stripe) % 64 == 0, "stripes share no cache line");
 
 ps_err ps_access_log_init(struct ps_access_log *log)

@@ -15,7 +15,6 @@
 #ifndef PS_POOL_ACCESS_LOG_H
 #define PS_POOL_ACCESS_LOG_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,6 +37,14 @@ struct ps_access_log {
 PS_MUST_USE ps_err ps_access_log_init(struct ps_access_log *log);
 void ps_access_log_deinit(struct ps_access_log *log);
 
+/* A name of the calling thread, as long as it lives: an address that no other thread has. */
+extern _Thread_local char ps_access_anchor;
+
+static inline uint64_t ps_access_self(void)
+{
+    return (uint64_t)(uintptr_t)&ps_access_anchor;
+}
+
 /* Where the calling thread counts and notes. */
 static inline unsigned ps_access_stripe_no(uint64_t self)
 {
@@ -46,7 +53,7 @@ static inline unsigned ps_access_stripe_no(uint64_t self)
 
 static inline unsigned ps_access_my_stripe(void)
 {
-    return ps_access_stripe_no((uint64_t)(uintptr_t)pthread_self());
+    return ps_access_stripe_no(ps_access_self());
 }
 
 /* True: the stripe is full, and should be drained. */

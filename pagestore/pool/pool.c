@@ -2,15 +2,10 @@
  * pool.c - making a pool; pinning, loading and latching pages.
  */
 #include "pool/pool_internal.h"
+#include "pool/pool_map.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* A frame's heat: the number of a period above its count. */
-#define HEAT_COUNT_BITS 20
-#define HEAT_PERIODS 4096u
-
-static_assert(PS_HEAT_MAX == (1u << HEAT_COUNT_BITS) - 1, "the count fills its bits");
 
 /* --- creation ------------------------------------------------------------------------------- */
 
@@ -34,6 +29,7 @@ static void free_memory(struct ps_pool *pool)
     free(pool->free_copies);
     free(pool->cold);
     ps_arena_deinit(&pool->frame_arena);
+    ps_arena_deinit(&pool->state_arena);
     ps_arena_deinit(&pool->map_arena);
     ps_arena_deinit(&pool->data_arena);
     ps_arena_deinit(&pool->copy_arena);
@@ -56,6 +52,8 @@ static ps_err alloc_memory(struct ps_pool *pool)
         return ps_fail(PS_ERR_NOMEM, "no memory for a pool of %zu frames", frames);
     err = ps_arena_init(&pool->frame_arena, frames * sizeof(struct ps_frame));
     if (!err)
+        err = ps_arena_init(&pool->state_arena, frames * (sizeof(uint64_t) + sizeof(uint32_t)));
+    if (!err)
         err = ps_pool_map_init(pool);
     if (!err)
         err = ps_arena_init(&pool->data_arena, frames * pool->page_size);
@@ -66,6 +64,8 @@ static ps_err alloc_memory(struct ps_pool *pool)
     if (err)
         return ps_fail_in(err, "a pool of %zu frames of %u bytes", frames, pool->page_size);
     pool->frames = (struct ps_frame *)(void *)pool->frame_arena.base;
+    pool->states = (_Atomic uint64_t *)(void *)pool->state_arena.base;
+    pool->changes = (_Atomic uint32_t *)(void *)(pool->states + frames);
     return PS_OK;
 }
 
@@ -77,7 +77,7 @@ static void init_frames(struct ps_pool *pool)
         struct ps_frame *f = &pool->frames[i];
 
         f->page.data = pool->data_arena.base + (size_t)i * pool->page_size;
-        atomic_init(&f->state, 0);
+        f->state = &pool->states[i];
         ps_rwlock_init(&pool->cold[i].latch, PS_RANK_LATCH, "page.latch");
         pool->free_frames[i] = pool->frame_count - 1 - i; /* frame 0 is taken first */
     }
@@ -95,6 +95,7 @@ static void init_locks(struct ps_pool *pool)
     ps_cond_init(&pool->reserve_cond);
     ps_mutex_init(&pool->policy_mtx, PS_RANK_POOL, "pool.policy_mtx");
     ps_cond_init(&pool->victim_cond);
+    ps_mutex_init(&pool->runs_mtx, PS_RANK_LEAF, "pool.runs_mtx");
     ps_mutex_init(&pool->dirty_mtx, PS_RANK_POOL, "pool.dirty_mtx");
     ps_cond_init(&pool->written_cond);
     for (size_t i = 0; i < PS_POOL_PARTS; i++)
@@ -177,6 +178,7 @@ void ps_pool_destroy(struct ps_pool *pool)
     ps_cond_deinit(&pool->reserve_cond);
     ps_mutex_deinit(&pool->policy_mtx);
     ps_cond_deinit(&pool->victim_cond);
+    ps_mutex_deinit(&pool->runs_mtx);
     ps_mutex_deinit(&pool->dirty_mtx);
     ps_cond_deinit(&pool->written_cond);
     ps_pool_policy_deinit(pool);
@@ -228,42 +230,6 @@ static void count_in_stripe(struct ps_pool_stripe *stripe, uint64_t self)
         atomic_fetch_add(&stripe->hits, 1);
 }
 
-static inline uint32_t heat_word(uint32_t period, uint64_t count)
-{
-    return period << HEAT_COUNT_BITS | (uint32_t)(count < PS_HEAT_MAX ? count : PS_HEAT_MAX);
-}
-
-uint64_t ps_heat_cooled(uint64_t count, uint32_t from, uint32_t to)
-{
-    uint32_t halvings = (to - from) % HEAT_PERIODS;
-
-    return halvings < 64 ? count >> halvings : 0;
-}
-
-uint32_t ps_frame_heat(const struct ps_frame *f, uint32_t period)
-{
-    uint32_t word = atomic_load_explicit(&f->heat, memory_order_relaxed);
-
-    return (uint32_t)ps_heat_cooled(word & PS_HEAT_MAX, word >> HEAT_COUNT_BITS, period);
-}
-
-uint32_t ps_pool_heat_period(struct ps_pool *pool)
-{
-    uint32_t now = (uint32_t)(ps_io_now_us(pool->io) / PS_HEAT_HALF_LIFE_US % HEAT_PERIODS);
-
-    if (now != atomic_load_explicit(&pool->heat_period, memory_order_relaxed))
-        atomic_store_explicit(&pool->heat_period, now, memory_order_relaxed);
-    return now;
-}
-
-static inline void heat_up(const struct ps_pool *pool, struct ps_frame *f)
-{
-    uint32_t period = atomic_load_explicit(&pool->heat_period, memory_order_relaxed);
-
-    atomic_store_explicit(&f->heat, heat_word(period, ps_frame_heat(f, period) + 1ull),
-                          memory_order_relaxed);
-}
-
 /* For the rivals of the pool's policy. */
 static inline void note_access(struct ps_pool *pool, const struct ps_pool_key *key)
 {
@@ -274,7 +240,7 @@ static inline void note_access(struct ps_pool *pool, const struct ps_pool_key *k
 static inline void count_hit(struct ps_pool *pool, const struct ps_pool_key *key,
                              struct ps_frame *f)
 {
-    uint64_t self = (uint64_t)(uintptr_t)pthread_self();
+    uint64_t self = ps_access_self();
     unsigned stripe_no = ps_access_stripe_no(self);
     struct ps_pool_stripe *stripe = &pool->stripes[stripe_no];
     uint64_t owned;
@@ -285,7 +251,6 @@ static inline void count_hit(struct ps_pool *pool, const struct ps_pool_key *key
     } else {
         count_in_stripe(stripe, self);
     }
-    heat_up(pool, f);
     if (atomic_load_explicit(&pool->wants_hits, memory_order_relaxed))
         ps_pool_note_hit(pool, stripe_no, f);
     note_access(pool, key);
@@ -293,7 +258,7 @@ static inline void count_hit(struct ps_pool *pool, const struct ps_pool_key *key
 
 void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f)
 {
-    uint64_t old = atomic_fetch_sub(&f->state, PS_ST_PIN);
+    uint64_t old = atomic_fetch_sub(&pool->states[ps_frame_no(pool, f)], PS_ST_PIN);
 
     assert(ps_st_pins(old) > 0);
     if (ps_st_pins(old) > 1)
@@ -340,23 +305,24 @@ static inline void store_fence(void)
 static void lock_latch(struct ps_pool *pool, struct ps_frame *f)
 {
     struct ps_rwlock *latch = &ps_frame_cold(pool, f)->latch;
+    _Atomic uint32_t *changes = &pool->changes[ps_frame_no(pool, f)];
 
     if (!ps_rwlock_trywrlock(latch)) {
         atomic_fetch_add(&pool->counters.latch_waits, 1);
         ps_rwlock_wrlock(latch);
     }
-    atomic_store_explicit(&f->page.changes,
-                          atomic_load_explicit(&f->page.changes, memory_order_relaxed) + 1,
+    atomic_store_explicit(changes, atomic_load_explicit(changes, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     store_fence(); /* no byte changes before the count is odd */
 }
 
 static void unlock_latch(struct ps_pool *pool, struct ps_frame *f)
 {
-    const uint32_t changes = atomic_load_explicit(&f->page.changes, memory_order_relaxed);
+    _Atomic uint32_t *changes = &pool->changes[ps_frame_no(pool, f)];
+    const uint32_t count = atomic_load_explicit(changes, memory_order_relaxed);
 
-    if (changes & 1) /* it is this thread's, exclusively */
-        atomic_store_explicit(&f->page.changes, changes + 1, memory_order_release);
+    if (count & 1) /* it is this thread's, exclusively */
+        atomic_store_explicit(changes, count + 1, memory_order_release);
     ps_rwlock_unlock(&ps_frame_cold(pool, f)->latch);
 }
 
@@ -370,7 +336,7 @@ static void prepare(struct ps_pool *pool, struct ps_frame *f, const struct ps_ta
 
     atomic_store_explicit(&f->key_space, key.space, memory_order_relaxed);
     atomic_store_explicit(&f->key_page, key.page, memory_order_relaxed);
-    atomic_store_explicit(&f->heat, heat_word(ps_pool_heat_period(pool), 1), memory_order_relaxed);
+    ps_frame_heat_start(pool, f);
     f->page.tag = *tag;
     f->page.fmt = fmt;
     __atomic_store_n(&f->page.lsn, 0, __ATOMIC_RELAXED);
@@ -450,6 +416,7 @@ static bool await_load(struct ps_pool *pool, struct ps_frame *f, ps_err *ret_err
     *ret_err = PS_OK;
     ps_pool_wait_load(pool, f);
     if (ps_frame_state(f) & PS_ST_VALID) {
+        ps_frame_heat_add(pool, f, 1);
         count_hit(pool, &key, f);
         return true;
     }
@@ -532,26 +499,27 @@ bool ps_pool_optimistic(struct ps_pool *pool, const struct ps_tag *tag, struct p
 {
     const struct ps_pool_key key = ps_pool_key(tag);
     uint64_t state;
-    const struct ps_frame *f = ps_pool_map_look(pool, &key, &state);
+    const uint32_t no = ps_pool_map_look(pool, &key, &state);
 
-    if (!f)
+    if (no == PS_NO_FRAME)
         return false;
-    ret->page = &f->page;
-    ret->bytes = f->page.data;
+    ret->pool = pool;
+    ret->frame = no;
+    ret->bytes = pool->data_arena.base + (size_t)no * pool->page_size;
     ret->version = ps_st_version(state);
-    ret->changes = atomic_load_explicit(&f->page.changes, memory_order_acquire);
+    ret->changes = atomic_load_explicit(&pool->changes[no], memory_order_acquire);
     return !(ret->changes & 1);
 }
 
 bool ps_pool_optimistic_valid(const struct ps_peek *peek)
 {
-    const struct ps_frame *f = (const struct ps_frame *)(const void *)peek->page;
+    const struct ps_pool *pool = peek->pool;
     uint64_t state;
 
     load_fence();
-    state = atomic_load_explicit(&f->state, memory_order_relaxed);
+    state = atomic_load_explicit(&pool->states[peek->frame], memory_order_relaxed);
     return (state & PS_ST_VALID) && ps_st_version(state) == peek->version &&
-           atomic_load_explicit(&f->page.changes, memory_order_relaxed) == peek->changes;
+           atomic_load_explicit(&pool->changes[peek->frame], memory_order_relaxed) == peek->changes;
 }
 
 /* --- many at once --------------------------------------------------------------------------- */
@@ -785,7 +753,7 @@ static void seal(struct ps_pool *pool, struct ps_frame *f)
     provider->ops->seal(provider, &f->page.tag, f->page.fmt, f->page.data);
     state = ps_frame_state(f);
     while (!(state & PS_ST_DETACHED) && /* it may have been thrown away meanwhile */
-           !atomic_compare_exchange_weak(&f->state, &state, state | PS_ST_SEALED))
+           !atomic_compare_exchange_weak(f->state, &state, state | PS_ST_SEALED))
         ;
 }
 

@@ -16,10 +16,10 @@
  *            because a sealed copy is what is written.
  *
  * One state word a frame (64 bits, atomic): pins, usage, flags (VALID, DIRTY, WRITING, LOADING,
- * SEALED, DETACHED) and a version that changes whenever the frame takes another page. A hit is
- * a lock-free look-up, a check of the tag and one compare-and-swap to pin; unpin is one atomic
- * subtraction. Look-ups race with changes of the map and may miss what is there; a miss is
- * decided under the partition's mutex.
+ * SEALED, DETACHED), some hits and a version that changes whenever the frame takes another page. A
+ * hit is a lock-free look-up and one compare-and-swap to pin; unpin is one atomic subtraction.
+ * Look-ups race with changes of the map and may miss what is there; a miss is decided under the
+ * partition's mutex.
  */
 #ifndef PS_POOL_POOL_H
 #define PS_POOL_POOL_H
@@ -53,13 +53,11 @@ enum ps_fork { PS_FORK_DATA = 0, PS_FORK_MAP = 1 };
 int ps_tag_cmp(const struct ps_tag *a, const struct ps_tag *b);
 
 /* A pinned page; this is the frame itself. The first fields are for everybody to read while
- * they hold a pin; lsn and data under the latch. changes is odd while the latch is held
- * exclusively: what optimistic reads go by. */
+ * they hold a pin; lsn and data under the latch. */
 struct ps_page {
     uint8_t *data;               /* page_size bytes, aligned to PS_IO_ALIGN */
     const struct ps_format *fmt; /* NULL where the provider has none */
     struct ps_tag tag;
-    _Atomic uint32_t changes;
     uint64_t lsn; /* end of the last record applied; also for pages that carry no LSN */
 };
 
@@ -171,7 +169,8 @@ void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page);
  * ask for it. Returns how many were loaded. */
 uint32_t ps_pool_load_ahead(struct ps_pool *pool, const struct ps_tag *tags, size_t count);
 
-/* A long pin: no reservation, kept as long as its holder likes. PS_ERR_PINNED: there is no frame
+/* A long pin: no reservation, kept as long as its holder likes; 131071 of one page at the most.
+ * PS_ERR_PINNED: there is no frame
  * left that is not held by such pins; never waits for one of them. */
 PS_MUST_USE ps_err ps_pool_pin_long(struct ps_pool *pool, const struct ps_tag *tag,
                                     struct ps_cancel *cancel, struct ps_page **ret);
@@ -271,16 +270,18 @@ struct ps_pool_stats {
 };
 
 /*
- * Heat: which pages are accessed, for people to see. Counted in the frame, in the cache line that a
- * pin has just changed, so that it costs a hit two loads and a store; threads that hit one page at
- * the same time may lose one another's count. A count is halved as a whole at its first access in a
- * new period, so that it can be wrong by one period. Periods begin when somebody asks the time:
- * on misses, by ps_pool_heat_period, and by whoever calls that in the background.
+ * Heat: which pages are accessed, for people to see. A hit counts in the state word, which it
+ * changes anyway; what does not fit there moves on to the frame, where threads may now and then
+ * lose one another's 32. A count is halved as a whole in a new period, so that it can be wrong by
+ * one period. Periods begin when ps_pool_heat_period asks the time: whoever shows heat does, and
+ * somebody in the background must. The first call in a period looks at every frame.
  */
 #define PS_HEAT_HALF_LIFE_US (5u * 60u * 1000000u)
 #define PS_HEAT_MAX 0xfffffu
 /* The number of the period that it is now; counts on modulo 4096, so two weeks. */
 uint32_t ps_pool_heat_period(struct ps_pool *pool);
+/* The same as of its last call, without asking the time. */
+uint32_t ps_pool_heat_period_seen(const struct ps_pool *pool);
 /* What is left in period `to` of a count of period `from`. */
 uint64_t ps_heat_cooled(uint64_t count, uint32_t from, uint32_t to);
 

@@ -50,7 +50,7 @@ static void fill_info(struct ps_pool *pool, const struct ps_frame *f, struct ps_
             .loading = state & PS_ST_LOADING,
             .sealed = state & PS_ST_SEALED,
             .lsn = __atomic_load_n(&f->page.lsn, __ATOMIC_RELAXED),
-            .heat = ps_frame_heat(f, period),
+            .heat = ps_frame_heat(f, state, period),
         };
         if (state & (PS_ST_VALID | PS_ST_LOADING))
             ret->tag = frame_tag(f);

@@ -22,7 +22,8 @@
  * Whoever has WRITING frames waits for the log and the disk only: never for a latch, a buffer,
  * another's write or a victim.
  *
- * Lock order: latch, part.mtx, then any one of reserve_mtx, policy_mtx, dirty_mtx, load_wait.mtx.
+ * Lock order: latch, part.mtx, then any one of reserve_mtx, policy_mtx, dirty_mtx, load_wait.mtx,
+ * then runs_mtx.
  */
 #ifndef PS_POOL_POOL_INTERNAL_H
 #define PS_POOL_POOL_INTERNAL_H
@@ -40,17 +41,20 @@
 /* --- the state word ------------------------------------------------------------------------- */
 
 #define PS_ST_PIN 1ull
-#define PS_ST_PINS 0xfffffull
-#define PS_ST_USAGE_SHIFT 20
+#define PS_ST_PINS 0x3ffffull
+#define PS_ST_USAGE_SHIFT 18
 #define PS_ST_USAGE_ONE (1ull << PS_ST_USAGE_SHIFT)
 #define PS_ST_USAGE (7ull << PS_ST_USAGE_SHIFT)
-#define PS_ST_VALID (1ull << 24)
-#define PS_ST_DIRTY (1ull << 25)
-#define PS_ST_WRITING (1ull << 26)
-#define PS_ST_LOADING (1ull << 27)
-#define PS_ST_SEALED (1ull << 28)
-#define PS_ST_DETACHED (1ull << 29)
-#define PS_ST_FLAGS (0x3full << 24)
+#define PS_ST_VALID (1ull << 21)
+#define PS_ST_DIRTY (1ull << 22)
+#define PS_ST_WRITING (1ull << 23)
+#define PS_ST_LOADING (1ull << 24)
+#define PS_ST_SEALED (1ull << 25)
+#define PS_ST_DETACHED (1ull << 26)
+#define PS_ST_FLAGS (0x3full << 21)
+#define PS_ST_HEAT_SHIFT 27 /* hits that the frame's heat does not have yet */
+#define PS_ST_HEAT_ONE (1ull << PS_ST_HEAT_SHIFT)
+#define PS_ST_HEAT (31ull << PS_ST_HEAT_SHIFT)
 #define PS_ST_VERSION_SHIFT 32
 #define PS_ST_VERSION_ONE (1ull << PS_ST_VERSION_SHIFT)
 
@@ -64,6 +68,11 @@ static inline uint32_t ps_st_pins(uint64_t state)
 static inline uint32_t ps_st_usage(uint64_t state)
 {
     return (uint32_t)((state & PS_ST_USAGE) >> PS_ST_USAGE_SHIFT);
+}
+
+static inline uint32_t ps_st_heat(uint64_t state)
+{
+    return (uint32_t)((state & PS_ST_HEAT) >> PS_ST_HEAT_SHIFT);
 }
 
 static inline uint32_t ps_st_version(uint64_t state)
@@ -87,17 +96,18 @@ struct ps_pool_key {
     uint32_t page;
 };
 
-/* What a hit touches: one cache line. */
+/* A hit touches none of this: state words are an array of their own, of which a core's cache holds
+ * eight times as many. */
 struct ps_frame {
-    struct ps_page page; /* first: a struct ps_page * is a struct ps_frame * */
-    _Atomic uint64_t state;
+    struct ps_page page;        /* first: a struct ps_page * is a struct ps_frame * */
+    _Atomic uint64_t *state;    /* its own, for those who are in no hurry */
     _Atomic uint64_t key_space; /* the tag once more, for those who look without a pin */
     _Atomic uint32_t key_page;
-    _Atomic uint32_t heat; /* 12 bits: in which period; 20 bits: the count */
+    _Atomic uint32_t heat; /* pool_heat.c */
 };
-static_assert(sizeof(struct ps_frame) == 64, "a hit costs one cache line of the frame");
+static_assert(sizeof(struct ps_frame) == 64, "a frame's number is a shift away");
 
-/* The rest, in an array of its own. */
+/* The rest. */
 struct ps_frame_cold {
     struct ps_rwlock latch;
     uint64_t rec_lsn;         /* guarded by dirty_mtx: while DIRTY, where its first change lies */
@@ -153,10 +163,10 @@ struct ps_pool {
     /* Set at creation. */
     struct ps_frame *frames;
     struct ps_frame_cold *cold;
-    _Atomic uint32_t *buckets; /* chains of frames: pool_map.c */
-    _Atomic uint32_t *links;   /* one a frame: the next one of its chain */
-    unsigned bucket_shift;     /* of a hash */
-    unsigned index_bits;       /* of a link: the frame; above it a piece of the page's hash */
+    _Atomic uint64_t *states;  /* one a frame */
+    _Atomic uint32_t *changes; /* one a frame: odd while the latch is held exclusively */
+    struct ps_pool_run *runs;  /* pool_map.h: buckets, then what hangs off them */
+    unsigned bucket_bits;
     uint32_t frame_count;
     uint32_t page_size;
     _Atomic uint32_t heat_period; /* read at each hit, written every few minutes */
@@ -173,7 +183,7 @@ struct ps_pool {
     void *ctx;
     uint32_t clean_every; /* evictions from one want_clean to the next */
     struct ps_provider *providers[PS_POOL_PROVIDERS];
-    struct ps_arena frame_arena, map_arena, data_arena, copy_arena;
+    struct ps_arena frame_arena, state_arena, map_arena, data_arena, copy_arena;
     uint32_t batch_pages;       /* most pages in one batch of writes */
     struct ps_pin_notes *notes; /* where pages were pinned; NULL without PS_DEBUG_PINS */
 
@@ -198,6 +208,10 @@ struct ps_pool {
     uint32_t looked_at; /* frames that the policy has asked about since this was 0 */
     uint64_t victims_pinned;
     uint64_t victims_writing;
+
+    struct ps_mutex runs_mtx; /* rank LEAF; guards the runs that are in no chain */
+    uint32_t free_run;        /* linked by next; 0: none */
+    uint32_t runs_used;       /* those behind have been in no chain yet */
 
     struct ps_mutex dirty_mtx; /* rank POOL; guards the dirty list, DIRTY, WRITING, copy buffers */
     struct ps_cond written_cond; /* some write ended, or a copy buffer came back */
@@ -234,7 +248,7 @@ static inline struct ps_frame_cold *ps_frame_cold(struct ps_pool *pool, const st
 
 static inline uint64_t ps_frame_state(const struct ps_frame *f)
 {
-    return atomic_load(&f->state);
+    return atomic_load(f->state);
 }
 
 static inline struct ps_pool_key ps_pool_key(const struct ps_tag *tag)
@@ -272,14 +286,8 @@ enum ps_found {
     PS_FOUND_INSERTED, /* the frame given is in the map now, LOADING */
 };
 
-/* Takes its memory from the arenas: the pool's frame_count is set. */
+/* Takes memory: the pool's frame_count is set. */
 PS_MUST_USE ps_err ps_pool_map_init(struct ps_pool *pool);
-
-/* Both without a lock; NULL where the page is not seen to be there, VALID. look does not pin: with
- * *ret_state, as it was then, the caller can tell later whether the frame is still the page's. */
-struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool, const struct ps_pool_key *key);
-struct ps_frame *ps_pool_map_look(struct ps_pool *pool, const struct ps_pool_key *key,
-                                  uint64_t *ret_state);
 
 /* Pins it, deciding under the partition's mutex. Where it is in no frame, `mine` (PRIVATE, tag
  * set; may be NULL) takes its place in the map. */
@@ -291,7 +299,7 @@ struct ps_pool_part *ps_pool_map_lock(struct ps_pool *pool, const struct ps_pool
 /* The page's frame, NULL if none; holding that lock. */
 struct ps_frame *ps_pool_map_find(struct ps_pool *pool, const struct ps_pool_key *key);
 void ps_pool_map_unlink(struct ps_pool *pool, struct ps_frame *f);
-/* Frames in all chains; more than there are where a chain goes in circles. For checks. */
+/* Frames in all runs; more than there are where a chain goes in circles. For checks. */
 uint32_t ps_pool_map_count(const struct ps_pool *pool);
 
 /* Pins a frame seen before, if it still holds the same page. */
@@ -381,9 +389,17 @@ static inline void ps_pool_forget_pin(struct ps_pool *pool, const struct ps_page
 }
 #endif
 
+/* --- pool_heat.c: which pages are accessed --------------------------------------------------- */
+
+/* Counts the first access to the page that the frame takes. */
+void ps_frame_heat_start(struct ps_pool *pool, struct ps_frame *f);
+/* So many more. */
+void ps_frame_heat_add(struct ps_pool *pool, struct ps_frame *f, uint32_t count);
+/* With the hits that `state`, the frame's, has counted. */
+uint32_t ps_frame_heat(const struct ps_frame *f, uint64_t state, uint32_t period);
+
 /* --- pool.c --------------------------------------------------------------------------------- */
 
-uint32_t ps_frame_heat(const struct ps_frame *f, uint32_t period);
 void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f);
 uint64_t ps_pool_count_hits(const struct ps_pool *pool);
 void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,

@@ -21,7 +21,7 @@ static unsigned policy_usage_dec(void *ctx, uint32_t frame)
     uint64_t state = ps_frame_state(f);
 
     while (ps_st_usage(state) > 0) {
-        if (atomic_compare_exchange_weak(&f->state, &state, state - PS_ST_USAGE_ONE))
+        if (atomic_compare_exchange_weak(f->state, &state, state - PS_ST_USAGE_ONE))
             break;
     }
     return ps_st_usage(state);

@@ -116,18 +116,29 @@ bool ps_pool_try_reserve(struct ps_pool *pool, uint32_t count)
     return taken;
 }
 
-/* Makes a pin out of a reservation a long one, and gives the reservation back. */
-static void become_long(struct ps_pool *pool, struct ps_frame *f, uint32_t reserved)
+/* Of one page: so that those of requests always have room beside them in the state word. */
+#define LONG_PINS_MAX (PS_ST_PINS / 2)
+
+/* Makes a pin out of a reservation a long one, and gives the reservation back. False: the page has
+ * too many, and this one is as it was. */
+static bool become_long(struct ps_pool *pool, struct ps_frame *f, uint32_t reserved)
 {
+    struct ps_frame_cold *cold = ps_frame_cold(pool, f);
+
     ps_mutex_lock(&pool->reserve_mtx);
+    if (cold->long_pins == LONG_PINS_MAX) {
+        ps_mutex_unlock(&pool->reserve_mtx);
+        return false;
+    }
     pool->long_pins++;
-    if (ps_frame_cold(pool, f)->long_pins++ == 0)
+    if (cold->long_pins++ == 0)
         pool->long_frames++;
     assert(pool->reserved >= reserved);
     pool->reserved -= reserved;
     if (pool->reserve_head)
         ps_cond_broadcast(&pool->reserve_cond);
     ps_mutex_unlock(&pool->reserve_mtx);
+    return true;
 }
 
 /* The last frame serves only a page that is resident, because loading one may take a second. */
@@ -171,7 +182,13 @@ ps_err ps_pool_long_pin(struct ps_pool *pool, const struct ps_long_pin *how,
         }
         return err;
     }
-    become_long(pool, ps_frame_of(page), how->reserved);
+    if (!become_long(pool, ps_frame_of(page), how->reserved)) {
+        ps_pool_unpin_frame(pool, ps_frame_of(page));
+        ps_pool_long_cancel(pool, how);
+        atomic_fetch_add(&pool->counters.pins_refused, 1);
+        return ps_fail(PS_ERR_PINNED, "page %u of table %u is pinned %llu times already", tag->page,
+                       tag->table, (unsigned long long)LONG_PINS_MAX);
+    }
     *ret = page;
     return PS_OK;
 }

@@ -32,7 +32,7 @@ static void publish(struct ps_pool *pool, struct ps_frame *f, uint64_t bits)
 
     ps_frame_cold(pool, f)->load_err = PS_OK;
     ps_pool_policy_insert(pool, f); /* first: from the next step on the frame may be removed */
-    old = atomic_fetch_add(&f->state, PS_ST_VALID - PS_ST_LOADING + bits);
+    old = atomic_fetch_add(f->state, PS_ST_VALID - PS_ST_LOADING + bits);
     assert((old & (PS_ST_FLAGS | PS_ST_USAGE)) == PS_ST_LOADING);
     if (ps_st_pins(old) > 1)
         wake_load_waiters(pool, f);
@@ -56,7 +56,7 @@ void ps_pool_abort_load(struct ps_pool *pool, struct ps_frame *f, ps_err err)
 
     ps_pool_map_unlink(pool, f);
     ps_frame_cold(pool, f)->load_err = err;
-    old = atomic_fetch_add(&f->state, PS_ST_DETACHED - PS_ST_LOADING + PS_ST_VERSION_ONE);
+    old = atomic_fetch_add(f->state, PS_ST_DETACHED - PS_ST_LOADING + PS_ST_VERSION_ONE);
     assert((old & PS_ST_FLAGS) == PS_ST_LOADING);
     ps_mutex_unlock(&part->mtx);
     if (ps_st_pins(old) > 1)
@@ -77,7 +77,7 @@ void ps_pool_free_frame(struct ps_pool *pool, struct ps_frame *f)
     uint64_t state = ps_frame_state(f);
 
     assert((state & (PS_ST_FLAGS & ~PS_ST_DETACHED)) == 0);
-    atomic_store(&f->state, (uint64_t)(ps_st_version(state) + 1u) << PS_ST_VERSION_SHIFT);
+    atomic_store(f->state, (uint64_t)(ps_st_version(state) + 1u) << PS_ST_VERSION_SHIFT);
     ps_mutex_lock(&pool->policy_mtx);
     assert(pool->free_count < pool->frame_count);
     pool->free_frames[pool->free_count++] = ps_frame_no(pool, f);
@@ -94,7 +94,7 @@ static bool claim(struct ps_frame *f, bool clean_only)
     uint64_t state = ps_frame_state(f);
 
     while (ps_st_may_go(state, clean_only)) {
-        if (atomic_compare_exchange_weak(&f->state, &state, state + PS_ST_PIN))
+        if (atomic_compare_exchange_weak(f->state, &state, state + PS_ST_PIN))
             return true;
     }
     return false;
@@ -129,7 +129,7 @@ static struct ps_frame *pop_free(struct ps_pool *pool)
     if (pool->free_count == 0)
         return NULL;
     f = &pool->frames[pool->free_frames[--pool->free_count]];
-    atomic_fetch_add(&f->state, PS_ST_PIN);
+    atomic_fetch_add(f->state, PS_ST_PIN);
     return f;
 }
 
@@ -163,12 +163,14 @@ static struct ps_frame *find_frame(struct ps_pool *pool, bool clean_only)
     return f;
 }
 
-static void report_heat(struct ps_pool *pool, const struct ps_frame *f)
+/* Of the page that was in the frame while that had this state. */
+static void report_heat(struct ps_pool *pool, const struct ps_frame *f, uint64_t state)
 {
     struct ps_provider *provider = pool->providers[f->page.tag.provider];
 
     if (provider->ops->evicted)
-        provider->ops->evicted(provider, &f->page.tag, ps_frame_heat(f, ps_pool_heat_period(pool)));
+        provider->ops->evicted(provider, &f->page.tag,
+                               ps_frame_heat(f, state, ps_pool_heat_period_seen(pool)));
 }
 
 /* Turns a pinned frame PRIVATE if nobody else has pinned it and it is clean. The policy remembers
@@ -185,14 +187,14 @@ static bool evict(struct ps_pool *pool, struct ps_frame *f, bool evicted)
                 !(state & (PS_ST_DIRTY | PS_ST_WRITING));
     } while (alone &&
              !atomic_compare_exchange_weak(
-                 &f->state, &state,
+                 f->state, &state,
                  ((uint64_t)(ps_st_version(state) + 1u) << PS_ST_VERSION_SHIFT) + PS_ST_PIN));
     if (alone)
         ps_pool_map_unlink(pool, f);
     ps_mutex_unlock(&part->mtx);
     if (alone) {
         ps_pool_policy_remove(pool, f, evicted);
-        report_heat(pool, f);
+        report_heat(pool, f, state);
     }
     return alone;
 }
@@ -300,7 +302,7 @@ static void detach_state(struct ps_frame *f)
     const uint64_t gone = PS_ST_VALID | PS_ST_SEALED;
     uint64_t state = ps_frame_state(f);
 
-    while (!atomic_compare_exchange_weak(&f->state, &state,
+    while (!atomic_compare_exchange_weak(f->state, &state,
                                          (state & ~gone) + PS_ST_DETACHED + PS_ST_VERSION_ONE))
         continue;
 }

@@ -48,7 +48,7 @@ static void list_remove(struct ps_pool *pool, uint32_t no)
 /* Under dirty_mtx, which is what DIRTY changes under; pins may change all the same. */
 static void set_dirty(struct ps_pool *pool, struct ps_frame *f, uint64_t rec_lsn)
 {
-    uint64_t old = atomic_fetch_or(&f->state, PS_ST_DIRTY);
+    uint64_t old = atomic_fetch_or(f->state, PS_ST_DIRTY);
 
     assert(!(old & PS_ST_DIRTY));
     ps_frame_cold(pool, f)->rec_lsn = rec_lsn;
@@ -62,7 +62,7 @@ void ps_pool_forget_dirty(struct ps_pool *pool, struct ps_frame *f)
     uint64_t old;
 
     ps_assert_held(&pool->dirty_mtx);
-    old = atomic_fetch_and(&f->state, ~PS_ST_DIRTY);
+    old = atomic_fetch_and(f->state, ~PS_ST_DIRTY);
     assert(!(old & PS_ST_WRITING));
     if (!(old & PS_ST_DIRTY))
         return;
@@ -95,7 +95,7 @@ void ps_pool_changed(struct ps_pool *pool, struct ps_page *page, uint64_t lsn)
     assert(!(ps_frame_state(f) & PS_ST_LOADING));        /* mark_dirty comes first */
     __atomic_store_n(&page->lsn, lsn, __ATOMIC_RELAXED); /* frame_info reads it without latch */
     if (ps_frame_state(f) & PS_ST_SEALED)
-        atomic_fetch_and(&f->state, ~PS_ST_SEALED);
+        atomic_fetch_and(f->state, ~PS_ST_SEALED);
 }
 
 /* --- batches -------------------------------------------------------------------------------- */
@@ -127,7 +127,7 @@ static enum ps_batch_add begin_write(struct ps_pool *pool, struct ps_frame *f, u
     } else {
         *ret_copy = pool->free_copies[--pool->free_copy_count];
         cold->writing_rec_lsn = cold->rec_lsn;
-        atomic_fetch_add(&f->state, PS_ST_WRITING - PS_ST_DIRTY);
+        atomic_fetch_add(f->state, PS_ST_WRITING - PS_ST_DIRTY);
         pool->dirty_count--;
         if (++pool->writing_count > pool->writing_max)
             pool->writing_max = pool->writing_count;
@@ -213,7 +213,7 @@ static void end_write(struct ps_pool *pool, struct ps_frame *f, ps_err err)
     assert(old & PS_ST_WRITING);
     if (err)
         cold->rec_lsn = cold->writing_rec_lsn;
-    while (!atomic_compare_exchange_weak(&f->state, &old, (old & ~PS_ST_WRITING) | dirty))
+    while (!atomic_compare_exchange_weak(f->state, &old, (old & ~PS_ST_WRITING) | dirty))
         ;
     pool->writing_count--;
     list_remove(pool, ps_frame_no(pool, f));

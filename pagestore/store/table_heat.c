@@ -47,7 +47,7 @@ void ps_table_heat_add(struct ps_store *s, const struct ps_tag *tag, uint32_t co
 
     if (tag->fork != PS_FORK_DATA || count == 0)
         return;
-    now = ps_pool_heat_period(s->pool); /* asks the clock: not under the mutex */
+    now = ps_pool_heat_period_seen(s->pool);
     ps_mutex_lock(&s->tables_mtx);
     t = ps_registry_find_locked(s, tag->table);
     if (t && !t->heat.cells) /* without memory the picture has one page less */

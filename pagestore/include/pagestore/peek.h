@@ -29,13 +29,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct ps_page;
+struct ps_pool;
 
 struct ps_peek {
     const uint8_t *bytes;
     /* private */
-    const struct ps_page *page;
-    uint32_t changes, version;
+    const struct ps_pool *pool;
+    uint32_t frame, changes, version;
 };
 
 bool ps_peek_valid(const struct ps_peek *peek);
