@@ -2,6 +2,7 @@
  * pool_victim.c - where free frames come from: the free stack, victims, pages thrown away.
  */
 #include "pool/pool_internal.h"
+#include "pool/pool_map.h"
 
 /* --- beginning and end of a frame's life as a page ------------------------------------------ */
 
@@ -207,13 +208,16 @@ static void add_neighbours(struct ps_pool *pool, struct ps_write_batch *b)
     enum ps_batch_add added = PS_BATCH_ADDED;
 
     while (added == PS_BATCH_ADDED && b->count < pool->batch_pages && key.page < UINT32_MAX) {
-        uint64_t state;
         struct ps_frame *f;
+        uint64_t state;
+        uint32_t no;
 
         key.page++;
-        f = ps_pool_map_look(pool, &key, &state);
-        if (!f || !(state & PS_ST_DIRTY) || !ps_st_may_go(state, false) ||
-            !ps_frame_pin_version(f, ps_st_version(state)))
+        no = ps_pool_map_look(pool, &key, &state);
+        if (no == PS_NO_FRAME || !(state & PS_ST_DIRTY) || !ps_st_may_go(state, false))
+            return;
+        f = &pool->frames[no];
+        if (!ps_frame_pin_version(f, ps_st_version(state)))
             return;
         added = ps_write_batch_add(pool, b, f);
         ps_pool_unpin_frame(pool, f);
