@@ -1,0 +1,102 @@
+#include "pg/names.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+/* A name under construction. Beyond max the bytes are counted, not kept; cut is the longest length
+ * up to cut_max that splits no character and no %XX. */
+struct name {
+    char *buf;
+    size_t len, max;
+    size_t cut, cut_max;
+};
+
+static void name_add(struct name *n, const char *unit, size_t len)
+{
+    if (n->len + len <= n->max)
+        memcpy(n->buf + n->len, unit, len);
+    n->len += len;
+    if (n->len <= n->cut_max)
+        n->cut = n->len;
+}
+
+static bool must_escape(unsigned char c)
+{
+    return c < 0x20 || c == 0x7f || c == '/' || c == '%' || c == '.' || c == '~';
+}
+
+static void name_add_escaped(struct name *n, unsigned char c)
+{
+    char unit[4];
+
+    snprintf(unit, sizeof(unit), "%%%02X", c);
+    name_add(n, unit, 3);
+}
+
+static void name_add_encoded(struct name *n, const char *text)
+{
+    size_t left = strlen(text);
+    size_t len;
+
+    for (; left > 0; text += len, left -= len) {
+        len = ps_utf8_len((const unsigned char *)text, left);
+        if (len == 0) /* a byte of another encoding */
+            len = 1;
+        if (len == 1 && must_escape((unsigned char)*text))
+            name_add_escaped(n, (unsigned char)*text);
+        else
+            name_add(n, text, len);
+    }
+}
+
+/* Ends the name with the suffix, cut and marked with the OID if it would be too long. */
+static void name_end(struct name *n, ps_oid oid, const char *suffix)
+{
+    if (n->len + strlen(suffix) > PS_PG_DIR_MAX)
+        snprintf(n->buf + n->cut, PS_PG_DIR_MAX + 1 - n->cut, "~%u%s", oid, suffix);
+    else
+        snprintf(n->buf + n->len, PS_PG_DIR_MAX + 1 - n->len, "%s", suffix);
+}
+
+/* suffix_len: of what will follow a cut name. */
+static struct name name_begin(char buf[PS_PG_DIR_MAX + 1], ps_oid oid, size_t suffix_len)
+{
+    size_t mark_len = (size_t)snprintf(NULL, 0, "~%u", oid);
+
+    return (struct name){
+        .buf = buf, .max = PS_PG_DIR_MAX, .cut_max = PS_PG_DIR_MAX - mark_len - suffix_len};
+}
+
+void ps_pg_database_dir(const char *name, ps_oid oid, char buf[PS_PG_DIR_MAX + 1])
+{
+    struct name n = name_begin(buf, oid, 0);
+
+    if (strcmp(name, "global") == 0) {
+        name_add_escaped(&n, (unsigned char)*name);
+        name++;
+    }
+    name_add_encoded(&n, name);
+    name_end(&n, oid, "");
+}
+
+void ps_pg_relation_dir(const char *schema, const char *name, ps_oid oid, enum ps_pg_fork fork,
+                        char buf[PS_PG_DIR_MAX + 1])
+{
+    char suffix[16] = "";
+    struct name n;
+
+    assert(fork < PS_PG_FORKS);
+    if (fork != PS_PG_MAIN)
+        snprintf(suffix, sizeof(suffix), ".%s", ps_pg_fork_names[fork]);
+    n = name_begin(buf, oid, strlen(suffix));
+    if (*schema != '\0') {
+        name_add_encoded(&n, schema);
+        name_add(&n, ".", 1);
+    }
+    name_add_encoded(&n, name);
+    name_end(&n, oid, suffix);
+}
