@@ -1,0 +1,242 @@
+#include "pg/catalog_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/byteorder.h"
+#include "base/mem.h"
+#include "pg/heap_page.h"
+
+/* --- values ------------------------------------------------------------------------------- */
+
+const struct ps_pg_value *ps_pgc_value(const struct ps_pgc_row *row, unsigned column)
+{
+    const struct ps_pg_value *v;
+
+    if (row->columns[column] < 0)
+        return NULL;
+    v = &row->values[row->columns[column]];
+    return v->form == PS_PG_NULL ? NULL : v;
+}
+
+/* Up to 4 bytes of a fixed-length value, little-endian. */
+static uint32_t fixed(const struct ps_pgc_row *row, unsigned column, uint32_t len)
+{
+    const struct ps_pg_value *v = ps_pgc_value(row, column);
+    ps_le32 bytes = {{0}};
+
+    if (!v || v->form != PS_PG_PLAIN || v->len < len)
+        return 0;
+    memcpy(bytes.b, v->data, len);
+    return ps_get32(bytes);
+}
+
+ps_oid ps_pgc_oid(const struct ps_pgc_row *row, unsigned column)
+{
+    return fixed(row, column, 4);
+}
+
+int32_t ps_pgc_int32(const struct ps_pgc_row *row, unsigned column)
+{
+    return (int32_t)fixed(row, column, 4);
+}
+
+int16_t ps_pgc_int16(const struct ps_pgc_row *row, unsigned column)
+{
+    return (int16_t)fixed(row, column, 2);
+}
+
+int32_t ps_pgc_int(const struct ps_pgc_row *row, unsigned column)
+{
+    const struct ps_pg_value *v = ps_pgc_value(row, column);
+
+    return v && v->len == 2 ? ps_pgc_int16(row, column) : ps_pgc_int32(row, column);
+}
+
+bool ps_pgc_bool(const struct ps_pgc_row *row, unsigned column)
+{
+    return fixed(row, column, 1) != 0;
+}
+
+char ps_pgc_char(const struct ps_pgc_row *row, unsigned column)
+{
+    return (char)fixed(row, column, 1);
+}
+
+void ps_pgc_name(const struct ps_pgc_row *row, unsigned column, char buf[PS_PGC_NAME_MAX + 1])
+{
+    const struct ps_pg_value *v = ps_pgc_value(row, column);
+    size_t len = 0;
+
+    if (v && v->form == PS_PG_PLAIN)
+        len = strnlen((const char *)v->data, v->len < PS_PGC_NAME_MAX ? v->len : PS_PGC_NAME_MAX);
+    if (len > 0)
+        memcpy(buf, v->data, len);
+    buf[len] = '\0';
+}
+
+bool ps_pgc_text(const struct ps_pgc_row *row, unsigned column, struct ps_text *out)
+{
+    const struct ps_pg_value *v = ps_pgc_value(row, column);
+    struct ps_text buf = {0};
+    const uint8_t *data;
+    uint32_t len;
+    bool found;
+
+    if (!v)
+        return false;
+    found = ps_pg_detoast(v, NULL, &buf, &data, &len) == PS_OK;
+    if (found)
+        ps_text_add(out, data, len);
+    ps_text_deinit(&buf);
+    return found;
+}
+
+static uint32_t get_u32(const uint8_t *at)
+{
+    ps_le32 v;
+
+    memcpy(v.b, at, sizeof(v));
+    return ps_get32(v);
+}
+
+static uint32_t get_u16(const uint8_t *at)
+{
+    ps_le16 v;
+
+    memcpy(v.b, at, sizeof(v));
+    return ps_get16(v);
+}
+
+/* After the varlena header: dimensions, offset of the data (0: no nulls), element type; then for
+ * each dimension its length, for each its lower bound. */
+#define VECTOR_HEADER 20u
+
+uint32_t ps_pgc_vector(const struct ps_text *array, uint32_t elem_len, uint32_t *ret, uint32_t max)
+{
+    const uint8_t *at = (const uint8_t *)array->data;
+    uint32_t i, count;
+
+    if (array->len < VECTOR_HEADER || get_u32(at) != 1 || get_u32(at + 4) != 0)
+        return 0;
+    count = get_u32(at + 12);
+    if (count > max || count > (array->len - VECTOR_HEADER) / elem_len)
+        return 0;
+    at += VECTOR_HEADER;
+    for (i = 0; i < count; i++, at += elem_len)
+        ret[i] = elem_len == 2 ? get_u16(at) : get_u32(at);
+    return count;
+}
+
+/* --- rows --------------------------------------------------------------------------------- */
+
+static int column_of(const struct ps_pg_desc *desc, const char *name)
+{
+    uint32_t i;
+
+    for (i = 0; i < desc->count; i++)
+        if (!desc->attrs[i].dropped && strcmp(desc->attrs[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+ps_err ps_pgc_reader_init(struct ps_pgc_reader *r)
+{
+    uint32_t i;
+
+    r->columns = calloc(r->name_count + 1u, sizeof(*r->columns));
+    r->values = calloc(r->desc->count + 1u, sizeof(*r->values));
+    if (!r->columns || !r->values) {
+        ps_pgc_reader_deinit(r);
+        return ps_fail(PS_ERR_NOMEM, "no memory to read a catalog");
+    }
+    for (i = 0; i < r->name_count; i++)
+        r->columns[i] = column_of(r->desc, r->names[i]);
+    return PS_OK;
+}
+
+void ps_pgc_reader_deinit(struct ps_pgc_reader *r)
+{
+    free(r->columns);
+    free(r->values);
+    r->columns = NULL;
+    r->values = NULL;
+}
+
+static ps_err read_row(struct ps_pgc_reader *r, const uint8_t *item, uint32_t len)
+{
+    struct ps_pgc_row row = {.values = r->values, .columns = r->columns, .sure = true};
+    struct ps_pg_verdict verdict;
+    struct ps_pg_tuple tuple;
+    uint32_t good;
+
+    if (ps_pg_tuple_parse(item, len, &tuple)) {
+        r->met.bad_rows++;
+        return PS_OK;
+    }
+    verdict = ps_pg_visible(&tuple, r->xacts);
+    if (verdict.seen == PS_PG_DEAD)
+        return PS_OK;
+    if (tuple.natts > r->desc->count) /* built-in layouts know no more than they need */
+        tuple.natts = (uint16_t)r->desc->count;
+    if (ps_pg_tuple_values(&tuple, r->desc, r->values, &good)) {
+        r->met.bad_rows++;
+        return PS_OK;
+    }
+    if (verdict.seen == PS_PG_UNDECIDED) {
+        r->met.unsure_rows++;
+        row.sure = false;
+    }
+    return r->row(r->ctx, &row);
+}
+
+ps_err ps_pgc_read_page(struct ps_pgc_reader *r, const uint8_t *page, uint32_t page_size)
+{
+    uint32_t slot, slots = ps_pg_slots(page, page_size);
+    struct ps_lp lp;
+    ps_err err = PS_OK;
+
+    for (slot = 1; !err && slot <= slots; slot++) {
+        lp = ps_pg_lp(page, slot);
+        if (lp.flags != PS_LP_NORMAL)
+            continue;
+        if (ps_pg_lp_fits(&lp, page_size))
+            err = read_row(r, page + lp.off, lp.len);
+        else
+            r->met.bad_rows++;
+    }
+    return err;
+}
+
+static void count_bad_page(struct ps_pgc_reader *r, uint32_t page_no)
+{
+    if (r->met.bad_pages++ == 0)
+        r->met.first_bad_page = page_no;
+}
+
+ps_err ps_pgc_read_table(struct ps_pgc_reader *r, struct ps_table *table, bool serve)
+{
+    uint32_t page_size = ps_store_page_size(ps_table_store(table));
+    struct ps_table_info info;
+    uint32_t page_no;
+    uint8_t *page;
+    ps_err err;
+
+    err = ps_table_info(table, &info);
+    if (err)
+        return err;
+    page = ps_buf_alloc(page_size);
+    if (!page)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a page of %u bytes", page_size);
+    for (page_no = 0; !err && page_no < info.pages_end; page_no++) {
+        err = ps_page_copy(table, page_no, NULL, page);
+        if (err)
+            count_bad_page(r, page_no);
+        if (!err || (err == PS_ERR_CORRUPT && serve))
+            err = ps_pgc_read_page(r, page, page_size);
+        else
+            err = PS_OK;
+    }
+    ps_buf_free(page);
+    return err;
+}
