@@ -25,10 +25,10 @@ struct ps_pg_xacts;
 
 struct ps_pg_relation {
     ps_oid oid;
-    char *schema, *name; /* as they are; schema "" : not known */
-    char *dir;           /* encoded: SCHEMA.RELATION */
-    char kind;           /* relkind: r i S t v m c f p I; 0: not known */
-    char persistence;    /* p u t */
+    const char *schema, *name; /* as they are; schema "" : not known */
+    const char *dir;           /* encoded: SCHEMA.RELATION */
+    char kind;                 /* relkind: r i S t v m c f p I; 0: not known */
+    char persistence;          /* p u t */
     bool shared, is_partition;
     ps_oid am;
     const char *am_name; /* "heap", "btree", ...; "": none */

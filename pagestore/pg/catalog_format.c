@@ -1,0 +1,205 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "pg/catalog_names.h"
+
+/* --- what is behind a type's name in parentheses ------------------------------------------ */
+
+enum {
+    TYPE_BOOL = 16,
+    TYPE_INT8 = 20,
+    TYPE_INT2 = 21,
+    TYPE_INT4 = 23,
+    TYPE_FLOAT4 = 700,
+    TYPE_FLOAT8 = 701,
+    TYPE_BPCHAR = 1042,
+    TYPE_VARCHAR = 1043,
+    TYPE_TIME = 1083,
+    TYPE_TIMESTAMP = 1114,
+    TYPE_TIMESTAMPTZ = 1184,
+    TYPE_INTERVAL = 1186,
+    TYPE_TIMETZ = 1266,
+    TYPE_BIT = 1560,
+    TYPE_VARBIT = 1562,
+    TYPE_NUMERIC = 1700,
+};
+
+#define VARHDRSZ 4 /* is added to lengths */
+
+/* Bits of an interval's fields: src/include/utils/timestamp.h, datetime.h. */
+#define MONTH (1 << 1)
+#define YEAR (1 << 2)
+#define DAY (1 << 3)
+#define HOUR (1 << 10)
+#define MINUTE (1 << 11)
+#define SECOND (1 << 12)
+#define INTERVAL_FULL_PRECISION 0xffff
+
+static const char *interval_fields(int32_t fields)
+{
+    static const struct {
+        int32_t bits;
+        const char *text;
+    } all[] = {
+        {YEAR, " year"},
+        {MONTH, " month"},
+        {DAY, " day"},
+        {HOUR, " hour"},
+        {MINUTE, " minute"},
+        {SECOND, " second"},
+        {YEAR | MONTH, " year to month"},
+        {DAY | HOUR, " day to hour"},
+        {DAY | HOUR | MINUTE, " day to minute"},
+        {DAY | HOUR | MINUTE | SECOND, " day to second"},
+        {HOUR | MINUTE, " hour to minute"},
+        {HOUR | MINUTE | SECOND, " hour to second"},
+        {MINUTE | SECOND, " minute to second"},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (all[i].bits == fields)
+            return all[i].text;
+    return "";
+}
+
+static void add_interval(int32_t typmod, struct ps_text *out)
+{
+    ps_text_printf(out, "interval");
+    if (typmod < 0)
+        return;
+    ps_text_printf(out, "%s", interval_fields(typmod >> 16 & 0x7fff));
+    if ((typmod & 0xffff) != INTERVAL_FULL_PRECISION)
+        ps_text_printf(out, "(%d)", typmod & 0xffff);
+}
+
+static void add_numeric(int32_t typmod, struct ps_text *out)
+{
+    int32_t scale;
+
+    ps_text_printf(out, "numeric");
+    if (typmod < VARHDRSZ)
+        return;
+    scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+    ps_text_printf(out, "(%d,%d)", (typmod - VARHDRSZ) >> 16 & 0xffff, scale);
+}
+
+static void add_len(const char *name, int32_t len, struct ps_text *out)
+{
+    if (len >= 0)
+        ps_text_printf(out, "%s(%d)", name, len);
+    else
+        ps_text_printf(out, "%s", name);
+}
+
+static void add_time(const char *name, int32_t typmod, const char *zone, struct ps_text *out)
+{
+    add_len(name, typmod, out);
+    ps_text_printf(out, " %s time zone", zone);
+}
+
+/* Types with names that the SQL standard gives them. False: this is none, or the standard's name
+ * would mean another typmod. */
+static bool add_standard(ps_oid type, int32_t typmod, bool column, struct ps_text *out)
+{
+    static const struct {
+        ps_oid type;
+        const char *name;
+    } plain[] = {{TYPE_BOOL, "boolean"}, {TYPE_INT8, "bigint"}, {TYPE_INT2, "smallint"},
+                 {TYPE_INT4, "integer"}, {TYPE_FLOAT4, "real"}, {TYPE_FLOAT8, "double precision"}};
+    size_t i;
+
+    for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        if (plain[i].type == type) {
+            ps_text_printf(out, "%s", plain[i].name);
+            return true;
+        }
+    switch (type) {
+    case TYPE_BIT:
+    case TYPE_BPCHAR:
+        if (column && typmod < 0) /* bit alone means bit(1), character means character(1) */
+            return false;
+        if (type == TYPE_BIT)
+            add_len("bit", typmod, out);
+        else
+            add_len("character", typmod - VARHDRSZ, out);
+        return true;
+    case TYPE_VARBIT:
+        add_len("bit varying", typmod, out);
+        return true;
+    case TYPE_VARCHAR:
+        add_len("character varying", typmod - VARHDRSZ, out);
+        return true;
+    case TYPE_NUMERIC:
+        add_numeric(typmod, out);
+        return true;
+    case TYPE_INTERVAL:
+        add_interval(typmod, out);
+        return true;
+    case TYPE_TIME:
+    case TYPE_TIMETZ:
+        add_time("time", typmod, type == TYPE_TIME ? "without" : "with", out);
+        return true;
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        add_time("timestamp", typmod, type == TYPE_TIMESTAMP ? "without" : "with", out);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* --- types -------------------------------------------------------------------------------- */
+
+static const struct ps_pgc_type *find_type(const struct ps_pgc_db *db, ps_oid oid)
+{
+    return ps_pgc_list_find(&db->types, oid, 0);
+}
+
+/* Not int2vector or point, which can be subscripted, too. */
+static const struct ps_pgc_type *element_of(const struct ps_pgc_db *db,
+                                            const struct ps_pgc_type *type)
+{
+    const struct ps_pgc_type *elem;
+
+    if (type->pub.elem == 0 || type->pub.len != -1)
+        return NULL;
+    elem = find_type(db, type->pub.elem);
+    return elem && elem != type && elem->pub.array == type->key.a ? elem : NULL;
+}
+
+static bool finds_type(struct ps_pgc_db *db, ps_oid type)
+{
+    const struct ps_pgc_names *names = ps_pgc_names(db);
+    const struct ps_pgc_object *o;
+
+    o = names ? ps_pgc_list_find(&names->classes[PS_PGC_TYPES].list, type, 0) : NULL;
+    return o && ps_pgc_is_visible(names, PS_PGC_TYPES, o);
+}
+
+void ps_pgc_format_type(struct ps_pgc_db *db, ps_oid oid, int32_t typmod, enum ps_pgc_format how,
+                        struct ps_text *out)
+{
+    const struct ps_pgc_type *type = find_type(db, oid), *elem;
+    const char *schema = NULL;
+    bool found;
+
+    if (!type) {
+        ps_text_printf(out, oid == 0 ? "-" : "???");
+        return;
+    }
+    elem = element_of(db, type);
+    if (elem)
+        type = elem;
+    if (!add_standard(type->key.a, typmod, how != PS_PGC_BARE, out)) {
+        found = how == PS_PGC_SCHEMA_SQL ? type->pub.schema == PS_PGC_SCHEMA_CATALOG
+                                         : finds_type(db, type->key.a);
+        if (!found)
+            schema = ps_pgc_schema_name(db, type->pub.schema);
+        ps_pgc_qualified(out, schema, type->pub.name);
+        if (typmod >= 0)
+            ps_text_printf(out, "(%d)", typmod);
+    }
+    if (elem)
+        ps_text_add(out, "[]", 2);
+}

@@ -1,0 +1,251 @@
+#include <string.h>
+
+#include "pg/catalog_internal.h"
+
+#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+
+/* --- lists of names ----------------------------------------------------------------------- */
+
+const char *ps_pgc_name_in(const struct ps_pgc_list *l, ps_oid oid)
+{
+    const struct ps_pgc_named *named = ps_pgc_list_find(l, oid, 0);
+
+    return named ? named->name : NULL;
+}
+
+ps_err ps_pgc_add_named(struct ps_pgc_db *db, struct ps_pgc_list *l, const struct ps_pgc_row *row)
+{
+    char name[PS_PGC_NAME_MAX + 1];
+    struct ps_pgc_named *named;
+    ps_err err;
+
+    err = ps_pgc_list_add(l, sizeof(*named), ps_pgc_oid(row, 0), 0, row->sure, &named);
+    if (err)
+        return err;
+    ps_pgc_name(row, 1, name);
+    named->name = ps_pgc_keep(&db->strings, name, strlen(name));
+    return named->name ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names");
+}
+
+const char *ps_pgc_schema_name(const struct ps_pgc_db *db, ps_oid oid)
+{
+    const char *name = ps_pgc_name_in(&db->schemas, oid);
+
+    return name ? name : ps_pgc_builtin_schema(oid);
+}
+
+/* --- pg_class ----------------------------------------------------------------------------- */
+
+enum {
+    OID,
+    RELNAME,
+    RELNAMESPACE,
+    RELTYPE,
+    RELAM,
+    RELFILENODE,
+    RELTABLESPACE,
+    RELTOASTRELID,
+    RELISSHARED,
+    RELPERSISTENCE,
+    RELKIND,
+    RELNATTS,
+    RELISPARTITION,
+};
+static const char *const class_columns[] = {
+    "oid",         "relname",       "relnamespace",   "reltype",     "relam",
+    "relfilenode", "reltablespace", "reltoastrelid",  "relisshared", "relpersistence",
+    "relkind",     "relnatts",      "relispartition",
+};
+static const struct ps_pgc_spec class_spec = {
+    .oid = PS_PGC_CLASS,
+    .name = "pg_class",
+    .lost = "names of relations",
+    .columns = class_columns,
+    .column_count = COUNT(class_columns),
+};
+
+static ps_err add_relation(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    char name[PS_PGC_NAME_MAX + 1];
+    struct ps_pgc_relation *rel;
+    ps_err err;
+
+    err = ps_pgc_list_add(&db->relations, sizeof(*rel), ps_pgc_oid(row, OID), 0, row->sure, &rel);
+    if (err)
+        return err;
+    ps_pgc_name(row, RELNAME, name);
+    rel->schema = ps_pgc_oid(row, RELNAMESPACE);
+    rel->pub = (struct ps_pg_relation){
+        .oid = rel->key.a,
+        .name = ps_pgc_keep(&db->strings, name, strlen(name)),
+        .kind = ps_pgc_char(row, RELKIND),
+        .persistence = ps_pgc_char(row, RELPERSISTENCE),
+        .shared = ps_pgc_bool(row, RELISSHARED),
+        .is_partition = ps_pgc_bool(row, RELISPARTITION),
+        .am = ps_pgc_oid(row, RELAM),
+        .am_name = "",
+        .space = ps_pgc_oid(row, RELTABLESPACE),
+        .node = ps_pgc_oid(row, RELFILENODE),
+        .toast = ps_pgc_oid(row, RELTOASTRELID),
+        .row_type = ps_pgc_oid(row, RELTYPE),
+        .natts = (uint16_t)ps_pgc_int16(row, RELNATTS),
+    };
+    return rel->pub.name ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names of relations");
+}
+
+/* By its columns as pg_attribute has them, or as they are built in. */
+static ps_err read_class(struct ps_pgc_db *db)
+{
+    const struct ps_pgc_columns *columns = ps_pgc_columns(db, PS_PGC_CLASS);
+    struct ps_pgc_met met = {0};
+    struct ps_pg_desc built = {0};
+    struct ps_pgc_probe probe = {.spec = &class_spec,
+                                 .desc = columns ? &columns->desc : &built,
+                                 .oid = PS_PGC_CLASS,
+                                 .name = class_spec.name};
+    uint32_t table = 0;
+    ps_err err = PS_OK;
+
+    if (!columns)
+        err = ps_pgc_layout(PS_PGC_CLASS, ps_pg_version(db->catalog->cluster), &built);
+    if (!err)
+        err = ps_pgc_find_file(db, &probe, &table);
+    if (!err && table != 0)
+        err = ps_pgc_read_as(db, &class_spec, probe.desc, table, add_relation, db, &met);
+    ps_pg_desc_deinit(&built);
+    ps_pgc_note_damage(db, &class_spec, &met);
+    db->relations_whole = table != 0 && met.bad_pages == 0 && met.bad_rows == 0;
+    return err;
+}
+
+/* --- what other catalogs say of relations ------------------------------------------------- */
+
+static const char *const schema_columns[] = {"oid", "nspname"};
+static const struct ps_pgc_spec schema_spec = {
+    .oid = PS_PGC_NAMESPACE,
+    .name = "pg_namespace",
+    .lost = "names of schemas",
+    .columns = schema_columns,
+    .column_count = COUNT(schema_columns),
+};
+
+static ps_err add_schema(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+
+    return ps_pgc_add_named(db, &db->schemas, row);
+}
+
+static const char *const am_columns[] = {"oid", "amname"};
+static const struct ps_pgc_spec am_spec = {
+    .oid = PS_PGC_AM,
+    .name = "pg_am",
+    .lost = "access methods that are not PostgreSQL's own",
+    .columns = am_columns,
+    .column_count = COUNT(am_columns),
+};
+
+static ps_err add_am(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+
+    return ps_pgc_add_named(db, &db->ams, row);
+}
+
+static const char *const inherits_columns[] = {"inhparent", "inhrelid"};
+static const struct ps_pgc_spec inherits_spec = {
+    .oid = PS_PGC_INHERITS,
+    .name = "pg_inherits",
+    .lost = "partitions of relations",
+    .columns = inherits_columns,
+    .column_count = COUNT(inherits_columns),
+};
+
+static ps_err add_child(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    struct ps_pgc_child *child;
+
+    return ps_pgc_list_add(&db->children, sizeof(*child), ps_pgc_oid(row, 0), ps_pgc_oid(row, 1),
+                           row->sure, &child);
+}
+
+static const char *const index_columns[] = {"indexrelid", "indrelid"};
+static const struct ps_pgc_spec index_spec = {
+    .oid = PS_PGC_INDEX,
+    .name = "pg_index",
+    .lost = "tables of indexes",
+    .columns = index_columns,
+    .column_count = COUNT(index_columns),
+};
+
+static ps_err set_index_owner(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    struct ps_pgc_relation *index = ps_pgc_list_find(&db->relations, ps_pgc_oid(row, 0), 0);
+
+    if (index && (index->pub.owner == 0 || row->sure))
+        index->pub.owner = ps_pgc_oid(row, 1);
+    return PS_OK;
+}
+
+static void set_toast_owners(struct ps_pgc_db *db)
+{
+    const struct ps_pgc_relation *rel;
+    struct ps_pgc_relation *toast;
+    uint32_t i;
+
+    for (i = 0; i < db->relations.count; i++) {
+        rel = ps_pgc_list_at(&db->relations, i);
+        toast = rel->pub.toast ? ps_pgc_list_find(&db->relations, rel->pub.toast, 0) : NULL;
+        if (toast)
+            toast->pub.owner = rel->key.a;
+    }
+}
+
+static void set_names(struct ps_pgc_db *db)
+{
+    struct ps_pgc_relation *rel;
+    const char *name;
+    uint32_t i;
+
+    for (i = 0; i < db->relations.count; i++) {
+        rel = ps_pgc_list_at(&db->relations, i);
+        name = ps_pgc_schema_name(db, rel->schema);
+        rel->pub.schema = name ? name : "";
+        name = ps_pgc_name_in(&db->ams, rel->pub.am);
+        if (!name)
+            name = ps_pgc_builtin_am(rel->pub.am);
+        rel->pub.am_name = name ? name : "";
+    }
+}
+
+ps_err ps_pgc_load_relations(struct ps_pgc_db *db)
+{
+    ps_err err;
+
+    err = read_class(db);
+    if (err)
+        return err;
+    ps_pgc_list_settle(&db->relations);
+    if (db->relations.count == 0) {
+        ps_pg_note(db->catalog->cluster,
+                   "%s: pg_class cannot be read: relations have names of their filenodes", db->dir);
+        db->relations_whole = false;
+    }
+    ps_pgc_find_files(db); /* from here on catalogs are found by pg_class */
+    err = ps_pgc_optional(ps_pgc_read(db, &schema_spec, add_schema, db, NULL));
+    ps_pgc_list_settle(&db->schemas);
+    if (!err)
+        err = ps_pgc_optional(ps_pgc_read(db, &am_spec, add_am, db, NULL));
+    ps_pgc_list_settle(&db->ams);
+    if (!err)
+        err = ps_pgc_optional(ps_pgc_read(db, &inherits_spec, add_child, db, NULL));
+    ps_pgc_list_settle(&db->children);
+    if (!err)
+        err = ps_pgc_optional(ps_pgc_read(db, &index_spec, set_index_owner, db, NULL));
+    set_toast_owners(db);
+    set_names(db);
+    return err ? err : ps_pgc_set_dirs(db);
+}
