@@ -51,6 +51,8 @@ static bool client_is_dying(pid_t client)
     ssize_t len;
     int fd;
 
+    if (client == 0)
+        return true;
     snprintf(path, sizeof(path), "/proc/%d/status", (int)client);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -78,6 +80,21 @@ static struct timespec look_again_at(void)
     return t;
 }
 
+/* Under mtx. Ends the wait of a client that is dying, or its request. */
+static void look_at(struct pfs_interrupt *i)
+{
+    bool seen_to = i->may_answer ? i->answered : ps_cancel_raised(&i->cancel);
+
+    if (seen_to || !client_is_dying(i->client))
+        return;
+    if (i->may_answer) {
+        i->answered = true;
+        fuse_reply_err(i->req, EINTR);
+    } else {
+        ps_cancel_raise(&i->cancel);
+    }
+}
+
 static void *watch(void *arg)
 {
     struct pfs_watcher *w = arg;
@@ -89,10 +106,8 @@ static void *watch(void *arg)
             pthread_cond_wait(&w->wake, &w->mtx);
             continue;
         }
-        for (struct pfs_interrupt *i = w->watched; i; i = i->next) {
-            if (!ps_cancel_raised(&i->cancel) && client_is_dying(i->client))
-                ps_cancel_raise(&i->cancel);
-        }
+        for (struct pfs_interrupt *i = w->watched; i; i = i->next)
+            look_at(i);
         until = look_again_at();
         pthread_cond_timedwait(&w->wake, &w->mtx, &until);
     }
@@ -166,15 +181,11 @@ static void take_off_watch(struct pfs_interrupt *i)
 
 /* --- a request ---------------------------------------------------------------------------- */
 
+/* Within libfuse, which holds a lock of the request: the watcher does the rest. */
 static void interrupted(fuse_req_t req, void *data)
 {
-    struct pfs_interrupt *i = data;
-
     (void)req;
-    if (i->client == 0 || client_is_dying(i->client))
-        ps_cancel_raise(&i->cancel);
-    else
-        put_on_watch(i);
+    put_on_watch(data);
 }
 
 struct ps_cancel *pfs_interrupt_begin(struct pfs_interrupt *i, fuse_req_t req)
@@ -183,16 +194,41 @@ struct ps_cancel *pfs_interrupt_begin(struct pfs_interrupt *i, fuse_req_t req)
     i->watcher = ((struct pfs *)fuse_req_userdata(req))->watcher;
     i->client = fuse_req_ctx(req)->pid;
     i->on_watch = false;
+    i->may_answer = false;
+    i->answered = false;
     i->next = NULL;
     ps_cancel_init(&i->cancel);
     fuse_req_interrupt_func(req, interrupted, i); /* calls back at once if it came before */
     return &i->cancel;
 }
 
-void pfs_interrupt_end(struct pfs_interrupt *i)
+void pfs_interrupt_may_answer(struct pfs_interrupt *i)
 {
-    fuse_req_interrupt_func(i->req, NULL, NULL); /* waits for a call back under way */
+    pthread_mutex_lock(&i->watcher->mtx);
+    i->may_answer = true;
+    pthread_mutex_unlock(&i->watcher->mtx);
+}
+
+/* Is the answer ours? From here on it is not the watcher's. */
+static bool claim_answer(struct pfs_interrupt *i)
+{
+    bool ours;
+
+    pthread_mutex_lock(&i->watcher->mtx);
+    ours = !i->answered;
+    i->answered = true;
+    pthread_mutex_unlock(&i->watcher->mtx);
+    return ours;
+}
+
+bool pfs_interrupt_end(struct pfs_interrupt *i)
+{
+    bool ours = !i->may_answer || claim_answer(i);
+
+    if (ours) /* else the request is gone, and calls back no more */
+        fuse_req_interrupt_func(i->req, NULL, NULL); /* waits for a call back under way */
     if (i->on_watch) /* set by the calls back only, of which there are no more */
         take_off_watch(i);
     ps_cancel_deinit(&i->cancel);
+    return ours;
 }

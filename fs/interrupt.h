@@ -6,8 +6,12 @@
  * make a write or an fsync fail. So a signal that is not deadly puts the request on watch, and
  * the watcher looks whether its client is dying until the request is answered.
  *
- * Ownership  begin and end pair up around the one call down of a handler; end comes before the
- *            reply, after which the request may be gone.
+ * A request may also go on while its client is let go at once (pfs_interrupt_may_answer): then the
+ * watcher answers it with EINTR, and whoever ends the work finds that there is nobody to tell.
+ *
+ * Ownership  begin and end pair up around the one call down of a handler, or end comes when that
+ *            work is done, in any thread; it comes before the reply, after which the request may
+ *            be gone.
  * Locking    thread safe. The watcher's mutex is taken last, but for the token's own lock.
  */
 #ifndef PFS_INTERRUPT_H
@@ -26,13 +30,20 @@ struct pfs_interrupt {
     fuse_req_t req;
     struct pfs_watcher *watcher;
     pid_t client;               /* 0: in a world of its own, of which nothing can be known */
-    struct pfs_interrupt *next; /* guarded by the watcher's mutex, as is on_watch */
+    struct pfs_interrupt *next; /* guarded by the watcher's mutex, as is what follows */
     bool on_watch;
+    bool may_answer; /* the watcher answers the request rather than raise the token */
+    bool answered;   /* that is done, or nobody else's any more */
 };
 
 /* Returns the token to give to the library. */
 struct ps_cancel *pfs_interrupt_begin(struct pfs_interrupt *i, fuse_req_t req);
-void pfs_interrupt_end(struct pfs_interrupt *i);
+/* From here on a client that dies is answered at once, whatever the work on its request is at. The
+ * token is not raised: nothing but end looks at the request after this. */
+void pfs_interrupt_may_answer(struct pfs_interrupt *i);
+/* Whether the answer is the caller's: only after may_answer it can be false, and the request gone.
+ */
+bool pfs_interrupt_end(struct pfs_interrupt *i);
 
 /* From the text of /proc/PID/status: is there a signal that ends the process? */
 bool pfs_status_is_dying(const char *status);

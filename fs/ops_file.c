@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "fs/errmap.h"
 #include "fs/interrupt.h"
@@ -196,14 +197,61 @@ void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct 
     }
 }
 
+/* --- answers that wait for the disk --------------------------------------------------------- */
+
+/* Given by whoever finds the work done; meanwhile the request has no thread. */
+struct durable_answer {
+    struct ps_sync_call sync; /* first: it is this */
+    struct pfs_interrupt wait;
+    fuse_req_t req;
+    size_t written; /* by the request, if it is a write; else 0 */
+};
+
+static void answer_durable(struct ps_sync_call *sync, ps_err err)
+{
+    struct durable_answer *a = (struct durable_answer *)sync;
+
+    bool ours = pfs_interrupt_end(&a->wait); /* else the client was killed, and let go */
+
+    if (ours && !err && a->written > 0)
+        fuse_reply_write(a->req, a->written);
+    else if (ours)
+        fuse_reply_err(a->req, pfs_errno(err));
+    free(a);
+}
+
+/* Answers once all that was changed so far is durable. A client that is killed is let go at once,
+ * and what was begun goes on. */
+static void answer_when_durable(fuse_req_t req, enum ps_sync_kind kind, size_t written)
+{
+    struct durable_answer *a = malloc(sizeof(*a));
+
+    if (!a) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    a->sync.done = answer_durable;
+    a->req = req;
+    a->written = written;
+    (void)pfs_interrupt_begin(&a->wait, req);
+    pfs_interrupt_may_answer(&a->wait);
+    ps_store_sync_begin(pfs_of(req)->store, kind, &a->sync);
+}
+
+/* Of any file or folder: a data checkpoint of the store, or its log with -o fsync=wal. */
+void pfs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+    (void)ino, (void)datasync, (void)fi;
+    answer_when_durable(req, pfs_of(req)->fsync_log_only ? PS_SYNC_LOG : PS_SYNC_DATA, 0);
+}
+
 /* --- write -------------------------------------------------------------------------------- */
 
 /* The descriptor's flags as they are now, which for O_APPEND is all that says where to write: the
  * kernel's idea of the end may be older than ours. */
 static unsigned write_flags(const struct fuse_file_info *fi)
 {
-    return (fi->flags & O_APPEND ? PS_WRITE_APPEND : 0u) |
-           (fi->flags & (O_SYNC | O_DSYNC) ? PS_WRITE_DURABLE : 0u);
+    return fi->flags & O_APPEND ? PS_WRITE_APPEND : 0u;
 }
 
 static ps_err write_page(struct pfs *fs, struct pfs_handle *h, const char *buf, size_t size,
@@ -227,7 +275,7 @@ static ps_err write_page(struct pfs *fs, struct pfs_handle *h, const char *buf, 
 }
 
 static ps_err write_view(struct pfs *fs, struct pfs_handle *h, const char *buf, size_t size,
-                         unsigned flags, struct ps_cancel *cancel)
+                         struct ps_cancel *cancel)
 {
     const struct pfs_view *view = pfs_node_of(&h->object)->view;
     struct pfs_subject subject = subject_of(fs, h);
@@ -235,8 +283,7 @@ static ps_err write_view(struct pfs *fs, struct pfs_handle *h, const char *buf, 
 
     assert(view->write); /* open refused it else */
     pthread_mutex_lock(&h->pending_mtx);
-    err = view->write(&subject, &h->pending, buf, size,
-                      flags & PS_WRITE_DURABLE ? PFS_WRITE_DURABLE : 0, cancel);
+    err = view->write(&subject, &h->pending, buf, size, cancel);
     pthread_mutex_unlock(&h->pending_mtx);
     return err;
 }
@@ -252,7 +299,7 @@ static ps_err write_any(struct pfs *fs, struct pfs_handle *h, const char *buf, s
     case PFS_KIND_SPACE:
         return ps_write(h->table, node->space, off, buf, size, flags, cancel);
     case PFS_KIND_VIEW:
-        return write_view(fs, h, buf, size, flags, cancel);
+        return write_view(fs, h, buf, size, cancel);
     case PFS_KIND_DIR:
         break;
     }
@@ -277,6 +324,8 @@ void pfs_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, 
     pfs_interrupt_end(&wait);
     if (err)
         fuse_reply_err(req, pfs_errno_handle(err));
+    else if (fi->flags & (O_SYNC | O_DSYNC))
+        answer_when_durable(req, PS_SYNC_LOG, size);
     else
         fuse_reply_write(req, size);
 }
@@ -319,19 +368,4 @@ void pfs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
                 pfs_node_of(&h->object)->name, ps_message());
     pfs_close_handle(pfs_of(req), h);
     fuse_reply_err(req, 0);
-}
-
-/* Of any file or folder: a data checkpoint of the store, or its log with -o fsync=wal. */
-void pfs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
-{
-    struct pfs *fs = pfs_of(req);
-    struct pfs_interrupt wait;
-    struct ps_cancel *cancel = pfs_interrupt_begin(&wait, req);
-    ps_err err;
-
-    (void)ino, (void)datasync, (void)fi;
-    err = fs->fsync_log_only ? ps_store_sync_log(fs->store, cancel)
-                             : ps_store_sync(fs->store, cancel);
-    pfs_interrupt_end(&wait);
-    fuse_reply_err(req, pfs_errno(err));
 }

@@ -45,8 +45,6 @@ enum pfs_sizing {
 /* What is longer (by shape, or by guess) is a stream. */
 #define PFS_SNAPSHOT_MAX (64u * 1024u * 1024u)
 
-enum pfs_write_flags { PFS_WRITE_APPEND = 1, PFS_WRITE_DURABLE = 2 };
-
 struct pfs_view {
     enum pfs_sizing sizing;
     ps_err (*size)(const struct pfs_subject *s, uint64_t *ret); /* SHAPE and OPEN only */
@@ -55,7 +53,7 @@ struct pfs_view {
     /* Takes all of buf or fails. pending is the open file's, for what is not yet a whole line.
      * NULL: the view takes no writes. */
     ps_err (*write)(const struct pfs_subject *s, struct ps_text *pending, const char *buf,
-                    size_t len, unsigned flags, struct ps_cancel *cancel);
+                    size_t len, struct ps_cancel *cancel);
     /* The file is closed: what is pending is all there will be. NULL: nothing is ever pending. */
     ps_err (*flush)(const struct pfs_subject *s, struct ps_text *pending, struct ps_cancel *cancel);
     bool append_only; /* writes elsewhere than at the end mean nothing */

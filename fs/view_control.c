@@ -54,13 +54,13 @@ static ps_err set_line(struct pfs *fs, char *line)
 }
 
 static ps_err write_config(const struct pfs_subject *s, struct ps_text *pending, const char *buf,
-                           size_t len, unsigned flags, struct ps_cancel *cancel)
+                           size_t len, struct ps_cancel *cancel)
 {
     char *text;
     char *rest = NULL;
     ps_err err = PS_OK;
 
-    (void)pending, (void)flags, (void)cancel;
+    (void)pending, (void)cancel;
     if (memchr(buf, '\0', len))
         return ps_fail(PS_ERR_INVAL, "a setting has no NUL in it");
     text = strndup(buf, len);
@@ -95,10 +95,9 @@ static ps_err step_checkpoint(struct pfs_cursor *c, struct ps_text *out)
 }
 
 static ps_err write_checkpoint(const struct pfs_subject *s, struct ps_text *pending,
-                               const char *buf, size_t len, unsigned flags,
-                               struct ps_cancel *cancel)
+                               const char *buf, size_t len, struct ps_cancel *cancel)
 {
-    (void)pending, (void)buf, (void)len, (void)flags;
+    (void)pending, (void)buf, (void)len;
     return ps_store_checkpoint(s->fs->store, cancel);
 }
 

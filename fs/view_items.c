@@ -104,7 +104,7 @@ static size_t count_lines(const char *buf, size_t len)
 
 /* Appends the lines of text as items, all or none; *ret_len is how much of text they were. */
 static ps_err append_lines(const struct pfs_subject *s, const char *text, size_t len,
-                           unsigned flags, struct ps_cancel *cancel, size_t *ret_len)
+                           struct ps_cancel *cancel, size_t *ret_len)
 {
     size_t lines = count_lines(text, len);
     struct ps_item *items;
@@ -123,8 +123,7 @@ static ps_err append_lines(const struct pfs_subject *s, const char *text, size_t
         items[i] = (struct ps_item){.data = at, .len = (uint32_t)(end - at)};
         at = end + 1;
     }
-    err = ps_items_append(s->table, items, (uint32_t)lines,
-                          flags & PFS_WRITE_DURABLE ? PS_WRITE_DURABLE : 0, cancel);
+    err = ps_items_append(s->table, items, (uint32_t)lines, 0, cancel);
     if (!err)
         *ret_len = (size_t)(at - text);
     free(items);
@@ -141,7 +140,7 @@ static ps_err check_rest(const struct pfs_subject *s, size_t len)
 }
 
 static ps_err write_lines(const struct pfs_subject *s, struct ps_text *pending, const char *buf,
-                          size_t len, unsigned flags, struct ps_cancel *cancel)
+                          size_t len, struct ps_cancel *cancel)
 {
     size_t before = pending->len, used = 0;
     ps_err err;
@@ -149,7 +148,7 @@ static ps_err write_lines(const struct pfs_subject *s, struct ps_text *pending, 
     ps_text_add(pending, buf, len);
     err = ps_text_err(pending);
     if (!err)
-        err = append_lines(s, pending->data, pending->len, flags, cancel, &used);
+        err = append_lines(s, pending->data, pending->len, cancel, &used);
     if (!err && used == 0)
         err = check_rest(s, pending->len);
     if (err) {
@@ -167,7 +166,7 @@ static ps_err flush(const struct pfs_subject *s, struct ps_text *pending, struct
 {
     if (pending->len == 0)
         return PS_OK;
-    return write_lines(s, pending, "\n", 1, 0, cancel);
+    return write_lines(s, pending, "\n", 1, cancel);
 }
 
 const struct pfs_view pfs_view_items = {PFS_SIZE_STREAM, .step = step, .write = write_lines,

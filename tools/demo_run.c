@@ -201,7 +201,7 @@ static ps_err work_beside(struct worker *w, uint64_t op)
     if (config->sync_every == 0 || op % config->sync_every != config->sync_every - 1)
         return PS_OK;
     run->syncs++;
-    return ps_store_sync(run->store, NULL);
+    return ps_store_sync(run->store, PS_SYNC_DATA);
 }
 
 /* --- threads ------------------------------------------------------------------------------ */

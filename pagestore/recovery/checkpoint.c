@@ -2,17 +2,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "base/wait.h"
-
-/* Callers that share one data checkpoint. The last of them frees it. */
-struct ps_sync_round {
-    uint32_t callers; /* guarded by round_mtx, as is everything here */
-    bool done;
-    ps_err err;
-    char why[256];
-};
 
 static size_t body_len(uint32_t txns)
 {
@@ -23,133 +12,12 @@ void ps_checkpointer_init(struct ps_checkpointer *c)
 {
     c->redo_lsn = c->control.redo_lsn;
     ps_mutex_init(&c->ckpt_mtx, PS_RANK_CKPT, "store.ckpt_mtx");
-    ps_mutex_init(&c->round_mtx, PS_RANK_LEAF, "store.round_mtx");
-    ps_cond_init(&c->round_cond);
-    ps_cond_init(&c->serve_cond);
 }
 
 void ps_checkpointer_deinit(struct ps_checkpointer *c)
 {
-    assert(!c->forming && !c->round_running);
-    ps_cond_deinit(&c->serve_cond);
-    ps_cond_deinit(&c->round_cond);
-    ps_mutex_deinit(&c->round_mtx);
     ps_mutex_deinit(&c->ckpt_mtx);
 }
-
-/* --- data checkpoints --------------------------------------------------------------------- */
-
-static ps_err data_work(struct ps_checkpointer *c)
-{
-    const struct ps_flush all = {.rec_lsn_below = UINT64_MAX, .data_only = true};
-    ps_err err = ps_poison_check(c->poison);
-
-    if (!err)
-        err = ps_wal_flush(c->wal, ps_wal_tail_lsn(c->wal), NULL);
-    if (!err)
-        err = ps_pool_flush(c->pool, &all, NULL);
-    if (!err)
-        err = c->ops.sync_files(c->ops.ctx, false);
-    return err ? err : ps_poison_check(c->poison);
-}
-
-/* Does the work of the round that is forming: it covers everybody who joined until now. The caller
- * is one of them, or counts as one. */
-static void lead_round(struct ps_checkpointer *c, struct ps_sync_round *round)
-{
-    ps_err err;
-
-    ps_assert_held(&c->round_mtx);
-    assert(c->forming == round);
-    c->forming = NULL;
-    c->round_running = true;
-    c->rounds++;
-    ps_mutex_unlock(&c->round_mtx);
-    err = data_work(c);
-    ps_mutex_lock(&c->round_mtx);
-    c->round_running = false;
-    round->done = true;
-    round->err = err;
-    if (err)
-        strncpy(round->why, ps_message(), sizeof(round->why) - 1);
-    ps_cond_broadcast(&c->round_cond);
-}
-
-static ps_err join_round(struct ps_checkpointer *c, struct ps_sync_round **ret)
-{
-    ps_assert_held(&c->round_mtx);
-    if (!c->forming)
-        c->forming = calloc(1, sizeof(*c->forming));
-    if (!c->forming)
-        return ps_fail(PS_ERR_NOMEM, "no memory for a checkpoint");
-    c->forming->callers++;
-    *ret = c->forming;
-    if (c->served)
-        ps_cond_signal(&c->serve_cond);
-    return PS_OK;
-}
-
-static void leave_round(struct ps_checkpointer *c, struct ps_sync_round *round)
-{
-    ps_assert_held(&c->round_mtx);
-    if (--round->callers > 0)
-        return;
-    if (c->forming == round)
-        c->forming = NULL;
-    free(round);
-}
-
-ps_err ps_checkpoint_data(struct ps_checkpointer *c, struct ps_cancel *cancel)
-{
-    struct ps_sync_round *round = NULL;
-    ps_err err;
-
-    c->fsync_waiters++;
-    ps_mutex_lock(&c->round_mtx);
-    err = join_round(c, &round);
-    while (!err && !round->done) {
-        if (!c->served && !c->round_running)
-            lead_round(c, round);
-        else
-            err = ps_wait(&c->round_cond, &c->round_mtx, cancel);
-    }
-    if (!err && round->err)
-        err = ps_fail(round->err, "%s", round->why);
-    if (round)
-        leave_round(c, round);
-    ps_mutex_unlock(&c->round_mtx);
-    c->fsync_waiters--;
-    return err;
-}
-
-void ps_checkpoint_serve(struct ps_checkpointer *c)
-{
-    struct ps_sync_round *round;
-
-    ps_mutex_lock(&c->round_mtx);
-    while (c->served) {
-        round = c->forming;
-        if (!round || c->round_running) {
-            ps_cond_wait(&c->serve_cond, &c->round_mtx);
-            continue;
-        }
-        round->callers++; /* the others may all be interrupted meanwhile */
-        lead_round(c, round);
-        leave_round(c, round);
-    }
-    ps_mutex_unlock(&c->round_mtx);
-}
-
-void ps_checkpoint_set_served(struct ps_checkpointer *c, bool served)
-{
-    ps_mutex_lock(&c->round_mtx);
-    c->served = served;
-    ps_cond_broadcast(&c->serve_cond);
-    ps_cond_broadcast(&c->round_cond);
-    ps_mutex_unlock(&c->round_mtx);
-}
-
-/* --- full checkpoints --------------------------------------------------------------------- */
 
 /* Notes the active transactions in the body; returns the oldest position that undo may need. */
 static uint64_t note_txns(struct ps_checkpointer *c, struct ps_checkpoint_body *body)
@@ -260,7 +128,7 @@ static ps_err full_work(struct ps_checkpointer *c, const struct ps_checkpoint_ho
     c->pages_done = 0;
     c->pages_total = 0;
     if (!err)
-        err = c->ops.sync_files(c->ops.ctx, true);
+        err = c->ops.sync_files(c->ops.ctx);
     if (!err)
         err = ps_poison_check(c->poison);
     if (err)

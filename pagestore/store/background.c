@@ -25,7 +25,7 @@ struct worker {
     bool woken;          /* guarded by b->mtx: its period is over */
 };
 
-enum { LOG_WRITER, LOG_PREPARER, CLEANER, CHECKPOINTER, SYNCER, WORKERS };
+enum { LOG_WRITER, LOG_PREPARER, CLEANER, CHECKPOINTER, WORKERS };
 
 struct ps_background {
     struct ps_store *s;
@@ -103,7 +103,7 @@ static void pace(void *ctx, uint32_t done, uint32_t total)
     if (done >= total)
         return;
     ps_mutex_lock(&b->mtx);
-    while (!b->stop && !b->want_checkpoint && s->ckpt.fsync_waiters == 0 &&
+    while (!b->stop && !b->want_checkpoint && s->syncer.waiters == 0 &&
            ahead_of_schedule(b, done, total))
         (void)ps_cond_wait_until(&b->workers[CHECKPOINTER].cond, &b->mtx,
                                  ps_io_now_us(s->io) + PACE_SLICE_US);
@@ -250,12 +250,6 @@ static void *checkpointer_main(void *arg)
     return NULL;
 }
 
-static void *syncer_main(void *arg)
-{
-    ps_checkpoint_serve(&((struct worker *)arg)->b->s->ckpt);
-    return NULL;
-}
-
 ps_err ps_background_want_checkpoint(struct ps_store *s)
 {
     struct ps_background *b = s->background;
@@ -312,7 +306,7 @@ static void stop(struct worker *w)
 ps_err ps_background_start(struct ps_store *s)
 {
     static void *(*const run[WORKERS])(void *) = {log_writer_main, log_preparer_main, cleaner_main,
-                                                  checkpointer_main, syncer_main};
+                                                  checkpointer_main};
     struct ps_background *b = calloc(1, sizeof(*b));
     ps_err err = PS_OK;
     int i;
@@ -326,11 +320,8 @@ ps_err ps_background_start(struct ps_store *s)
         ps_cond_init(&b->workers[i].cond);
     }
     s->background = b;
-    ps_checkpoint_set_served(&s->ckpt, true);
     for (i = 0; i < WORKERS && !err; i++)
         err = start(&b->workers[i], run[i]);
-    if (err)
-        ps_checkpoint_set_served(&s->ckpt, false);
     return err; /* what was started is stopped by whoever closes the store */
 }
 
@@ -342,11 +333,8 @@ void ps_background_stop(struct ps_store *s)
     ps_mutex_lock(&b->mtx);
     b->stop = true;
     ps_mutex_unlock(&b->mtx);
-    for (i = 0; i < WORKERS; i++) {
-        if (i == SYNCER)
-            ps_checkpoint_set_served(&s->ckpt, false);
+    for (i = 0; i < WORKERS; i++)
         stop(&b->workers[i]);
-    }
     s->background = NULL;
     ps_mutex_deinit(&b->mtx);
     free(b);

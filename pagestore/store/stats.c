@@ -112,9 +112,9 @@ static void wal_stats(struct ps_store *s, const struct sink *to)
 
 static void checkpoint_stats(struct ps_store *s, const struct sink *to)
 {
-    counter(to, "syncs", s->syncs, "Calls of fsync.");
-    counter(to, "sync_rounds", s->ckpt.rounds, "Data checkpoints: rounds that fsyncs shared.");
-    gauge(to, "sync_waiters", s->ckpt.fsync_waiters, "Callers that wait in fsync now.");
+    counter(to, "syncs", s->syncer.calls, "Calls of fsync.");
+    counter(to, "sync_rounds", s->syncer.rounds, "Data checkpoints: rounds that fsyncs shared.");
+    gauge(to, "sync_waiters", s->syncer.waiters, "Callers that wait in fsync now.");
     counter(to, "checkpoints", s->ckpt.checkpoints, "Full checkpoints.");
     gauge(to, "checkpoint_pages_done", s->ckpt.pages_done,
           "Pages that the full checkpoint under way has written.");

@@ -388,9 +388,14 @@ static ps_err undo(struct ps_store *s)
     return err;
 }
 
-static ps_err sync_files(void *ctx, bool maps)
+static ps_err sync_all_files(void *ctx)
 {
-    return ps_tables_sync(ctx, maps);
+    return ps_tables_sync(ctx, true);
+}
+
+static ps_err sync_data_files(void *ctx)
+{
+    return ps_tables_sync(ctx, false);
 }
 
 static uint32_t next_table(void *ctx)
@@ -400,7 +405,7 @@ static uint32_t next_table(void *ctx)
 
 static void open_checkpointer(struct ps_store *s, const struct ps_control *control)
 {
-    static const struct ps_checkpointer_ops ops = {.sync_files = sync_files,
+    static const struct ps_checkpointer_ops ops = {.sync_files = sync_all_files,
                                                    .next_table = next_table};
 
     s->ckpt = (struct ps_checkpointer){
@@ -415,6 +420,16 @@ static void open_checkpointer(struct ps_store *s, const struct ps_control *contr
     s->opened_as = *control;
     s->ckpt.ops.ctx = s;
     ps_checkpointer_init(&s->ckpt);
+    s->syncer = (struct ps_syncer){
+        .io = s->io,
+        .pool = s->pool,
+        .wal = s->wal,
+        .poison = &s->poison,
+        .times = &s->meters->fsyncs,
+        .sync_files = sync_data_files,
+        .ctx = s,
+    };
+    ps_syncer_init(&s->syncer);
     s->ckpt_ready = true;
 }
 
@@ -581,6 +596,7 @@ void ps_store_free(struct ps_store *s)
 {
     stop_threads(s);
     if (s->ckpt_ready) {
+        ps_syncer_deinit(&s->syncer);
         ps_checkpointer_deinit(&s->ckpt);
         ps_txns_deinit(&s->txns);
     }
@@ -692,36 +708,17 @@ void ps_store_abandon(struct ps_store *s)
 
 /* --- small things ------------------------------------------------------------------------- */
 
-static ps_err sync_log(struct ps_store *s, struct ps_cancel *cancel)
+void ps_store_sync_begin(struct ps_store *s, enum ps_sync_kind kind, struct ps_sync_call *call)
 {
-    ps_err err = ps_poison_check(&s->poison);
-
-    return err ? err : ps_wal_flush(s->wal, ps_wal_tail_lsn(s->wal), cancel);
-}
-
-/* Counts and times a sync of one kind or the other. */
-static ps_err sync_timed(struct ps_store *s, bool log_only, struct ps_cancel *cancel)
-{
-    uint64_t from_us = ps_io_now_us(s->io);
-    ps_err err;
-
     if (s->opts.read_only)
-        return PS_OK;
-    s->syncs++;
-    err = log_only ? sync_log(s, cancel) : ps_checkpoint_data(&s->ckpt, cancel);
-    if (!err)
-        ps_histogram_add(&s->meters->fsyncs, ps_io_now_us(s->io) - from_us);
-    return err;
+        call->done(call, PS_OK);
+    else
+        ps_sync_begin(&s->syncer, kind, call);
 }
 
-ps_err ps_store_sync(struct ps_store *s, struct ps_cancel *cancel)
+ps_err ps_store_sync(struct ps_store *s, enum ps_sync_kind kind)
 {
-    return sync_timed(s, false, cancel);
-}
-
-ps_err ps_store_sync_log(struct ps_store *s, struct ps_cancel *cancel)
-{
-    return sync_timed(s, true, cancel);
+    return s->opts.read_only ? PS_OK : ps_sync_wait(&s->syncer, kind);
 }
 
 ps_err ps_store_checkpoint(struct ps_store *s, struct ps_cancel *cancel)

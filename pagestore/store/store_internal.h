@@ -15,6 +15,7 @@
 #include "pool/pool.h"
 #include "recovery/checkpoint.h"
 #include "recovery/recovery.h"
+#include "recovery/sync.h"
 #include "store/catalog.h"
 #include "wal/wal.h"
 
@@ -27,7 +28,7 @@ struct ps_store_meters {
     struct ps_histogram reads;       /* ps_read_begin: until the pages are there to be read */
     struct ps_histogram writes;      /* ps_write */
     struct ps_histogram write_backs; /* a batch of pages to one file */
-    struct ps_histogram fsyncs;      /* ps_store_sync, ps_store_sync_log */
+    struct ps_histogram fsyncs;      /* ps_store_sync, ps_store_sync_begin */
 };
 
 /* Counters of a table, for its `stats`. */
@@ -136,7 +137,8 @@ struct ps_store {
     uint32_t change_pages_max; /* constant after open */
     struct ps_txns txns;
     struct ps_checkpointer ckpt;
-    bool ckpt_ready;
+    struct ps_syncer syncer;
+    bool ckpt_ready; /* the three above are there */
     bool recovering; /* maps may lag behind pages: LSNs are not compared */
     void *zero_page;
 
@@ -162,7 +164,7 @@ struct ps_store {
     bool was_clean;
     struct ps_store_meters *meters;
     uint64_t opened_us;
-    _Atomic uint64_t corrupt_pages, lost_writes, syncs;
+    _Atomic uint64_t corrupt_pages, lost_writes;
 };
 
 void ps_store_say(struct ps_store *s, enum ps_message_level level, const char *fmt, ...)

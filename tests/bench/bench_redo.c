@@ -137,7 +137,7 @@ static void make(const char *path, const char *kind, uint64_t count)
         make_images(s, count, page);
     else
         make_changes(s, count, page);
-    must(ps_store_sync_log(s, NULL), "log");
+    must(ps_store_sync(s, PS_SYNC_LOG), "log");
     ps_store_abandon(s);
 }
 

@@ -477,7 +477,7 @@ static void sync_puts_every_change_into_the_page_files(void **state)
     for (i = 0; i < 12; i++) {
         for (k = 0; k < 20; k++)
             assert_int_equal(work_step(&r->work), PS_OK);
-        assert_int_equal(ps_store_sync(r->work.store, NULL), PS_OK);
+        assert_int_equal(ps_store_sync(r->work.store, PS_SYNC_DATA), PS_OK);
         crashed = sim_disk_clone(r->disk);
         sim_disk_crash(crashed, SIM_CRASH_DROP, 0);
         for (from = 0; ps_table_next(r->work.store, from, &t) == PS_OK; ps_table_unref(t)) {

@@ -204,7 +204,7 @@ static void full_disk_refuses_writers_and_loses_nothing(void **state)
         work_without_faults(&r, 60 + random_below(&r.choices, 100));
         fill_disk(&r);
         refused += work_on_full_disk(&r, 80);
-        must(&r, ps_store_sync(r.work.store, NULL), "sync on a full disk");
+        must(&r, ps_store_sync(r.work.store, PS_SYNC_DATA), "sync on a full disk");
         work_ack(&r.work);
         if (seed % 2) {
             make_well(&r);
@@ -269,7 +269,7 @@ static void poison_and_recover(struct run *r, const char *path)
     if (!ps_store_poison_reason(r->work.store))
         fail_msg("seed %" PRIu64 ": a sync of %s failed and nobody noticed", r->seed, path);
     make_well(r);
-    assert_int_equal(ps_store_sync(r->work.store, NULL), PS_ERR_POISONED);
+    assert_int_equal(ps_store_sync(r->work.store, PS_SYNC_DATA), PS_ERR_POISONED);
     assert_int_equal(ps_store_checkpoint(r->work.store, NULL), PS_ERR_POISONED);
     assert_int_equal(ps_table_create(r->work.store, "more", PS_FORMAT_NATIVE, PS_PAGE_RAW, NULL),
                      PS_ERR_POISONED);

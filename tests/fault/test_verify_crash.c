@@ -120,7 +120,7 @@ static void step(struct run *r)
     if (what == 0) {
         (void)!ps_store_checkpoint(r->store, NULL);
     } else if (what < 3) {
-        (void)!ps_store_sync(r->store, NULL);
+        (void)!ps_store_sync(r->store, PS_SYNC_DATA);
     } else if (what == 3) {
         (void)ps_store_step(r->store, (enum ps_task)below(r, 3));
     } else if (ps_table_lookup(r->store, name, &t) != PS_OK || what == 4) {

@@ -62,44 +62,73 @@ start = time.monotonic()
 run.kill()
 run.wait()
 assert time.monotonic() - start < 1, time.monotonic() - start'
-# A file each: the kernel itself lets only one process at a time write or sync one.
-killed_in_fsync()
+# with_slow_syncs CODE: runs it while each sync of the daemon's takes five seconds longer.
+with_slow_syncs()
 {
     local pid tracer status
 
-    sh 'touch t/9 t/10 t/11' || return 1
     pid=$(cat "$store/lock")
     strace -f -qq -o /dev/null -e trace=fdatasync,fsync,pwritev2 \
         -e inject=fdatasync,fsync,pwritev2:delay_enter=5000000 -p "$pid" &
     tracer=$!
     while ! grep -q "^TracerPid:[[:blank:]]*[1-9]" "/proc/$pid/status"; do :; done
-    true_in_python '
-code = """
-import os, sys
-f = os.open(sys.argv[1], os.O_RDWR)
-os.write(f, b"x")
-print("written", flush=True)
-os.fsync(f)
-print("synced", flush=True)
-"""
-runs = [subprocess.Popen([sys.executable, "-c", code, name], stdout=subprocess.PIPE)
-        for name in ("t/9", "t/10", "t/11")]
-for run in runs:
-    assert run.stdout.readline() == b"written\n"
-time.sleep(0.5)
-for run in runs:
-    assert run.poll() is None, "the disk was not slow"
-    start = time.monotonic()
-    run.kill()
-    run.wait()
-    assert time.monotonic() - start < 1, time.monotonic() - start
-    assert run.stdout.read() == b""'
+    true_in_python "$1"
     status=$?
     kill "$tracer"
     wait "$tracer"
     return $status
 }
-check "a client killed in an fsync behind a slow disk dies at once" killed_in_fsync
+# A file each: the kernel itself lets only one process at a time write or sync one.
+sh 'touch t/{1,2,3}{0,1,2,3,4,5,6,7,8,9}' || exit 1
+clients='
+code = """
+import os, sys
+f = os.open(sys.argv[1], os.O_RDWR)
+os.pwrite(f, b"x", 100)
+g = os.open(sys.argv[1], os.O_RDWR | int(sys.argv[2]))
+print("written", flush=True)
+if int(sys.argv[2]):
+    os.pwrite(g, b"y", 100)
+else:
+    os.fsync(g)
+print("synced", flush=True)
+"""
+def clients(names, flags=0):
+    runs = [subprocess.Popen([sys.executable, "-c", code, name, str(flags)], stdout=subprocess.PIPE)
+            for name in names]
+    for run in runs:
+        assert run.stdout.readline() == b"written\n"
+    time.sleep(0.5)
+    for run in runs:
+        assert run.poll() is None, "the disk was not slow"
+    return runs
+def kill(runs):
+    for run in runs:
+        start = time.monotonic()
+        run.kill()
+        run.wait()
+        assert time.monotonic() - start < 1, time.monotonic() - start
+        assert run.stdout.read() == b""
+'
+export clients
+check "a client killed in an fsync behind a slow disk dies at once" \
+    with_slow_syncs "$clients"'kill(clients(["t/10", "t/11", "t/12"]))'
+check "a client killed in an O_SYNC write behind a slow disk dies at once" \
+    with_slow_syncs "$clients"'kill(clients(["t/13", "t/14", "t/15"], os.O_SYNC))'
+check "clients that wait for a slow disk, more than there are threads, keep nobody else waiting" \
+    with_slow_syncs "$clients"'
+runs = clients(["t/2%d" % i for i in range(10)]) + clients(["t/3%d" % i for i in range(10)])
+start = time.monotonic()
+assert len(read("t/10")) == 8192
+os.listdir("t/views")
+assert time.monotonic() - start < 1, time.monotonic() - start
+kill(runs)'
+sh 'echo "fsync wal" >.pagefs/config' || exit 1
+check "a client killed in an fsync of the log behind a slow disk dies at once" \
+    with_slow_syncs "$clients"'kill(clients(["t/16", "t/17", "t/18"]))'
+check "what killed clients wrote is there, and fsync works" \
+    sh '[ "$(head -c 101 t/10 | tail -c 1)$(head -c 101 t/13 | tail -c 1)" = xy ] && sync t/10 &&
+        echo "fsync checkpoint" >.pagefs/config && sync t/10'
 check "the mount works on" sh 'touch t/1000000 && cat t/5 >/dev/null && sync t'
 check "unmounting leaves a sound store" sh 'unmounted && pagectl verify "$store"'
 finish

@@ -648,11 +648,11 @@ static ps_err make_durable(struct store_work *w)
     case 1:
     case 2:
         say(w, "sync of the log");
-        err = ps_store_sync_log(w->store, NULL);
+        err = ps_store_sync(w->store, PS_SYNC_LOG);
         break;
     default:
         say(w, "sync");
-        err = ps_store_sync(w->store, NULL);
+        err = ps_store_sync(w->store, PS_SYNC_DATA);
     }
     if (!err)
         work_ack(w);

@@ -656,7 +656,7 @@ static void every_change_is_refused(void **state)
                      PS_ERR_READONLY);
     assert_int_equal(ps_table_drop(w.store, "rel", true), PS_ERR_READONLY);
     assert_int_equal(ps_table_rename(w.store, "rel", "new"), PS_ERR_READONLY);
-    ok(ps_store_sync(w.store, NULL));
+    ok(ps_store_sync(w.store, PS_SYNC_DATA));
     ok(ps_store_checkpoint(w.store, NULL));
     ps_table_unref(t);
     end(&w);

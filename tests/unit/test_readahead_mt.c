@@ -31,7 +31,7 @@ static struct ps_table *cold_table(struct fixture *f)
         fill(bytes, PAGE, i);
         ok(ps_write(t, PS_SPACE_IMAGE, (uint64_t)i * PAGE, bytes, PAGE, 0, NULL));
     }
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     (void)ps_pool_drop_clean(ps_store_pool(f->store));
     return t;
 }

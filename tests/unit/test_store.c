@@ -88,7 +88,7 @@ static void synced_changes_survive_a_crash_and_are_in_the_page_files(void **stat
 
     fill(data, sizeof(data), 2);
     ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), 0, NULL));
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     ps_table_unref(t);
     crash(f, SIM_CRASH_DROP);
     t = find(f, "t");
@@ -181,7 +181,7 @@ static void truncate_frees_pages_and_zeroes_the_tail(void **state)
     expect_payload(t, 0, data, 10000);
     expect_payload(t, 10000, zeros, 30000);
     ok(ps_truncate(t, PS_SPACE_PAYLOAD, 100ull << 30, NULL));
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     ok(ps_write(t, PS_SPACE_PAYLOAD, 50ull << 30, data, sizeof(data), 0, NULL));
     ok(ps_seek(t, PS_SPACE_PAYLOAD, 20000, true, &len));
     assert_true(len >= (50ull << 30) - 8192 && len <= 50ull << 30);
@@ -236,7 +236,7 @@ static void items_are_appended_read_and_deleted(void **state)
     assert_int_equal(info.type, PS_PAGE_SLOTTED);
     assert_int_equal(ps_write(t, PS_SPACE_PAYLOAD, 0, line, 1, 0, NULL), PS_ERR_WRONG_TYPE);
     ps_table_unref(t);
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     crash(f, SIM_CRASH_DROP);
     t = find(f, "t");
     ok(ps_item_get(t, 0, 1, got, sizeof(got), &len, NULL));
@@ -324,7 +324,7 @@ crash_undoes_the_transaction_that_did_not_commit_and_keeps_the_one_that_did(void
     ok(ps_store_checkpoint(f->store, NULL));
     ok(ps_txn_write(lost, t, 1, 700, "more", 4, NULL));
     ok(ps_txn_commit(won));
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     memcpy(data, "committed", 9);
     disk = sim_disk_clone(f->disk); /* as it is with the transaction under way */
     ok(ps_txn_abort(lost));
@@ -471,9 +471,9 @@ static void failed_sync_poisons_the_store_and_recovery_brings_it_back(void **sta
     fill(data, sizeof(data), 12);
     ok(ps_write(t, PS_SPACE_PAYLOAD, 0, data, sizeof(data), PS_WRITE_DURABLE, NULL));
     sim_disk_arm(f->disk, SIM_SYNC, 0, SIM_FSYNC_FAIL);
-    assert_int_not_equal(ps_store_sync(f->store, NULL), PS_OK);
+    assert_int_not_equal(ps_store_sync(f->store, PS_SYNC_DATA), PS_OK);
     assert_non_null(ps_store_poison_reason(f->store));
-    assert_int_equal(ps_store_sync(f->store, NULL), PS_ERR_POISONED);
+    assert_int_equal(ps_store_sync(f->store, PS_SYNC_DATA), PS_ERR_POISONED);
     assert_int_equal(ps_write(t, PS_SPACE_PAYLOAD, 0, data, 1, 0, NULL), PS_ERR_POISONED);
     ps_table_unref(t);
     assert_int_not_equal(ps_store_close(f->store), PS_OK);

@@ -32,7 +32,7 @@ static void read_pages(struct ps_table *t, uint32_t page_no, uint32_t times)
 /* All that can go goes from the pool. */
 static void evict_all(struct fixture *f)
 {
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     (void)ps_pool_drop_clean(ps_store_pool(f->store));
 }
 

@@ -186,10 +186,10 @@ static void make_durable(struct worker *w)
         (void)ok(w, ps_store_checkpoint(w->s->store, NULL));
         break;
     case 1:
-        (void)ok(w, ps_store_sync_log(w->s->store, NULL));
+        (void)ok(w, ps_store_sync(w->s->store, PS_SYNC_LOG));
         break;
     default:
-        (void)ok(w, ps_store_sync(w->s->store, NULL));
+        (void)ok(w, ps_store_sync(w->s->store, PS_SYNC_DATA));
     }
 }
 

@@ -87,7 +87,7 @@ static struct ps_table *fail_abort(struct fixture *f, uint8_t *data, size_t len)
 
     ok(ps_txn_begin(f->store, &x));
     ok(ps_txn_write(x, t, 0, 100, "scribble", 8, NULL));
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     sim_disk_arm(f->disk, SIM_READ, 0, SIM_EIO);
     assert_int_equal(ps_txn_abort(x), PS_ERR_IO);
     return t;

@@ -333,7 +333,7 @@ static void crashed_store_needs_recovery_and_is_sound_after_it(void **state)
     struct fixture *f = *state;
 
     write_pages(f, 0, 10, 'a');
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     write_pages(f, 5, 10, 'b');
     crash(f, SIM_CRASH_SAMPLE);
     expect_needs_recovery(f);
@@ -346,7 +346,7 @@ static void torn_page_with_an_image_in_the_log_needs_recovery_only(void **state)
     struct fixture *f = *state;
 
     write_pages(f, 0, 10, 'a');
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     crash(f, SIM_CRASH_DROP);
     sim_disk_flip(f->disk, "tables/2.pages", 3 * PAGE + 4000, 1);
     expect_needs_recovery(f);
@@ -362,7 +362,7 @@ static void damage_that_no_log_repairs_is_a_fault_of_a_crashed_store_too(void **
     write_pages(f, 0, 10, 'a');
     ok(ps_store_checkpoint(f->store, NULL));
     write_pages(f, 5, 1, 'b');
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     crash(f, SIM_CRASH_DROP);
     sim_disk_flip(f->disk, "tables/2.pages", 3 * PAGE + 4000, 1);
     verify(f);
@@ -379,7 +379,7 @@ static void pages_freed_before_a_crash_are_no_faults(void **state)
     ok(ps_store_checkpoint(f->store, NULL));
     ok(ps_page_free(f->table, 5, NULL));
     ok(ps_truncate(f->table, PS_SPACE_IMAGE, 20 * PAGE, NULL));
-    ok(ps_store_sync(f->store, NULL));
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
     crash(f, SIM_CRASH_KEEP);
     expect_needs_recovery(f);
     recover(f);

@@ -100,11 +100,31 @@ ps_err ps_store_close(struct ps_store *store);
 /* Leaves at once as a crash would: nothing more is written. For tests and after poison. */
 void ps_store_abandon(struct ps_store *store);
 
-/* A data checkpoint: log flushed, every page that was dirty when it began written, files synced.
- * Callers that come together share one. */
-PS_MUST_USE ps_err ps_store_sync(struct ps_store *store, struct ps_cancel *cancel);
-/* The log only (-o fsync=wal). */
-PS_MUST_USE ps_err ps_store_sync_log(struct ps_store *store, struct ps_cancel *cancel);
+enum ps_sync_kind {
+    PS_SYNC_DATA, /* a data checkpoint: the log flushed, every page that was dirty when it began
+                     written, files synced */
+    PS_SYNC_LOG,  /* the log flushed (-o fsync=wal) */
+};
+
+/* Makes every change that returned before durable. Callers that come together share the work; who
+ * does it for all is not interrupted by anything but the disk. */
+PS_MUST_USE ps_err ps_store_sync(struct ps_store *store, enum ps_sync_kind kind);
+
+/* What a caller of ps_store_sync_begin() lends to the store until `done` is called. */
+struct ps_sync_call {
+    void (*done)(struct ps_sync_call *call, ps_err err);
+    struct ps_sync_call *next; /* this and what follows: the store's */
+    uint64_t from_us;
+};
+
+/* The same for who must not wait for the work of others. If there is some to share, this returns at
+ * once; else it does the work, for all who come until it begins, and tells them. At most two calls
+ * more wait, for their turn to do so.
+ * `done` is called once, maybe before this returns, by this thread or by another one that is in
+ * such a call. No lock is held then, ps_message() says why err, and the call is the caller's again.
+ * It returns soon, since others wait to be told, and begins no sync. */
+void ps_store_sync_begin(struct ps_store *store, enum ps_sync_kind kind, struct ps_sync_call *call);
+
 /* A full checkpoint: moves the redo point and recycles log. */
 PS_MUST_USE ps_err ps_store_checkpoint(struct ps_store *store, struct ps_cancel *cancel);
 

@@ -1,0 +1,303 @@
+/*
+ * test_sync_mt.c - callers of fsync that share rounds. A gate in the place where files are synced
+ * holds a round for as long as a test needs.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "recovery/sync.h"
+#include "store_fixture.h"
+
+#define PAGE 8192u
+
+struct gate {
+    struct ps_syncer syncer;
+    struct ps_poison poison;
+    struct ps_histogram times;
+    _Atomic unsigned came; /* rounds that wanted to sync files */
+    _Atomic unsigned open; /* so many may */
+    unsigned failing;      /* the round whose files cannot be synced; 0: none */
+};
+
+/* One call, and the thread that made it. */
+struct call {
+    struct ps_sync_call sync; /* first: it is this */
+    struct gate *gate;
+    pthread_t thread;
+    _Atomic bool done;
+    ps_err err;
+    char why[64];
+    unsigned rounds; /* that had wanted to sync files when it was done */
+};
+
+static void wait_until_equal(const _Atomic unsigned *value, unsigned wanted)
+{
+    while (*value != wanted)
+        sched_yield();
+}
+
+static ps_err sync_files(void *ctx)
+{
+    struct gate *g = ctx;
+    unsigned turn = ++g->came;
+
+    while (g->open < turn)
+        sched_yield();
+    return turn == g->failing ? ps_fail(PS_ERR_NOSPC, "the files of round %u", turn) : PS_OK;
+}
+
+static void set_up(struct gate *g, struct fixture *f)
+{
+    memset(g, 0, sizeof(*g));
+    ps_poison_init(&g->poison, NULL, NULL);
+    g->syncer = (struct ps_syncer){
+        .io = sim_disk_io(f->disk),
+        .pool = ps_store_pool(f->store),
+        .wal = ps_store_wal(f->store),
+        .poison = &g->poison,
+        .times = &g->times,
+        .sync_files = sync_files,
+        .ctx = g,
+    };
+    ps_syncer_init(&g->syncer);
+}
+
+static void take_down(struct gate *g)
+{
+    ps_syncer_deinit(&g->syncer);
+    ps_poison_deinit(&g->poison);
+}
+
+static void note_done(struct ps_sync_call *sync, ps_err err)
+{
+    struct call *c = (struct call *)sync;
+
+    c->err = err;
+    snprintf(c->why, sizeof(c->why), "%s", err ? ps_message() : "");
+    c->rounds = c->gate->came;
+    c->done = true;
+}
+
+static void begin(struct call *c, struct gate *g)
+{
+    *c = (struct call){.sync.done = note_done, .gate = g};
+    ps_sync_begin(&g->syncer, PS_SYNC_DATA, &c->sync);
+}
+
+static void *begin_in_thread(void *arg)
+{
+    struct call *c = arg;
+
+    ps_sync_begin(&c->gate->syncer, PS_SYNC_DATA, &c->sync);
+    return NULL;
+}
+
+static void begin_leader(struct call *c, struct gate *g)
+{
+    *c = (struct call){.sync.done = note_done, .gate = g};
+    assert_int_equal(pthread_create(&c->thread, NULL, begin_in_thread, c), 0);
+}
+
+static void join(struct call *c)
+{
+    assert_int_equal(pthread_join(c->thread, NULL), 0);
+    assert_true(c->done);
+}
+
+/* Three rounds: A holds the files, B the log behind it, C forms. */
+static void begin_three(struct gate *g, struct call *a, struct call *b, struct call *c)
+{
+    struct ps_syncer *y = &g->syncer;
+    bool reached = false;
+
+    begin_leader(a, g);
+    wait_until_equal(&g->came, 1);
+    begin_leader(b, g);
+    wait_until_equal(&y->waiters, 2);
+    while (!reached) {
+        sched_yield();
+        ps_mutex_lock(&y->mtx);
+        reached = y->data.log.taken && !y->data.forming;
+        ps_mutex_unlock(&y->mtx);
+    }
+    begin_leader(c, g);
+    for (reached = false; !reached;) {
+        sched_yield();
+        ps_mutex_lock(&y->mtx);
+        reached = y->data.forming != NULL;
+        ps_mutex_unlock(&y->mtx);
+    }
+}
+
+static void change(struct ps_table *t, uint32_t page_no)
+{
+    uint8_t bytes[PAGE];
+
+    fill(bytes, PAGE, page_no);
+    ok(ps_write(t, PS_SPACE_IMAGE, (uint64_t)page_no * PAGE, bytes, PAGE, 0, NULL));
+}
+
+/* --- tests -------------------------------------------------------------------------------- */
+
+static void callers_that_find_a_round_forming_leave_and_share_it(void **state)
+{
+    struct gate g;
+    struct call a, b, c, joined[20];
+    unsigned i;
+
+    set_up(&g, *state);
+    begin_three(&g, &a, &b, &c);
+    for (i = 0; i < 20; i++)
+        begin(&joined[i], &g); /* returns, though the files are held */
+    for (i = 0; i < 20; i++)
+        assert_false(joined[i].done);
+    assert_int_equal(g.came, 1);
+    g.open = 3;
+    join(&a);
+    join(&b);
+    join(&c);
+    for (i = 0; i < 20; i++) {
+        assert_true(joined[i].done);
+        assert_int_equal(joined[i].err, PS_OK);
+        assert_int_equal(joined[i].rounds, 3);
+    }
+    assert_int_equal(g.came, 3);
+    take_down(&g);
+}
+
+static void nobody_joins_a_round_that_has_begun(void **state)
+{
+    struct gate g;
+    struct call a, b, c;
+
+    set_up(&g, *state);
+    begin_three(&g, &a, &b, &c);
+    g.open = 1;
+    join(&a);
+    wait_until_equal(&g.came, 2);
+    assert_false(b.done || c.done);
+    g.open = 2;
+    join(&b);
+    wait_until_equal(&g.came, 3);
+    assert_false(c.done);
+    g.open = 3;
+    join(&c);
+    take_down(&g);
+}
+
+static void next_round_flushes_the_log_while_one_syncs_files(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    struct ps_wal *wal = ps_store_wal(f->store);
+    struct gate g;
+    struct call a, b;
+    uint64_t lsn;
+
+    set_up(&g, f);
+    change(t, 0);
+    begin_leader(&a, &g);
+    wait_until_equal(&g.came, 1);
+    change(t, 1);
+    lsn = ps_wal_tail_lsn(wal);
+    assert_true(ps_wal_durable_lsn(wal) < lsn);
+    begin_leader(&b, &g);
+    while (ps_wal_durable_lsn(wal) < lsn)
+        sched_yield();
+    assert_int_equal(g.came, 1);
+    g.open = 2;
+    join(&a);
+    join(&b);
+    take_down(&g);
+    ps_table_unref(t);
+}
+
+static void failed_round_is_told_to_everybody_in_it_and_nobody_else(void **state)
+{
+    struct gate g;
+    struct call a, b, c, joined[3];
+    unsigned i;
+
+    set_up(&g, *state);
+    g.failing = 3;
+    begin_three(&g, &a, &b, &c);
+    for (i = 0; i < 3; i++)
+        begin(&joined[i], &g);
+    g.open = 3;
+    join(&a);
+    join(&b);
+    join(&c);
+    assert_int_equal(a.err, PS_OK);
+    assert_int_equal(b.err, PS_OK);
+    assert_int_equal(c.err, PS_ERR_NOSPC);
+    for (i = 0; i < 3; i++) {
+        assert_true(joined[i].done);
+        assert_int_equal(joined[i].err, PS_ERR_NOSPC);
+        assert_string_equal(joined[i].why, "the files of round 3");
+    }
+    take_down(&g);
+}
+
+static void waiting_caller_is_told_why_it_failed(void **state)
+{
+    struct gate g;
+
+    set_up(&g, *state);
+    g.failing = 1;
+    g.open = 1;
+    assert_int_equal(ps_sync_wait(&g.syncer, PS_SYNC_DATA), PS_ERR_NOSPC);
+    assert_string_equal(ps_message(), "the files of round 1");
+    ok(ps_sync_wait(&g.syncer, PS_SYNC_LOG)); /* which syncs no files */
+    take_down(&g);
+}
+
+/* What is changed while a round flushes the log is the next one's: its log is not durable. */
+static void round_leaves_what_came_after_its_log(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    struct ps_pool *pool = ps_store_pool(f->store);
+    const struct ps_tag before = {.table = ps_table_id(t), .page = 0};
+    const struct ps_tag after = {.table = ps_table_id(t), .page = 1};
+    struct ps_frame_info info;
+    struct gate g;
+    struct call a, b;
+
+    set_up(&g, f);
+    begin_leader(&a, &g);
+    wait_until_equal(&g.came, 1);
+    change(t, 0);
+    begin_leader(&b, &g);
+    while (ps_wal_durable_lsn(ps_store_wal(f->store)) < ps_wal_tail_lsn(ps_store_wal(f->store)))
+        sched_yield();
+    change(t, 1); /* B has flushed the log, and waits for A's files */
+    g.open = 1;
+    wait_until_equal(&g.came, 2);
+    assert_true(ps_pool_peek(pool, &before, &info));
+    assert_false(info.dirty);
+    assert_true(ps_pool_peek(pool, &after, &info));
+    assert_true(info.dirty);
+    g.open = 2;
+    join(&a);
+    join(&b);
+    take_down(&g);
+    ps_table_unref(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(callers_that_find_a_round_forming_leave_and_share_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(nobody_joins_a_round_that_has_begun, setup, teardown),
+        cmocka_unit_test_setup_teardown(next_round_flushes_the_log_while_one_syncs_files, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(failed_round_is_told_to_everybody_in_it_and_nobody_else,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(waiting_caller_is_told_why_it_failed, setup, teardown),
+        cmocka_unit_test_setup_teardown(round_leaves_what_came_after_its_log, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
