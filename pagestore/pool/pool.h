@@ -210,6 +210,7 @@ struct ps_flush {
     bool data_only;         /* leave out allocation maps */
     bool one_table;         /* only pages of `table` */
     uint32_t table;
+    bool gentle; /* in smaller batches, so that others get the processor sooner in between */
     /* Called between batches, holding nothing, with what is done and what there was: may wait,
      * to pace. NULL: as fast as the disk goes. */
     void (*pace)(void *ctx, uint32_t done, uint32_t total);

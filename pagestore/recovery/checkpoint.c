@@ -113,7 +113,7 @@ static ps_err full_work(struct ps_checkpointer *c, const struct ps_checkpoint_ho
 {
     struct ps_control control = c->control;
     struct progress progress = {c, how};
-    struct ps_flush before = {.pace = note_progress, .ctx = &progress};
+    struct ps_flush before = {.gentle = true, .pace = note_progress, .ctx = &progress};
     uint64_t lsn = 0;
     ps_err err;
 
