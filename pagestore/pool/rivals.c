@@ -5,8 +5,11 @@
 
 #include <assert.h>
 
-/* Frames of a simulation: at least as many, where there are. */
+/* Frames of a simulation: at least as many, where there are. One of more than one page in sixteen
+ * would cost more than the hits that it looks at, so small pools make do with less. */
 #define RIVAL_FRAMES 256u
+#define RIVAL_FRAMES_FEW 64u
+#define RATE_CHEAP 16u
 
 /* Sampled accesses of one stretch of recent time, times the frames of a simulation. */
 #define STRETCH 8u
@@ -18,7 +21,7 @@ ps_err ps_rivals_init(struct ps_rivals *r, uint32_t frames, uint64_t (*accesses)
 
     *r = (struct ps_rivals){.rate = 1, .accesses = accesses, .ctx = ctx};
     ps_mutex_init(&r->mtx, PS_RANK_POOL, "pool.rivals.mtx");
-    while (frames / (2 * r->rate) >= RIVAL_FRAMES)
+    while (frames / (2 * r->rate) >= (r->rate < RATE_CHEAP ? RIVAL_FRAMES_FEW : RIVAL_FRAMES))
         r->rate *= 2;
     err = ps_access_log_init(&r->log);
     for (size_t i = 0; i < PS_EVICT_POLICIES && !err; i++)
