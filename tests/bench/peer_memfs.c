@@ -2,7 +2,10 @@
  * peer_memfs.c - the least a FUSE daemon can do: one file, `data`, in memory, and a folder `files`
  * that shows the same bytes as files of 8 KiB, named by ten digits.
  *
- *     peer_memfs MNT BYTES
+ *     peer_memfs MNT BYTES [FILE]
+ *
+ * With FILE, `data` shows that file, read-only: a read of it is one read of FILE, O_DIRECT, into
+ * the BYTES of memory, which are used in turn as the frames of a pool are.
  *
  * The yardstick for reads and writes through the mount: what the kernel, libfuse and one copy
  * cost. It runs with the settings that pagefs runs with: direct_io on every open, 1 MiB requests,
@@ -11,14 +14,17 @@
 #define FUSE_USE_VERSION 312
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define DATA_INO 2u
 #define FOLDER_INO 3u
@@ -29,7 +35,10 @@
 
 struct memfs {
     char *bytes;
-    size_t len;
+    size_t len;          /* of `data` */
+    int fd;              /* FILE, or -1 */
+    size_t room;         /* bytes of memory */
+    _Atomic size_t next; /* with FILE: where the next read goes, modulo the room */
 };
 
 static struct memfs *memfs_of(fuse_req_t req)
@@ -39,7 +48,7 @@ static struct memfs *memfs_of(fuse_req_t req)
 
 static bool is_file(const struct memfs *m, fuse_ino_t ino)
 {
-    return ino >= FILE_INO && ino - FILE_INO < m->len / FILE_BYTES;
+    return m->fd < 0 && ino >= FILE_INO && ino - FILE_INO < m->len / FILE_BYTES;
 }
 
 static int fill_attr(const struct memfs *m, fuse_ino_t ino, struct stat *st)
@@ -148,13 +157,30 @@ static void mem_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     free(buf);
 }
 
+static void read_file(fuse_req_t req, struct memfs *m, size_t size, off_t off)
+{
+    char *bytes =
+        m->bytes + atomic_fetch_add(&m->next, size) % (m->room - REQUEST_MAX) / 4096 * 4096;
+    ssize_t got = pread(m->fd, bytes, size, off);
+
+    if (got < 0)
+        fuse_reply_err(req, errno);
+    else
+        fuse_reply_buf(req, bytes, (size_t)got);
+}
+
 static void mem_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                      struct fuse_file_info *fi)
 {
+    struct memfs *m = memfs_of(req);
     size_t len;
-    const char *bytes = bytes_of(memfs_of(req), ino, &len);
+    const char *bytes = bytes_of(m, ino, &len);
 
     (void)fi;
+    if (m->fd >= 0) {
+        read_file(req, m, size, off);
+        return;
+    }
     if ((size_t)off >= len)
         size = 0;
     else if (size > len - (size_t)off)
@@ -165,10 +191,15 @@ static void mem_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 static void mem_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
                       struct fuse_file_info *fi)
 {
+    struct memfs *m = memfs_of(req);
     size_t len;
-    char *bytes = bytes_of(memfs_of(req), ino, &len);
+    char *bytes = bytes_of(m, ino, &len);
 
     (void)fi;
+    if (m->fd >= 0) {
+        fuse_reply_err(req, EROFS);
+        return;
+    }
     if ((size_t)off >= len || size > len - (size_t)off) {
         fuse_reply_err(req, ENOSPC);
         return;
@@ -214,22 +245,40 @@ out:
     return err;
 }
 
+/* From now on `data` is that file. */
+static bool open_file(struct memfs *m, const char *path)
+{
+    struct stat st;
+
+    m->fd = open(path, O_RDONLY | O_DIRECT);
+    if (m->fd < 0 || fstat(m->fd, &st) != 0)
+        return false;
+    m->len = (size_t)st.st_size;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    struct memfs m = {0};
+    struct memfs m = {.fd = -1};
     int err;
 
-    if (argc != 3 || (m.len = strtoull(argv[2], NULL, 10)) == 0) {
-        fprintf(stderr, "usage: peer_memfs MNT BYTES\n");
+    if (argc < 3 || argc > 4 || (m.room = strtoull(argv[2], NULL, 10)) == 0 ||
+        (argc == 4 && m.room <= REQUEST_MAX)) {
+        fprintf(stderr, "usage: peer_memfs MNT BYTES [FILE]\n");
         return 2;
     }
-    m.bytes = aligned_alloc(2u << 20, (m.len + (2u << 20) - 1) & ~(size_t)((2u << 20) - 1));
+    m.len = m.room;
+    if (argc == 4 && !open_file(&m, argv[3])) {
+        fprintf(stderr, "peer_memfs: %s: %s\n", argv[3], strerror(errno));
+        return 1;
+    }
+    m.bytes = aligned_alloc(2u << 20, (m.room + (2u << 20) - 1) & ~(size_t)((2u << 20) - 1));
     if (!m.bytes) {
         fprintf(stderr, "peer_memfs: no memory for %s bytes\n", argv[2]);
         return 1;
     }
-    (void)madvise(m.bytes, m.len, MADV_HUGEPAGE);
-    memset(m.bytes, 0x5a, m.len);
+    (void)madvise(m.bytes, m.room, MADV_HUGEPAGE);
+    memset(m.bytes, 0x5a, m.room);
     err = serve(&m, argv[1]);
     free(m.bytes);
     return err ? 1 : 0;

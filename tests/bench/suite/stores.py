@@ -14,10 +14,11 @@ HUGE_DELAY = 3600000  # ms: the log is flushed when somebody asks, else not
 
 
 class Mount:
-    """A store, mounted by a daemon on one CPU."""
+    """A store, mounted by a daemon on one CPU, or on any."""
 
-    def __init__(self, world, name, **options):
+    def __init__(self, world, name, cpus=ONE_CPU, **options):
         self.world = world
+        self.cpus = cpus
         self.options = {"pool": POOL, **options}
         self.store = world.path(name + ".store")
         self.at = world.path(name)
@@ -30,7 +31,7 @@ class Mount:
         """Returns how long it took until the mount was usable, in seconds."""
         options = ",".join(f"{name}={value}" for name, value in self.options.items())
         start = time.perf_counter()
-        run(ONE_CPU + [self.world.program("pagefs"), "-o", options, self.store, self.at])
+        run(self.cpus + [self.world.program("pagefs"), "-o", options, self.store, self.at])
         took = time.perf_counter() - start
         self.mounted = True
         return took
@@ -121,13 +122,15 @@ class Mount:
 
 
 class Memfs:
-    """The in-memory daemon: `data`, one file, and `files`, the same bytes as files of 8 KiB."""
+    """The in-memory daemon: `data`, one file, and `files`, the same bytes as files of 8 KiB. With
+    the path of a file, `data` is that file, which it reads into so many bytes of memory."""
 
-    def __init__(self, world, size):
+    def __init__(self, world, size, *file):
         self.at = world.path("memfs")
         os.mkdir(self.at)
-        self.process = subprocess.Popen(ONE_CPU + [world.program("peer_memfs"), self.at, str(size)],
-                                        stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            ONE_CPU + [world.program("peer_memfs"), self.at, str(size), *file],
+            stdout=subprocess.PIPE, text=True)
         world.check(self.process.stdout.readline() == "ready\n", "peer_memfs mounts")
         self.data = os.path.join(self.at, "data")
         self.files = os.path.join(self.at, "files")

@@ -6,13 +6,16 @@ import subprocess
 import time
 
 from measure import ONE_CPU
-from stores import Mount, file_worker
+from stores import Memfs, Mount, file_worker
 from world import MIB, PAGE, run
 
 TITLE = "Cold"
 METHOD = ("A table that is far larger than the pool (pool=8M), so that reads miss (the pool's "
           "counters are checked). The peer reads the table's own page file, O_DIRECT, at the "
-          "same places of the disk; both on the same CPU.")
+          "same places of the disk; both on the same CPU. How much of what is missing is FUSE's "
+          "own shows a daemon that does nothing but that read. A table is written once with all "
+          "on that CPU, and once where nothing is bound to one: copies, checksums and two writes "
+          "of each byte are what a second CPU helps with.")
 POOL = 8 * MIB
 
 
@@ -41,12 +44,17 @@ def misses_only(world, mount, worker, measure):
 
 def random_reads(world):
     mount, image, raw, _ = table(world)
+    daemon = world.opened(Memfs(world, POOL, raw))
     for readers in (1, 4):
         ours = file_worker(world, "read", PAGE, *[image] * readers)
         theirs = file_worker(world, "read", PAGE, *[raw] * readers)
         words = "one reader" if readers == 1 else f"{readers} readers"
         misses_only(world, mount, ours, lambda: world.pair_rates(
             f"random 8 KiB reads, {words}", ours, "the page file, O_DIRECT", theirs, aim=0.95))
+        least = file_worker(world, "read", PAGE, *[daemon.data] * readers)
+        misses_only(world, mount, ours, lambda: world.pair_rates(
+            f"random 8 KiB reads, {words}", ours, "a daemon that only reads that file", least,
+            aim=0.95))
 
 
 def seconds_of(command):
@@ -84,8 +92,13 @@ def aligned_mebibyte():
 
 
 def write_table(world):
+    write_on(world, "one CPU", {0}, ONE_CPU)
+    write_on(world, "any CPU", range(os.cpu_count()), [])
+
+
+def write_on(world, words, cpus, prefix):
     size = world.size(512 * MIB, 64 * MIB)
-    mount = world.opened(Mount(world, "pagefs"))
+    mount = world.opened(Mount(world, words.replace(" ", "-"), cpus=prefix))
     raw = world.path("raw")
     buffer = aligned_mebibyte()
 
@@ -103,10 +116,10 @@ def write_table(world):
         os.unlink(raw)
         return rate
 
-    os.sched_setaffinity(0, {0})
+    os.sched_setaffinity(0, cpus)
     try:
-        world.pair(f"a new table of {size // MIB} MiB through image, durable at the end", "MiB/s",
-                   new_table, "a new file on ext4, O_DIRECT", new_file,
+        world.pair(f"a new table of {size // MIB} MiB through image, durable at the end, {words}",
+                   "MiB/s", new_table, "a new file on ext4, O_DIRECT", new_file,
                    rounds=min(world.rounds, 9), aim=0.50)
     finally:
         os.sched_setaffinity(0, range(os.cpu_count()))
