@@ -367,8 +367,7 @@ static ps_err find_or_insert(struct ps_pool *pool, const struct ps_tag *tag, enu
     assert(tag->provider < PS_POOL_PROVIDERS && pool->providers[tag->provider]);
     while ((found = ps_pool_map_pin(pool, &key, mine, ret)) == PS_FOUND_NONE) {
         if (mode == PS_PIN_RESIDENT)
-            return ps_fail(PS_ERR_NOENT, "page %u of table %u is not in the pool", tag->page,
-                           tag->table);
+            return PS_ERR_NOENT;
         err = ps_pool_take_frame(pool, &mine);
         if (err)
             return err;

@@ -141,7 +141,7 @@ enum ps_pin_mode {
                         every byte. The exclusive latch is taken in the same step (hit or miss).
                         Others wait for the page until it is marked dirty; unlatched before that,
                         it is taken back and detached */
-    PS_PIN_RESIDENT, /* PS_ERR_NOENT on a miss */
+    PS_PIN_RESIDENT, /* PS_ERR_NOENT on a miss, which sets no message */
 };
 
 /* Pins a page out of a reservation that the caller holds. May write back a victim, and so may

@@ -124,6 +124,19 @@ static uint32_t pin_resident(struct ps_table *t, const struct span *sp, struct p
     return missing;
 }
 
+/* The only page of a read, which is not resident. It stays NULL where it is not allocated. */
+static ps_err pin_missing_one(struct ps_table *t, uint32_t page_no, struct ps_page **ret)
+{
+    const struct ps_tag tag = {.table = t->id, .page = page_no};
+    struct ps_map_entry entry;
+    ps_err err = ps_map_get(&t->map, page_no, &entry);
+
+    if (err || entry.state == PS_FREE)
+        return err;
+    t->counters.page_misses++;
+    return ps_pool_pin(t->store->pool, &tag, PS_PIN_LOAD, NULL, ret);
+}
+
 /* Reads what is missing, in one batch; *ret_count is cut before the first page that cannot be read.
  */
 static ps_err pin_missing(struct ps_table *t, const struct span *sp, struct ps_page **pages,
@@ -267,7 +280,9 @@ static ps_err pin_span(struct ps_read *r, const struct span *sp, unsigned flags,
     missing = pin_resident(t, sp, r->pages);
     t->counters.page_reads += sp->count;
     ps_readahead_note(t, sp->first, sp->count, missing > 0);
-    if (missing)
+    if (missing && sp->count == 1)
+        err = pin_missing_one(t, (uint32_t)sp->first, &r->pages[0]);
+    else if (missing)
         err = pin_missing(t, sp, r->pages, ret_count);
     if (!err && (flags & PS_READ_PAGE) && !r->pages[0])
         err = ps_fail(PS_ERR_NOENT, "page %llu of table %u is not allocated",
