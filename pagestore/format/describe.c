@@ -103,13 +103,14 @@ static void describe_line_pointers(const struct ps_slotted_layout *l, const unsi
                                    uint32_t page_size, uint32_t slots,
                                    const struct ps_item_columns *columns, FILE *out)
 {
-    fprintf(out, "\nlp lp_off lp_flags lp_len%s\n", columns->titles);
+    fprintf(out, "\n%s lp_off lp_flags lp_len%s\n",
+            columns->slot_title ? columns->slot_title : "lp", columns->titles);
     for (uint32_t slot = 1; slot <= slots; slot++) {
         struct ps_lp lp = l->lp(page, slot);
 
         fprintf(out, "%u %u %u %u", slot, lp.off, (unsigned)lp.flags, lp.len);
         if (columns->print)
-            columns->print(page, page_size, &lp, out);
+            columns->print(columns->ctx, page, page_size, slot, &lp, out);
         fputc('\n', out);
     }
 }

@@ -18,10 +18,14 @@
  * lines that repeat the one before, the end offset last. */
 void ps_hexdump(const unsigned char *page, uint32_t from, uint32_t to, FILE *out);
 
-/* Adds the columns of one item that its format knows how to read, or as many `-`. */
+/* The columns of an item that its format knows how to read, after those of its line pointer. */
 struct ps_item_columns {
-    const char *titles; /* "" when there are none */
-    void (*print)(const unsigned char *page, uint32_t page_size, const struct ps_lp *lp, FILE *out);
+    const char *slot_title; /* NULL: "lp" */
+    const char *titles;     /* "" when there are none */
+    /* Adds the columns of one item, or as many `-`. */
+    void (*print)(void *ctx, const unsigned char *page, uint32_t page_size, uint32_t slot,
+                  const struct ps_lp *lp, FILE *out);
+    void *ctx;
 };
 
 /* The table of line pointers, then each item's bytes, then unused space and special space where

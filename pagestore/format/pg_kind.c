@@ -13,6 +13,7 @@
 #define BTREE_CYCLE_ID_MAX 0xff7fu
 #define SEQUENCE_MAGIC 0x1717u
 
+#define GIST_DELETED (1u << 1)
 #define BTREE_DELETED (1u << 2)
 #define BTREE_META (1u << 3)
 #define HASH_OVERFLOW (1u << 0)
@@ -40,7 +41,7 @@ static struct ps_pg_kind kind_of_16(const unsigned char *special)
     if (id == HASH_PAGE_ID)
         return (struct ps_pg_kind){"hash", flags & (HASH_OVERFLOW | HASH_BUCKET), false};
     if (id == GIST_PAGE_ID)
-        return (struct ps_pg_kind){"gist", true, false};
+        return (struct ps_pg_kind){"gist", !(flags & GIST_DELETED), false};
     if (id <= BTREE_CYCLE_ID_MAX)
         return (struct ps_pg_kind){"btree", !(flags & (BTREE_META | BTREE_DELETED)), false};
     return (struct ps_pg_kind){"unknown", false, false};

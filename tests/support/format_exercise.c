@@ -11,8 +11,8 @@
         }                                                                                 \
     } while (0)
 
-/* A line pointer of 4 bytes can name a tuple whose null bitmap is 2,048 digits. */
-#define TEXT_PER_BYTE_MAX 600u
+/* A line pointer of 4 bytes can name a tuple whose null bitmap is 2,048 digits, with all flags. */
+#define TEXT_PER_BYTE_MAX 700u
 
 struct subject {
     const struct ps_format *fmt;
