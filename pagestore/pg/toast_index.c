@@ -30,7 +30,6 @@
 #define ITEM_NULLS 0x8000u
 #define ALT_COUNT_MASK 0x0fffu
 #define ALT_POSTING 0x2000u
-#define TID_LEN 6u
 
 struct opaque {
     uint32_t next, level;
@@ -64,12 +63,6 @@ static uint32_t u32_at(const uint8_t *p)
 }
 
 /* ItemPointerData has its block as two halves, the high one first. */
-static struct ps_pg_tid tid_at(const uint8_t *p)
-{
-    return (struct ps_pg_tid){.block = (uint32_t)u16_at(p) << 16 | u16_at(p + 2),
-                              .slot = u16_at(p + 4)};
-}
-
 static ps_err read_page(struct ps_pg_toast_index *x, uint32_t block, struct ps_cancel *cancel)
 {
     return ps_page_copy(x->table, block, cancel, x->page);
@@ -96,8 +89,8 @@ static bool get_item(const struct ps_pg_toast_index *x, uint32_t slot, struct it
     if (lp.len < ITEM_HEADER || lp.off >= x->page_size || lp.len > x->page_size - lp.off)
         return false;
     *ret = (struct item){.bytes = x->page + lp.off, .len = lp.len};
-    ret->tid = tid_at(ret->bytes);
-    ret->info = u16_at(ret->bytes + TID_LEN);
+    ret->tid = ps_pg_tid(ret->bytes);
+    ret->info = u16_at(ret->bytes + PS_PG_TID_LEN);
     keys = ret->info & ITEM_ALT_TID && !(ret->tid.slot & ALT_POSTING)
                ? ret->tid.slot & ALT_COUNT_MASK
                : 2;
@@ -169,9 +162,9 @@ static ps_err give_item(const struct item *item, ps_pg_toast_place_fn each, void
         return PS_OK;
     count = item->tid.slot & ALT_COUNT_MASK;
     at = item->tid.block;
-    for (i = 0; i < count && !err && at < item->len && item->len - at >= TID_LEN; i++) {
-        err = each(ctx, item->seq, tid_at(item->bytes + at));
-        at += TID_LEN;
+    for (i = 0; i < count && !err && at < item->len && item->len - at >= PS_PG_TID_LEN; i++) {
+        err = each(ctx, item->seq, ps_pg_tid(item->bytes + at));
+        at += PS_PG_TID_LEN;
     }
     return err;
 }

@@ -13,11 +13,7 @@
 
 #include "pagestore/table.h"
 #include "pg/desc.h"
-
-struct ps_pg_tid {
-    uint32_t block;
-    uint16_t slot;
-};
+#include "pg/tid.h"
 
 struct ps_pg_toast_index {
     struct ps_table *table;

@@ -1,0 +1,192 @@
+/* BRIN (access/brin_page.h, brin_tuple.h; brin_page_type(), brin_metapage_info(),
+ * brin_revmap_data(), brin_page_items() of pageinspect), and sequences (commands/sequence.c). */
+#include <inttypes.h>
+
+#include "pg/decode_private.h"
+
+#define OPAQUE_LEN 8u
+#define MAGIC 0xa8109cfau
+#define META_LEN 16u
+#define TYPE_META 0xf091u
+#define TYPE_REVMAP 0xf092u
+#define TYPE_REGULAR 0xf093u
+
+#define TUPLE_LEN_MIN 5u /* block number, then bt_info */
+enum { DATA_OFFSET = 0x1f, EMPTY_RANGE = 0x20, PLACEHOLDER = 0x40, HAS_NULLS = 0x80 }; /* bt_info */
+
+static unsigned type_of(const struct ps_pg_view *v)
+{
+    return v->opaque_len == OPAQUE_LEN ? ps_pg_u16(v->opaque + 6) : 0;
+}
+
+static void print_meta(const struct ps_pg_view *v, FILE *out)
+{
+    const uint8_t *m = ps_pg_contents(v, 0, META_LEN);
+
+    if (!m)
+        return;
+    fprintf(out, "magic %u (0x%08X)\nversion %u\npagesperrange %u\nlastrevmappage %u\n",
+            ps_pg_u32(m), ps_pg_u32(m), ps_pg_u32(m + 4), ps_pg_u32(m + 8), ps_pg_u32(m + 12));
+}
+
+/* Ranges that are summarised, by their number on this page from 1. */
+static void print_revmap(const struct ps_pg_view *v, FILE *out)
+{
+    uint32_t count = (v->special - PS_PG_HEADER_LEN) / PS_PG_TID_LEN;
+
+    fputs("\nrange pages\n", out);
+    for (uint32_t i = 0; i < count; i++) {
+        struct ps_pg_tid tid = ps_pg_tid(v->bytes + PS_PG_HEADER_LEN + i * PS_PG_TID_LEN);
+
+        if (tid.slot == 0)
+            continue;
+        fprintf(out, "%u ", i + 1);
+        ps_pg_print_tid(tid, out);
+        fputc('\n', out);
+    }
+}
+
+static void brin_fields(const struct ps_pg_view *v, FILE *out)
+{
+    static const char *const names[] = {"evacuate_page"};
+    unsigned type = type_of(v), flags;
+
+    if (v->opaque_len != OPAQUE_LEN)
+        return;
+    flags = ps_pg_u16(v->opaque + 4);
+    fprintf(out, "type %s\nopaque_flags %u (0x%04x ",
+            type == TYPE_META     ? "meta"
+            : type == TYPE_REVMAP ? "revmap"
+                                  : "regular",
+            flags, flags);
+    ps_describe_flags(flags, names, 1, out);
+    fputs(")\n", out);
+    if (type == TYPE_META)
+        print_meta(v, out);
+    else if (type == TYPE_REVMAP)
+        print_revmap(v, out);
+}
+
+static const char *brin_titles(const struct ps_pg_view *v)
+{
+    (void)v;
+    return " blknum hasnulls placeholder empty nulls value";
+}
+
+static void brin_item(struct ps_pg_items *items, uint32_t slot, const struct ps_lp *lp, FILE *out)
+{
+    uint32_t len = 0, data;
+    const uint8_t *item = ps_pg_view_item(items->view, slot, &len);
+    unsigned info;
+
+    (void)lp;
+    if (!item || len < TUPLE_LEN_MIN || (item[4] & DATA_OFFSET) > len ||
+        (item[4] & DATA_OFFSET) < TUPLE_LEN_MIN) {
+        fputs(" - - - - - -", out);
+        return;
+    }
+    info = item[4];
+    data = info & DATA_OFFSET;
+    fprintf(out, " %u %c %c %c ", ps_pg_u32(item), info & HAS_NULLS ? 't' : 'f',
+            info & PLACEHOLDER ? 't' : 'f', info & EMPTY_RANGE ? 't' : 'f');
+    /* One bit an attribute that is all null, then one each that has nulls. */
+    ps_pg_print_data(items, item + TUPLE_LEN_MIN, info & HAS_NULLS ? data - TUPLE_LEN_MIN : 0, out);
+    fputc(' ', out);
+    ps_pg_print_data(items, item + data, len - data, out);
+}
+
+static void check_items(const struct ps_pg_view *v, struct ps_pg_report *r)
+{
+    for (uint32_t slot = 1; slot <= v->slots; slot++) {
+        struct ps_lp lp = ps_pg_view_lp(v, slot);
+        uint32_t len = 0;
+        const uint8_t *item = ps_pg_view_item(v, slot, &len);
+
+        if (!ps_lp_has_storage(&lp))
+            continue;
+        if (!item || len < TUPLE_LEN_MIN || (item[4] & DATA_OFFSET) < TUPLE_LEN_MIN ||
+            (item[4] & DATA_OFFSET) > len)
+            ps_pg_fault(r, "item", slot, "item %u is no summary of a range", slot);
+    }
+}
+
+static void brin_check(const struct ps_pg_view *v, struct ps_pg_report *r)
+{
+    const uint8_t *meta = ps_pg_contents(v, 0, META_LEN);
+    unsigned type = type_of(v);
+
+    if (v->opaque_len != OPAQUE_LEN)
+        return;
+    if ((v->who->page_no == 0) != (type == TYPE_META))
+        ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
+                    type == TYPE_META ? "is" : "is not");
+    else if (type == TYPE_META && (!meta || ps_pg_u32(meta) != MAGIC))
+        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_pg_u32(meta) : 0,
+                    MAGIC);
+    if (type == TYPE_REGULAR)
+        check_items(v, r);
+}
+
+const struct ps_pg_method ps_pg_brin = {
+    .kind = "brin",
+    .fields = brin_fields,
+    .titles = brin_titles,
+    .item = brin_item,
+    .check = brin_check,
+};
+
+/* --- sequences ----------------------------------------------------------------------------- */
+
+#define SEQUENCE_HOFF 24u
+#define SEQUENCE_LEN (SEQUENCE_HOFF + 17u) /* last_value, log_cnt, is_called */
+#define SEQUENCE_NATTS 3u
+
+static const uint8_t *sequence_tuple(const struct ps_pg_view *v)
+{
+    uint32_t len = 0;
+    const uint8_t *item = v->slots > 0 ? ps_pg_view_item(v, 1, &len) : NULL;
+
+    if (!item || len < SEQUENCE_LEN ||
+        (ps_pg_u16(item + 18) & PS_PG_HEAP_NATTS) != SEQUENCE_NATTS || item[22] != SEQUENCE_HOFF)
+        return NULL;
+    return item;
+}
+
+static void sequence_fields(const struct ps_pg_view *v, FILE *out)
+{
+    const uint8_t *item = sequence_tuple(v);
+
+    if (!item)
+        return;
+    fprintf(out, "last_value %" PRId64 "\nlog_cnt %" PRId64 "\nis_called %c\n",
+            (int64_t)ps_pg_u64(item + SEQUENCE_HOFF), (int64_t)ps_pg_u64(item + SEQUENCE_HOFF + 8),
+            item[SEQUENCE_HOFF + 16] ? 't' : 'f');
+}
+
+static const char *sequence_titles(const struct ps_pg_view *v)
+{
+    (void)v;
+    return ps_pg_tuple_titles;
+}
+
+static void sequence_item(struct ps_pg_items *items, uint32_t slot, const struct ps_lp *lp,
+                          FILE *out)
+{
+    bool known = true;
+
+    ps_pg_describe_tuple(&known, items->view->bytes, items->view->size, slot, lp, out);
+}
+
+static void sequence_check(const struct ps_pg_view *v, struct ps_pg_report *r)
+{
+    if (v->slots != 1 || !sequence_tuple(v))
+        ps_pg_fault(r, "item", 0, "the page does not hold one tuple of a sequence's three fields");
+}
+
+const struct ps_pg_method ps_pg_sequence = {
+    .kind = "sequence",
+    .fields = sequence_fields,
+    .titles = sequence_titles,
+    .item = sequence_item,
+    .check = sequence_check,
+};

@@ -1,0 +1,304 @@
+/* B-tree (access/nbtree.h; bt_metap(), bt_page_stats(), bt_page_items() of pageinspect) and what
+ * all index tuples have in common (access/itup.h). */
+#include "pg/decode_private.h"
+
+#define OPAQUE_LEN 16u
+#define SLOT_COUNT_MASK 0x0fffu    /* of a tuple with ALT_TID: how many addresses or attributes */
+#define SLOT_PIVOT_HAS_TID 0x1000u /* a pivot ends in a heap address */
+#define SLOT_IS_POSTING 0x2000u
+#define META_LEN 48u
+
+/* --- index tuples -------------------------------------------------------------------------- */
+
+bool ps_pg_index_tuple(const uint8_t *item, uint32_t len, struct ps_pg_index_tuple *ret)
+{
+    uint32_t nulls_len = 0;
+
+    if (!item || len < PS_PG_INDEX_HEADER)
+        return false;
+    ret->bytes = item;
+    ret->tid = ps_pg_tid(item);
+    ret->info = ps_pg_u16(item + PS_PG_TID_LEN);
+    ret->size = ret->info & PS_PG_INDEX_SIZE;
+    ret->len = ret->size < len ? ret->size : len;
+    if (ret->info & PS_PG_INDEX_NULL)
+        nulls_len = PS_ITEM_ALIGN; /* 32 attributes' bits, aligned */
+    ret->data = PS_PG_INDEX_HEADER + nulls_len;
+    ret->end = ret->len > ret->data ? ret->len : ret->data;
+    return true;
+}
+
+/* --- B-tree -------------------------------------------------------------------------------- */
+
+bool ps_bt_page(const struct ps_pg_view *v, struct ps_bt_page *ret)
+{
+    if (v->opaque_len != OPAQUE_LEN)
+        return false;
+    *ret = (struct ps_bt_page){
+        .prev = ps_pg_u32(v->opaque),
+        .next = ps_pg_u32(v->opaque + 4),
+        .level = ps_pg_u32(v->opaque + 8),
+        .flags = ps_pg_u16(v->opaque + 12),
+        .cycle = ps_pg_u16(v->opaque + 14),
+    };
+    return true;
+}
+
+bool ps_bt_meta(const struct ps_pg_view *v, struct ps_bt_meta *ret)
+{
+    const uint8_t *m = ps_pg_contents(v, 0, META_LEN);
+
+    if (!m)
+        return false;
+    *ret = (struct ps_bt_meta){
+        .magic = ps_pg_u32(m),
+        .version = ps_pg_u32(m + 4),
+        .root = ps_pg_u32(m + 8),
+        .level = ps_pg_u32(m + 12),
+        .fastroot = ps_pg_u32(m + 16),
+        .fastlevel = ps_pg_u32(m + 20),
+        .delpages = ps_pg_u32(m + 24),
+        .tuples = ps_pg_f64(m + 32),
+        .allequalimage = m[40] != 0,
+    };
+    return true;
+}
+
+/* Cuts off the addresses that stand behind the key of a posting list or of a pivot. */
+static void take_tids(struct ps_bt_tuple *t)
+{
+    struct ps_pg_index_tuple *x = &t->index;
+    unsigned bits = x->tid.slot;
+
+    if (t->posting) {
+        uint32_t at = x->tid.block;
+
+        t->tid_count = bits & SLOT_COUNT_MASK;
+        if (at < x->data || at > x->end || t->tid_count * PS_PG_TID_LEN > x->end - at) {
+            t->tid_count = 0;
+            return;
+        }
+        x->end = at;
+        t->tids = x->bytes + at;
+        if (t->tid_count > 0)
+            t->htid = ps_pg_tid(t->tids);
+    } else if (x->info & PS_PG_INDEX_ALT_TID && bits & SLOT_PIVOT_HAS_TID &&
+               x->end - x->data >= PS_ITEM_ALIGN) {
+        t->htid = ps_pg_tid(x->bytes + x->end - PS_PG_TID_LEN);
+        x->end -= PS_ITEM_ALIGN;
+    }
+}
+
+bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_page *b, uint32_t slot,
+                 struct ps_bt_tuple *ret)
+{
+    uint32_t len = 0;
+    const uint8_t *item = ps_pg_view_item(v, slot, &len);
+    bool alt;
+
+    *ret = (struct ps_bt_tuple){0};
+    if (!ps_pg_index_tuple(item, len, &ret->index))
+        return false;
+    alt = ret->index.info & PS_PG_INDEX_ALT_TID;
+    ret->pivot = !ps_bt_is_leaf(b) || slot < ps_bt_first_slot(b);
+    ret->posting = !ret->pivot && alt && ret->index.tid.slot & SLOT_IS_POSTING;
+    if (!ret->pivot && !alt)
+        ret->htid = ret->index.tid;
+    take_tids(ret);
+    return true;
+}
+
+static void print_meta(const struct ps_pg_view *v, FILE *out)
+{
+    struct ps_bt_meta m;
+
+    if (!ps_bt_meta(v, &m))
+        return;
+    fprintf(out, "magic %u (0x%06x)\nversion %u\nroot %u\nlevel %u\n", m.magic, m.magic, m.version,
+            m.root, m.level);
+    fprintf(out, "fastroot %u\nfastlevel %u\nlast_cleanup_num_delpages %u\n", m.fastroot,
+            m.fastlevel, m.delpages);
+    fprintf(out, "last_cleanup_num_tuples %.17g\nallequalimage %c\n", m.tuples,
+            m.allequalimage ? 't' : 'f');
+}
+
+/* As bt_page_stats() does. */
+static char page_type(const struct ps_bt_page *b)
+{
+    if (b->flags & PS_BT_DELETED)
+        return ps_bt_is_leaf(b) || !(b->flags & PS_BT_HAS_FULLXID) ? 'd' : 'D';
+    if (b->flags & PS_BT_HALF_DEAD)
+        return 'e';
+    if (ps_bt_is_leaf(b))
+        return 'l';
+    return b->flags & PS_BT_ROOT ? 'r' : 'i';
+}
+
+static void print_stats(const struct ps_pg_view *v, const struct ps_bt_page *b, FILE *out)
+{
+    uint32_t live = 0, dead = 0, bytes = 0;
+
+    for (uint32_t slot = 1; slot <= v->slots; slot++) {
+        struct ps_pg_index_tuple t;
+        uint32_t len = 0;
+        const uint8_t *item = ps_pg_view_item(v, slot, &len);
+
+        if (ps_pg_view_lp(v, slot).flags == PS_LP_DEAD)
+            dead++;
+        else
+            live++;
+        if (ps_pg_index_tuple(item, len, &t))
+            bytes += t.size;
+    }
+    fprintf(out, "type %c\nlive_items %u\ndead_items %u\n", page_type(b), live, dead);
+    fprintf(out, "avg_item_size %u\nfree_size %u\n", live + dead > 0 ? bytes / (live + dead) : 0,
+            ps_pg_free_space(v));
+}
+
+static void btree_fields(const struct ps_pg_view *v, FILE *out)
+{
+    static const char *const names[] = {
+        "leaf",      "root",        "deleted",          "meta",       "half_dead",
+        "split_end", "has_garbage", "incomplete_split", "has_fullxid"};
+    struct ps_bt_page b;
+    const uint8_t *safexid = ps_pg_contents(v, 0, 8);
+
+    if (!ps_bt_page(v, &b))
+        return;
+    if (b.flags & PS_BT_META)
+        print_meta(v, out);
+    else
+        print_stats(v, &b, out);
+    fprintf(out, "btpo_prev %u\nbtpo_next %u\nbtpo_level %u\n", b.prev, b.next, b.level);
+    fprintf(out, "btpo_flags %u (0x%04x ", b.flags, b.flags);
+    ps_describe_flags(b.flags, names, sizeof(names) / sizeof(names[0]), out);
+    fprintf(out, ")\nbtpo_cycleid %u\n", b.cycle);
+    if (b.flags & PS_BT_DELETED && b.flags & PS_BT_HAS_FULLXID && safexid)
+        fprintf(out, "safexid %u:%u\n", ps_pg_u32(safexid + 4), ps_pg_u32(safexid));
+}
+
+static const char *btree_titles(const struct ps_pg_view *v)
+{
+    (void)v;
+    return " ctid itemlen nulls vars dead htid tids data";
+}
+
+/* Addresses count as bytes that were printed. */
+static void print_tids(struct ps_pg_items *items, const struct ps_bt_tuple *t, FILE *out)
+{
+    uint32_t shown = items->left / PS_PG_TID_LEN;
+
+    if (t->tid_count == 0) {
+        fputs(" - ", out);
+        return;
+    }
+    if (shown > t->tid_count)
+        shown = t->tid_count;
+    items->left -= shown * PS_PG_TID_LEN;
+    fputs(" {", out);
+    for (uint32_t i = 0; i < shown; i++) {
+        if (i > 0)
+            fputc(',', out);
+        ps_pg_print_tid(ps_pg_tid(t->tids + i * PS_PG_TID_LEN), out);
+    }
+    fputs(shown < t->tid_count ? ",...} " : "} ", out);
+}
+
+static void btree_item(struct ps_pg_items *items, uint32_t slot, const struct ps_lp *lp, FILE *out)
+{
+    struct ps_bt_page b = {0};
+    struct ps_bt_tuple t;
+    const char *dead = lp->flags == PS_LP_DEAD ? "t" : "f";
+
+    if (!ps_bt_page(items->view, &b) || !ps_bt_tuple(items->view, &b, slot, &t)) {
+        fputs(" - - - - - - - -", out);
+        return;
+    }
+    fputc(' ', out);
+    ps_pg_print_tid(t.index.tid, out);
+    fprintf(out, " %u %c %c %s ", t.index.size, t.index.info & PS_PG_INDEX_NULL ? 't' : 'f',
+            t.index.info & PS_PG_INDEX_VAR ? 't' : 'f', t.pivot ? "-" : dead);
+    if (t.htid.slot != 0)
+        ps_pg_print_tid(t.htid, out);
+    else
+        fputc('-', out);
+    print_tids(items, &t, out);
+    ps_pg_print_data(items, t.index.bytes + t.index.data, t.index.end - t.index.data, out);
+}
+
+/* --- what is wrong ------------------------------------------------------------------------- */
+
+static void check_meta(const struct ps_pg_view *v, struct ps_pg_report *r)
+{
+    struct ps_bt_meta m = {0};
+
+    if (!ps_bt_meta(v, &m) || m.magic != PS_BT_MAGIC)
+        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", m.magic, PS_BT_MAGIC);
+    else if (m.version < 2 || m.version > 4)
+        ps_pg_fault(r, "meta", 0, "metapage has version %u, which is none of a B-tree's",
+                    m.version);
+}
+
+static void check_items(const struct ps_pg_view *v, const struct ps_bt_page *b,
+                        struct ps_pg_report *r)
+{
+    for (uint32_t slot = 1; slot <= v->slots; slot++) {
+        struct ps_lp lp = ps_pg_view_lp(v, slot);
+        struct ps_bt_tuple t;
+
+        if (!ps_lp_has_storage(&lp))
+            continue;
+        if (!ps_bt_tuple(v, b, slot, &t)) {
+            ps_pg_fault(r, "item", slot, "item %u is no index tuple", slot);
+            continue;
+        }
+        ps_pg_check_index_size(slot, &lp, &t.index, r);
+        if (t.posting && t.tid_count == 0)
+            ps_pg_fault(r, "item", slot, "item %u has a posting list that does not fit it", slot);
+        for (uint32_t i = 1; i < t.tid_count; i++) {
+            const uint8_t *at = t.tids + i * PS_PG_TID_LEN;
+
+            if (ps_pg_tid_cmp(ps_pg_tid(at - PS_PG_TID_LEN), ps_pg_tid(at)) < 0)
+                continue;
+            ps_pg_fault(r, "order", slot,
+                        "item %u: address %u of its posting list is not beyond the one before",
+                        slot, i + 1);
+            break;
+        }
+    }
+}
+
+static void btree_check(const struct ps_pg_view *v, struct ps_pg_report *r)
+{
+    struct ps_bt_page b;
+
+    if (!ps_bt_page(v, &b))
+        return;
+    if (b.flags & ~(unsigned)PS_BT_FLAGS)
+        ps_pg_fault(r, "opaque", 0, "btpo_flags 0x%04x has bits that mean nothing", b.flags);
+    if ((v->who->page_no == 0) != ((b.flags & PS_BT_META) != 0)) {
+        ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
+                    b.flags & PS_BT_META ? "is" : "is not");
+        return;
+    }
+    if (b.flags & PS_BT_META) {
+        check_meta(v, r);
+        return;
+    }
+    if (b.flags & PS_BT_DELETED)
+        return;
+    if (ps_bt_is_leaf(&b) != (b.level == 0))
+        ps_pg_fault(r, "level", 0, "btpo_level is %u on %s page", b.level,
+                    ps_bt_is_leaf(&b) ? "a leaf" : "an inner");
+    if (b.prev == v->who->page_no || b.next == v->who->page_no)
+        ps_pg_fault(r, "level", 0, "the page is its own sibling");
+    check_items(v, &b, r);
+}
+
+const struct ps_pg_method ps_pg_btree = {
+    .kind = "btree",
+    .fields = btree_fields,
+    .titles = btree_titles,
+    .item = btree_item,
+    .check = btree_check,
+};

@@ -1,0 +1,251 @@
+/*
+ * decode_private.h - what the files of decode and of damage share: a page's bytes, its line
+ * pointers and index tuples, read without trust.
+ *
+ * Flow       decode*.c, check*.c, damage*.c -> here
+ * Units      line pointers ("slots") count from 1; offsets and lengths are bytes.
+ * Ownership  everything points into the caller's page.
+ * Locking    pure functions.
+ * Errors     none: what does not lie on the page is NULL or 0.
+ * Source     access/itup.h, access/nbtree.h, storage/itemptr.h.
+ */
+#ifndef PS_PG_DECODE_PRIVATE_H
+#define PS_PG_DECODE_PRIVATE_H
+
+#include <stdarg.h>
+
+#include "base/byteorder.h"
+#include "format/pg_describe.h"
+#include "format/pg_kind.h"
+#include "format/pg_layout.h"
+#include "pg/decode.h"
+#include "pg/tid.h"
+
+#define PS_PG_NO_BLOCK UINT32_MAX
+
+static inline uint16_t ps_pg_u16(const uint8_t *at)
+{
+    ps_le16 v;
+
+    memcpy(v.b, at, sizeof(v.b));
+    return ps_get16(v);
+}
+
+static inline uint32_t ps_pg_u32(const uint8_t *at)
+{
+    ps_le32 v;
+
+    memcpy(v.b, at, sizeof(v.b));
+    return ps_get32(v);
+}
+
+static inline uint64_t ps_pg_u64(const uint8_t *at)
+{
+    ps_le64 v;
+
+    memcpy(v.b, at, sizeof(v.b));
+    return ps_get64(v);
+}
+
+static inline double ps_pg_f64(const uint8_t *at)
+{
+    uint64_t bits = ps_pg_u64(at);
+    double v;
+
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
+struct ps_pg_view {
+    const uint8_t *bytes;
+    const struct ps_page_ident *who;
+    uint32_t size;
+    uint32_t lower, upper, special; /* as the header claims */
+    const uint8_t *opaque;          /* special space; NULL where it does not lie on the page */
+    uint32_t opaque_len;
+    uint32_t slots; /* line pointers that can be read; 0 on pages without */
+};
+
+struct ps_pg_view ps_pg_view(const void *page, const struct ps_page_ident *who);
+struct ps_lp ps_pg_view_lp(const struct ps_pg_view *v, uint32_t slot);
+/* The item's bytes; NULL if it has none or they do not lie on the page whole. */
+const uint8_t *ps_pg_view_item(const struct ps_pg_view *v, uint32_t slot, uint32_t *ret_len);
+/* What follows the header: contents[from..from + len), or NULL where the page is too short. */
+const uint8_t *ps_pg_contents(const struct ps_pg_view *v, uint32_t from, uint32_t len);
+/* PageGetFreeSpace(): room for one more item and its line pointer. */
+uint32_t ps_pg_free_space(const struct ps_pg_view *v);
+
+/* --- index tuples ------------------------------------------------------------------------- */
+
+#define PS_PG_INDEX_SIZE 0x1fffu
+#define PS_PG_INDEX_ALT_TID 0x2000u /* B-tree: t_tid's slot has status bits */
+#define PS_PG_INDEX_VAR 0x4000u
+#define PS_PG_INDEX_NULL 0x8000u
+#define PS_PG_INDEX_HEADER 8u
+
+struct ps_pg_index_tuple {
+    const uint8_t *bytes;
+    uint32_t len; /* what is readable: the item's, or the tuple's if that is shorter */
+    struct ps_pg_tid tid;
+    uint16_t info;
+    uint32_t size;      /* as it claims */
+    uint32_t data, end; /* where its key begins and ends; data == end: it has none */
+};
+/* False: too short to be one. */
+bool ps_pg_index_tuple(const uint8_t *item, uint32_t len, struct ps_pg_index_tuple *ret);
+
+/* --- B-tree ------------------------------------------------------------------------------- */
+
+enum {
+    PS_BT_LEAF = 1 << 0,
+    PS_BT_ROOT = 1 << 1,
+    PS_BT_DELETED = 1 << 2,
+    PS_BT_META = 1 << 3,
+    PS_BT_HALF_DEAD = 1 << 4,
+    PS_BT_SPLIT_END = 1 << 5,
+    PS_BT_HAS_GARBAGE = 1 << 6,
+    PS_BT_INCOMPLETE_SPLIT = 1 << 7,
+    PS_BT_HAS_FULLXID = 1 << 8,
+    PS_BT_FLAGS = (1 << 9) - 1,
+};
+#define PS_BT_MAGIC 0x053162u
+#define PS_BT_NONE 0u /* P_NONE */
+
+struct ps_bt_page {
+    uint32_t prev, next, level;
+    uint16_t flags, cycle;
+};
+/* False: its special space is none of a B-tree's. */
+bool ps_bt_page(const struct ps_pg_view *v, struct ps_bt_page *ret);
+
+static inline bool ps_bt_is_leaf(const struct ps_bt_page *b)
+{
+    return b->flags & PS_BT_LEAF;
+}
+
+/* Its first item is the high key, but on the last page of its level. */
+static inline uint32_t ps_bt_first_slot(const struct ps_bt_page *b)
+{
+    return b->next == PS_BT_NONE ? 1 : 2;
+}
+
+struct ps_bt_meta {
+    uint32_t magic, version, root, level, fastroot, fastlevel, delpages;
+    double tuples;
+    bool allequalimage;
+};
+bool ps_bt_meta(const struct ps_pg_view *v, struct ps_bt_meta *ret);
+
+struct ps_bt_tuple {
+    struct ps_pg_index_tuple index; /* its data .. end: the key alone */
+    bool pivot, posting;
+    struct ps_pg_tid htid; /* slot 0: none (of a pivot) */
+    const uint8_t *tids;   /* of a posting list */
+    uint32_t tid_count;
+};
+bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_page *b, uint32_t slot,
+                 struct ps_bt_tuple *ret);
+
+/* --- GIN ---------------------------------------------------------------------------------- */
+
+enum {
+    PS_GIN_DATA = 1 << 0,
+    PS_GIN_LEAF = 1 << 1,
+    PS_GIN_DELETED = 1 << 2,
+    PS_GIN_META = 1 << 3,
+    PS_GIN_LIST = 1 << 4,
+    PS_GIN_LIST_FULLROW = 1 << 5,
+    PS_GIN_INCOMPLETE_SPLIT = 1 << 6,
+    PS_GIN_COMPRESSED = 1 << 7,
+};
+#define PS_GIN_DATA_START 32u /* header and right bound come before */
+#define PS_GIN_POSTING_ITEM_LEN 10u
+
+/* Posting lists of a compressed data leaf, one after the other. */
+struct ps_gin_postings {
+    const uint8_t *at, *end;
+};
+struct ps_gin_list {
+    struct ps_pg_tid first;
+    uint32_t nbytes;
+    const uint8_t *bytes;
+};
+/* Where a data leaf's lists lie; empty where lower makes no sense. */
+struct ps_gin_postings ps_gin_postings(const struct ps_pg_view *v);
+/* The next list; false at the end, with *ret_bad where what is left is no list. */
+bool ps_gin_next_list(struct ps_gin_postings *p, struct ps_gin_list *ret, bool *ret_bad);
+/* Each address of the list, in order; false if its bytes are no list of addresses. */
+bool ps_gin_list_tids(const struct ps_gin_list *list, void (*each)(void *ctx, struct ps_pg_tid tid),
+                      void *ctx);
+
+/* --- free space map ----------------------------------------------------------------------- */
+
+#define PS_FSM_NODES_START 28u /* page header, then fp_next_slot */
+
+struct ps_fsm_shape {
+    uint32_t nodes, inner; /* of the page's binary tree; leaves are nodes [inner, nodes) */
+    uint32_t level;        /* 0: its leaves are the relation's pages */
+    uint64_t first;        /* page (level 0) or map page of the level below, of the first leaf */
+};
+struct ps_fsm_shape ps_fsm_shape(uint32_t page_size, uint32_t page_no);
+
+/* --- visibility map ----------------------------------------------------------------------- */
+
+#define PS_VM_PAGES_A_BYTE 4u
+enum { PS_VM_ALL_VISIBLE = 1, PS_VM_ALL_FROZEN = 2 };
+
+/* Pages of the relation that one page of its map stands for. */
+uint32_t ps_vm_pages_a_page(uint32_t page_size);
+/* Bits of the page with that index among them. */
+unsigned ps_vm_bits(const void *page, uint32_t index);
+
+/* --- text --------------------------------------------------------------------------------- */
+
+void ps_pg_print_tid(struct ps_pg_tid tid, FILE *out); /* (block,slot) */
+void ps_pg_print_bool(bool value, FILE *out);          /* t or f */
+
+/* Items whose columns are printed. Those of a sound page have no more bytes than it: once `left`
+ * are used up, items that share bytes with others are cut short, and text stays bounded. */
+struct ps_pg_items {
+    const struct ps_pg_view *view;
+    uint32_t left;
+};
+/* Bytes in hex, a blank between two; `-`: none; `...`: no more are left. */
+void ps_pg_print_data(struct ps_pg_items *items, const uint8_t *bytes, uint32_t len, FILE *out);
+
+/* --- what is wrong ------------------------------------------------------------------------ */
+
+struct ps_pg_report {
+    ps_pg_damage_fn each; /* NULL: only count */
+    void *ctx;
+    unsigned count;
+};
+void ps_pg_fault(struct ps_pg_report *r, const char *word, uint32_t lp, const char *fmt, ...)
+    PS_PRINTF(4, 5);
+void ps_pg_suspect(struct ps_pg_report *r, const char *word, uint32_t lp, const char *fmt, ...)
+    PS_PRINTF(4, 5);
+
+/* An index tuple is as long as its line pointer says. */
+void ps_pg_check_index_size(uint32_t slot, const struct ps_lp *lp,
+                            const struct ps_pg_index_tuple *t, struct ps_pg_report *r);
+/* Each item of an index page is a tuple of the right length. */
+void ps_pg_check_index_tuples(const struct ps_pg_view *v, struct ps_pg_report *r);
+
+/* --- what differs by access method -------------------------------------------------------- */
+
+struct ps_pg_method {
+    const char *kind; /* what ps_pg_kind() calls a page of it */
+    /* The page's own fields. NULL: none but the header. */
+    void (*fields)(const struct ps_pg_view *v, FILE *out);
+    /* The columns of an item, if the page has items; NULL: none. */
+    const char *(*titles)(const struct ps_pg_view *v);
+    void (*item)(struct ps_pg_items *items, uint32_t slot, const struct ps_lp *lp, FILE *out);
+    /* What is wrong, of a page whose special space is as it should be. */
+    void (*check)(const struct ps_pg_view *v, struct ps_pg_report *r);
+};
+/* NULL: heap pages, and what is not known. detected: what ps_pg_kind() says, for AUTO. */
+const struct ps_pg_method *ps_pg_method_of(enum ps_pg_page_kind kind, const char *detected);
+extern const struct ps_pg_method ps_pg_btree, ps_pg_hash, ps_pg_gin, ps_pg_gist, ps_pg_spgist,
+    ps_pg_brin, ps_pg_sequence, ps_pg_fsm, ps_pg_vm;
+
+#endif
