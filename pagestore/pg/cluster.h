@@ -43,7 +43,8 @@ struct ps_pg_options {
     const char *catalogs; /* of a FILE: a PGDATA whose catalogs describe it */
     const char *schema;   /* of a FILE: a file of CREATE TABLE statements */
     const char *toast;    /* of a FILE: its toast relation's file */
-    uint32_t segment;     /* of a FILE: which segment it is; UINT32_MAX: as its name says */
+    uint32_t segment;     /* of a FILE: which segment it is; UINT32_MAX: as its name says. Not asked
+                             of a folder */
     uint32_t segment_blocks, page_size;
     uint32_t version; /* major */
     enum ps_pg_checks checksums;
@@ -98,7 +99,7 @@ bool ps_pg_is_file(const struct ps_pg_cluster *cluster);     /* a single relatio
 const char *ps_pg_not_recovered(const struct ps_pg_cluster *cluster);
 
 /* Databases by their folders: OIDs in ascending order, 0 (shared relations) first if global/ is
- * there. */
+ * there. A single file is of one database, 0. */
 uint32_t ps_pg_db_count(const struct ps_pg_cluster *cluster);
 ps_oid ps_pg_db_oid(const struct ps_pg_cluster *cluster, uint32_t index);
 

@@ -1,7 +1,6 @@
 /* Tables whose files somebody else made: PostgreSQL's relations, and files made here. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +22,7 @@
 #include "pagestore/foreign.h"
 #include "pagestore/txn.h"
 #include "temp_dir.h"
+#include "traces.h"
 
 #define PAGE 8192u
 #define TABLES_MAX 256u
@@ -824,35 +824,6 @@ static void a_page_torn_by_its_writer_is_read_again_when_live(void **state)
 
 /* --- the source stays as it is ------------------------------------------------------------ */
 
-struct traces {
-    char text[400][160];
-    unsigned count;
-    bool make_old; /* first, so that any access moves the time of the last one */
-};
-static struct traces *nftw_traces; /* which has no argument for it */
-
-static int note_trace(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    const struct timespec old[2] = {{.tv_sec = 1000000000, .tv_nsec = 1}, {.tv_nsec = UTIME_OMIT}};
-    struct traces *to = nftw_traces;
-    struct stat now = *st; /* a folder's is from before it was listed */
-
-    (void)type;
-    if (to->make_old && (utimensat(AT_FDCWD, path, old, AT_SYMLINK_NOFOLLOW) || lstat(path, &now)))
-        return -1;
-    assert_true(to->count < 400);
-    snprintf(to->text[to->count++], sizeof(to->text[0]), "%ld m%ld.%ld a%ld.%ld c%ld.%ld %s",
-             (long)now.st_size, (long)now.st_mtime, now.st_mtim.tv_nsec, (long)now.st_atime,
-             now.st_atim.tv_nsec, (long)now.st_ctime, now.st_ctim.tv_nsec, path + ftw->base);
-    return 0;
-}
-
-static void walk(const char *dir, struct traces *to)
-{
-    nftw_traces = to;
-    assert_int_equal(nftw(dir, note_trace, 16, FTW_PHYS | FTW_DEPTH), 0);
-}
-
 static ps_err ignore_name(void *ctx, const char *name)
 {
     (void)ctx;
@@ -866,7 +837,7 @@ static void reading_everything_leaves_no_trace(void **state)
 {
     static char paths[TABLES_MAX][64];
     const struct corpus *c = *state;
-    struct traces *before = calloc(1, sizeof(*before)), *after = calloc(1, sizeof(*after));
+    struct traces *before;
     struct ps_table *t = NULL;
     struct ps_io *io = NULL;
     struct world w;
@@ -876,8 +847,7 @@ static void reading_everything_leaves_no_trace(void **state)
     begin(&w);
     add_corpus(&w, c, paths);
     (void)corpus_path(c, "cluster", name);
-    before->make_old = true;
-    walk(name, before);
+    before = traces_begin(name);
     open_store(&w, name);
     for (uint32_t id = 1; ps_table_next(w.store, id, &t) == PS_OK; id = ps_table_id(t) + 1) {
         for (uint32_t i = 0; i < pages_end(t); i++)
@@ -889,13 +859,7 @@ static void reading_everything_leaves_no_trace(void **state)
     ps_io_destroy(io);
     ok(ps_store_close(w.store));
     w.store = NULL;
-    walk(name, after);
-    assert_int_equal(after->count, before->count);
-    for (unsigned i = 0; i < before->count; i++)
-        assert_string_equal(after->text[i], before->text[i]);
-    assert_true(before->count > 60);
-    free(before);
-    free(after);
+    assert_true(traces_end(before, name) > 60);
     end(&w);
 }
 

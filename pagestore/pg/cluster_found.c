@@ -1,0 +1,144 @@
+/*
+ * cluster_found.c - from names of files to files: a relation's fork is one, whatever its segments.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/cluster_internal.h"
+
+#define PATH_LEN_MAX 512u
+
+ps_err ps_cluster_finds_add(struct ps_cluster_finds *f, const struct ps_cluster_found *found)
+{
+    struct ps_cluster_found *bigger;
+    uint32_t cap = f->cap ? 2 * f->cap : 256;
+
+    if (f->count == f->cap) {
+        bigger = realloc(f->found, cap * sizeof(*bigger));
+        if (!bigger)
+            return ps_fail(PS_ERR_NOMEM, "no memory for the names of %u files", cap);
+        f->found = bigger;
+        f->cap = cap;
+    }
+    f->found[f->count++] = *found;
+    return PS_OK;
+}
+
+void ps_cluster_finds_deinit(struct ps_cluster_finds *f)
+{
+    for (uint32_t i = 0; i < f->folders.count; i++)
+        free(f->folders.text[i]);
+    free(f->folders.text);
+    free(f->found);
+}
+
+static int order(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* By file. */
+static int compare_files(const struct ps_cluster_found *a, const struct ps_cluster_found *b)
+{
+    int by = order(a->db, b->db);
+
+    by = by ? by : order(a->space, b->space);
+    by = by ? by : order(a->name.node, b->name.node);
+    by = by ? by : order(a->name.backend, b->name.backend);
+    return by ? by : order(a->name.fork, b->name.fork);
+}
+
+static int compare_finds(const void *a, const void *b)
+{
+    const struct ps_cluster_found *x = a, *y = b;
+    int by = compare_files(x, y);
+
+    return by ? by : order(x->name.segment, y->name.segment);
+}
+
+/* The file's path without segment. */
+static void path_of(const struct ps_cluster_finds *f, const struct ps_cluster_found *found,
+                    char path[PATH_LEN_MAX])
+{
+    const struct ps_cluster_name *n = &found->name;
+    char backend[16] = "";
+
+    if (n->backend >= 0)
+        (void)snprintf(backend, sizeof(backend), "t%d_", n->backend);
+    (void)snprintf(path, PATH_LEN_MAX, "%s/%s%u%s%s", f->folders.text[found->folder], backend,
+                   n->node, n->fork == PS_PG_MAIN ? "" : "_",
+                   n->fork == PS_PG_MAIN ? "" : ps_pg_fork_names[n->fork]);
+}
+
+/* How many of the finds, which are of one file, are segments without a gap. */
+static uint32_t run_len(const struct ps_cluster_found *found, uint32_t count)
+{
+    uint32_t n = 0;
+
+    while (n < count && found[n].name.segment == n)
+        n++;
+    return n;
+}
+
+static ps_err add_file(struct ps_pg_cluster *c, const struct ps_cluster_found *found,
+                       const char *path, uint32_t segments)
+{
+    struct ps_pg_file *file = &c->files[c->file_count];
+
+    *file = (struct ps_pg_file){
+        .id = c->file_count + 1,
+        .space = found->space,
+        .db = found->db,
+        .node = found->name.node,
+        .fork = found->name.fork,
+        .backend = found->name.backend,
+        .root = found->root,
+        .path = strdup(path),
+    };
+    if (!file->path)
+        return ps_fail(PS_ERR_NOMEM, "no memory for the names of files");
+    c->segments[c->file_count++] = segments;
+    return PS_OK;
+}
+
+/* The finds are of one file. */
+static ps_err settle_file(struct ps_pg_cluster *c, const struct ps_cluster_finds *f,
+                          const struct ps_cluster_found *found, uint32_t count)
+{
+    const uint32_t whole = run_len(found, count);
+    char path[PATH_LEN_MAX];
+
+    path_of(f, found, path);
+    if (whole == 0) {
+        ps_pg_note(c, "%s: missing, though %u of its segments are there, from .%u on", path, count,
+                   found[0].name.segment);
+        return PS_OK;
+    }
+    if (whole < count)
+        ps_pg_note(c, "%s: segment .%u is missing; %u later ones are no part of the relation", path,
+                   whole, count - whole);
+    return add_file(c, found, path, whole);
+}
+
+ps_err ps_cluster_finds_settle(struct ps_pg_cluster *c, struct ps_cluster_finds *f)
+{
+    uint32_t i, n;
+    ps_err err = PS_OK;
+
+    if (f->count > PS_FOREIGN_ID_MAX / 2)
+        return ps_fail(PS_ERR_RANGE, "%u files are more than can be shown", f->count);
+    c->files = malloc((f->count + 1) * sizeof(*c->files));
+    c->segments = malloc((f->count + 1) * sizeof(*c->segments));
+    if (!c->files || !c->segments)
+        return ps_fail(PS_ERR_NOMEM, "no memory for %u files", f->count);
+    if (f->count > 0)
+        qsort(f->found, f->count, sizeof(*f->found), compare_finds);
+    for (i = 0; i < f->count && !err; i += n) {
+        for (n = 1; i + n < f->count && compare_files(&f->found[i], &f->found[i + n]) == 0; n++)
+            continue;
+        err = settle_file(c, f, &f->found[i], n);
+    }
+    return err;
+}

@@ -1,0 +1,349 @@
+/*
+ * cluster_guess.c - what nobody tells is judged from the pages themselves: their size, whether they
+ * carry checksums, and of a single file whose format they are of.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/byteorder.h"
+#include "format/pg_checksum.h"
+#include "pg/cluster_internal.h"
+
+#define SAMPLE_BYTES (1u << 20) /* of a file, from its beginning */
+#define SAMPLE_FILES 32u        /* with something in them */
+#define SAMPLE_TRIES 1024u
+#define LAYOUT_VERSION_MAX 4u
+#define PG_PAGESIZE_AT 18u
+#define PG_CHECKSUM_AT 8u
+#define NATIVE_MAGIC 0x42444750u
+
+/* The beginnings of some files. */
+struct sample {
+    uint8_t *bytes;
+    size_t len;
+    uint32_t first_page; /* number of the page that it begins with */
+};
+
+static uint32_t le16_at(const uint8_t *at)
+{
+    return (uint32_t)(at[0] | at[1] << 8);
+}
+
+/* --- a beginning -------------------------------------------------------------------------- */
+
+/* Nothing of a file that cannot be read. */
+static void take_sample(struct ps_pg_cluster *c, unsigned root, const char *path,
+                        struct sample *ret)
+{
+    struct ps_io *io = c->roots[root].io;
+    struct ps_io_file *file = NULL;
+
+    ret->len = 0;
+    if (io->ops->open(io, path, PS_IO_RDONLY | PS_IO_BUFFERED, &file))
+        return;
+    if (ps_io_read(file, ret->bytes, SAMPLE_BYTES, 0, &ret->len))
+        ret->len = 0;
+    ps_io_close(file);
+}
+
+/* Pages of that size that say that they have it. */
+static uint32_t count_size(const struct sample *s, uint32_t size)
+{
+    uint32_t count = 0;
+
+    for (size_t at = 0; at + size <= s->len; at += size) {
+        const uint32_t field = le16_at(s->bytes + at + PG_PAGESIZE_AT);
+
+        count +=
+            (field & 0xff00) == size && (field & 0xff) <= LAYOUT_VERSION_MAX && (field & 0xff) > 0;
+    }
+    return count;
+}
+
+/* What the checksum fields of pages that are not zero say. */
+struct checks {
+    uint64_t right, none, wrong;
+};
+
+static void add_checks(const struct sample *s, uint32_t size, struct checks *ret)
+{
+    for (size_t at = 0; at + size <= s->len; at += size) {
+        const uint8_t *page = s->bytes + at;
+        const uint32_t stored = le16_at(page + PG_CHECKSUM_AT);
+
+        if (ps_page_is_zero(page, size))
+            continue;
+        if (stored == ps_pg_checksum(page, size, s->first_page + (uint32_t)(at / size)))
+            ret->right++;
+        else if (stored == 0)
+            ret->none++;
+        else
+            ret->wrong++;
+    }
+}
+
+/* A cluster that had checksums and has none any more keeps the old ones on pages that have not
+ * changed; one whose pages are damaged has them right on the others. */
+static bool has_checksums(const struct checks *checks)
+{
+    if (checks->right + checks->wrong <= checks->none)
+        return false;
+    return checks->right >= checks->wrong || checks->right + checks->none == 0;
+}
+
+/* --- many files --------------------------------------------------------------------------- */
+
+/* Calls each for samples of files from all over the cluster. */
+static ps_err for_samples(struct ps_pg_cluster *c,
+                          void (*each)(struct ps_pg_cluster *c, const struct sample *s, void *ctx),
+                          void *ctx)
+{
+    struct sample s = {.bytes = malloc(SAMPLE_BYTES)};
+    const uint32_t step = c->file_count / SAMPLE_TRIES + 1;
+    uint32_t seen = 0;
+
+    if (!s.bytes)
+        return ps_fail(PS_ERR_NOMEM, "no memory for the beginnings of files");
+    for (uint32_t i = 0; i < c->file_count && seen < SAMPLE_FILES; i += step) {
+        const struct ps_pg_file *file = &c->files[i];
+
+        if (file->fork != PS_PG_MAIN)
+            continue;
+        take_sample(c, file->root, file->path, &s);
+        if (s.len == 0)
+            continue;
+        seen++;
+        each(c, &s, ctx);
+    }
+    free(s.bytes);
+    return PS_OK;
+}
+
+#define SIZES 4u /* 4, 8, 16 and 32 KiB */
+
+static void each_for_size(struct ps_pg_cluster *c, const struct sample *s, void *ctx)
+{
+    uint32_t *counts = ctx;
+
+    (void)c;
+    for (uint32_t i = 0; i < SIZES; i++)
+        counts[i] += count_size(s, PS_PAGE_SIZE_MIN << i);
+}
+
+/* The size that most pages say they have; 0: none says any. */
+static uint32_t best_size(const uint32_t counts[SIZES])
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = 1; i < SIZES; i++)
+        if (counts[i] > counts[best])
+            best = i;
+    return counts[best] ? PS_PAGE_SIZE_MIN << best : 0;
+}
+
+static void each_for_checksums(struct ps_pg_cluster *c, const struct sample *s, void *ctx)
+{
+    add_checks(s, c->page_size, ctx);
+}
+
+/* --- what is taken ------------------------------------------------------------------------ */
+
+static ps_err settle_page_size(struct ps_pg_cluster *c)
+{
+    uint32_t counts[SIZES] = {0};
+    ps_err err;
+
+    c->page_size = c->opts.page_size ? c->opts.page_size : c->control.block_size;
+    if (c->page_size)
+        return PS_OK;
+    err = for_samples(c, each_for_size, counts);
+    if (err)
+        return err;
+    c->page_size = best_size(counts);
+    if (c->page_size) {
+        ps_pg_note(c, "page size: %u, as the pages say", c->page_size);
+        return PS_OK;
+    }
+    c->page_size = PS_PAGE_SIZE_DEFAULT;
+    ps_pg_note(c, "page size: taken as %u, no page says it; page_size= sets it", c->page_size);
+    return PS_OK;
+}
+
+static void take_checks(struct ps_pg_cluster *c, const struct checks *checks)
+{
+    c->checksums = has_checksums(checks);
+    ps_pg_note(c,
+               "checksums: taken as %s; of the pages looked at %llu have a right one, %llu a "
+               "wrong one, %llu none",
+               c->checksums ? "on" : "off", (unsigned long long)checks->right,
+               (unsigned long long)checks->wrong, (unsigned long long)checks->none);
+}
+
+/* True where options or pg_control say it. */
+static bool know_checksums(struct ps_pg_cluster *c)
+{
+    if (c->opts.checksums != PS_PG_CHECKS_AUTO)
+        c->checksums = c->opts.checksums == PS_PG_CHECKS_ON;
+    else if (c->control.known)
+        c->checksums = c->control.checksum_version != 0;
+    else
+        return false;
+    return true;
+}
+
+/* Those who ask pg_control for sizes shall not find none. */
+static void fill_control(struct ps_pg_cluster *c)
+{
+    c->control.block_size = c->page_size;
+    c->control.segment_blocks = c->segment_pages;
+    if (!c->control.known)
+        c->control.checksum_version = c->checksums;
+}
+
+static void settle_segment(struct ps_pg_cluster *c)
+{
+    c->segment_pages = c->opts.segment_blocks      ? c->opts.segment_blocks
+                       : c->control.segment_blocks ? c->control.segment_blocks
+                                                   : PS_PG_SEGMENT_BLOCKS_DEFAULT;
+}
+
+ps_err ps_cluster_settle_sizes(struct ps_pg_cluster *c)
+{
+    struct checks checks = {0};
+    ps_err err = settle_page_size(c);
+
+    if (err)
+        return err;
+    settle_segment(c);
+    if (!know_checksums(c)) {
+        err = for_samples(c, each_for_checksums, &checks);
+        if (err)
+            return err;
+        take_checks(c, &checks);
+    }
+    fill_control(c);
+    return PS_OK;
+}
+
+/* --- a single file ------------------------------------------------------------------------ */
+
+/* Is this page-db's page of that number? */
+static bool is_native(const uint8_t *page, uint32_t page_no)
+{
+    ps_le32 magic;
+    ps_le64 number;
+
+    memcpy(&magic, page, sizeof(magic));
+    memcpy(&number, page + 8, sizeof(number));
+    return ps_get32(magic) == NATIVE_MAGIC && ps_get64(number) == page_no;
+}
+
+/* How much speaks for pages of page-db, of that size. */
+static uint32_t count_native(const struct sample *s, uint32_t size)
+{
+    uint32_t count = 0;
+
+    for (size_t at = 0; at + size <= s->len; at += size) {
+        const struct ps_page_ident who = {.page_size = size, .page_no = (uint32_t)(at / size)};
+
+        if (!is_native(s->bytes + at, who.page_no))
+            continue;
+        count += ps_format_native.verify(s->bytes + at, &who) == PS_OK ? 2 : 1;
+    }
+    return count;
+}
+
+/* False: this is no file of page-db. */
+static bool settle_native(struct ps_pg_cluster *c, const struct sample *s)
+{
+    uint32_t size, count, most = 0, best = 0;
+
+    for (size = PS_PAGE_SIZE_MIN; size <= PS_PAGE_SIZE_MAX; size *= 2) {
+        count = count_native(s, size);
+        if (count > most) {
+            most = count;
+            best = size;
+        }
+    }
+    if (most == 0)
+        return false;
+    c->format = PS_FORMAT_NATIVE;
+    c->page_size = c->opts.page_size ? c->opts.page_size : best;
+    c->segment_pages = 0;
+    c->first_page = 0;
+    c->checksums = c->opts.checksums != PS_PG_CHECKS_OFF;
+    return true;
+}
+
+/* Which pages the file has. One that is longer than a segment is no segment. */
+static ps_err settle_place(struct ps_pg_cluster *c, const char *name)
+{
+    uint32_t segment = c->opts.segment == UINT32_MAX ? 0 : c->opts.segment;
+    uint64_t len = 0;
+    size_t stem;
+    ps_err err = ps_cluster_file_len(c, 0, name, &len);
+
+    if (err)
+        return err;
+    if (c->opts.segment == UINT32_MAX && ps_cluster_parse_segment(name, &stem, &segment))
+        ps_pg_note(c, "%s: taken as segment %u; segment= sets it", name, segment);
+    if ((uint64_t)segment * c->segment_pages >= UINT32_MAX)
+        return ps_fail(PS_ERR_INVAL, "segment=%u: no relation has so many pages", segment);
+    c->first_page = segment * c->segment_pages;
+    if (segment > 0 || len > (uint64_t)c->segment_pages * c->page_size)
+        c->segment_pages = 0;
+    return PS_OK;
+}
+
+static ps_err settle_postgres(struct ps_pg_cluster *c, const char *name, struct sample *s)
+{
+    uint32_t counts[SIZES] = {0};
+    struct checks checks = {0};
+    ps_err err;
+
+    c->format = PS_FORMAT_POSTGRES;
+    each_for_size(c, s, counts);
+    c->page_size = c->opts.page_size ? c->opts.page_size : best_size(counts);
+    if (c->page_size == 0) {
+        c->page_size = PS_PAGE_SIZE_DEFAULT;
+        ps_pg_note(c, "%s: page size taken as %u, no page says it; page_size= sets it", name,
+                   c->page_size);
+    }
+    settle_segment(c);
+    err = settle_place(c, name);
+    if (err || know_checksums(c))
+        return err;
+    s->first_page = c->first_page;
+    add_checks(s, c->page_size, &checks);
+    take_checks(c, &checks);
+    return PS_OK;
+}
+
+static ps_err check_format(const struct ps_pg_cluster *c, const char *name)
+{
+    const struct ps_format *fmt = ps_format_by_id(c->format);
+
+    if (c->page_size <= fmt->page_size_max)
+        return PS_OK;
+    return ps_fail(PS_ERR_INVAL, "page_size=%u: %s has pages of PostgreSQL's, of %u bytes at most",
+                   c->page_size, name, fmt->page_size_max);
+}
+
+ps_err ps_cluster_settle_file(struct ps_pg_cluster *c, const char *name)
+{
+    struct sample s = {.bytes = malloc(SAMPLE_BYTES)};
+    ps_err err = PS_OK;
+
+    if (!s.bytes)
+        return ps_fail(PS_ERR_NOMEM, "no memory for the beginning of %s", name);
+    take_sample(c, 0, name, &s);
+    if (!settle_native(c, &s))
+        err = settle_postgres(c, name, &s);
+    if (!err)
+        err = check_format(c, name);
+    if (!err)
+        fill_control(c);
+    free(s.bytes);
+    return err;
+}

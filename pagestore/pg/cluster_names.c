@@ -1,0 +1,99 @@
+/*
+ * cluster_names.c - names of relations' files, as src/common/relpath.c and md.c make them.
+ */
+#include <string.h>
+
+#include "pg/cluster_internal.h"
+
+const char *const ps_pg_fork_names[PS_PG_FORKS] = {"main", "fsm", "vm", "init"};
+
+bool ps_cluster_parse_number(const char *text, const char **ret_end, uint32_t *ret)
+{
+    uint64_t value = 0;
+    const char *at = text;
+
+    while (*at >= '0' && *at <= '9' && value <= UINT32_MAX)
+        value = value * 10 + (uint64_t)(*at++ - '0');
+    if (at == text || value > UINT32_MAX || (text[0] == '0' && at > text + 1))
+        return false;
+    *ret = (uint32_t)value;
+    *ret_end = at;
+    return true;
+}
+
+bool ps_cluster_parse_segment(const char *path, size_t *ret_len, uint32_t *ret_segment)
+{
+    const char *dot = strrchr(path, '.'), *end;
+    uint32_t segment;
+
+    if (!dot || dot == path || dot[-1] == '/' ||
+        !ps_cluster_parse_number(dot + 1, &end, &segment) || *end || segment == 0)
+        return false;
+    *ret_len = (size_t)(dot - path);
+    *ret_segment = segment;
+    return true;
+}
+
+/* "_fsm" and the like; false: there is '_' and no fork behind it. */
+static bool parse_fork(const char **at, enum ps_pg_fork *ret)
+{
+    *ret = PS_PG_MAIN;
+    if (**at != '_')
+        return true;
+    for (unsigned fork = PS_PG_FSM; fork < PS_PG_FORKS; fork++) {
+        const size_t len = strlen(ps_pg_fork_names[fork]);
+
+        if (strncmp(*at + 1, ps_pg_fork_names[fork], len) != 0)
+            continue;
+        *at += 1 + len;
+        *ret = (enum ps_pg_fork)fork;
+        return true;
+    }
+    return false;
+}
+
+/* "t3_" of a temporary relation of the session with that number. */
+static bool parse_backend(const char **at, int32_t *ret)
+{
+    const char *end;
+    uint32_t backend;
+
+    *ret = -1;
+    if (**at != 't')
+        return true;
+    if (!ps_cluster_parse_number(*at + 1, &end, &backend) || *end != '_' || backend > INT32_MAX)
+        return false;
+    *at = end + 1;
+    *ret = (int32_t)backend;
+    return true;
+}
+
+bool ps_cluster_parse_name(const char *name, struct ps_cluster_name *ret)
+{
+    struct ps_cluster_name n = {0};
+
+    if (!parse_backend(&name, &n.backend) || !ps_cluster_parse_number(name, &name, &n.node) ||
+        n.node == 0 || !parse_fork(&name, &n.fork))
+        return false;
+    if (*name == '.' && (!ps_cluster_parse_number(name + 1, &name, &n.segment) || n.segment == 0))
+        return false;
+    if (*name)
+        return false;
+    *ret = n;
+    return true;
+}
+
+bool ps_cluster_is_known_name(const char *name)
+{
+    static const char *const whole[] = {"PG_VERSION", "pg_filenode.map", "pg_filenode.map.tmp",
+                                        "pg_control"};
+    static const char *const beginnings[] = {"pg_internal.init", "pgsql_tmp"};
+
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+        if (strcmp(name, whole[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+        if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
