@@ -17,11 +17,11 @@
 
 static uint32_t unhex(const char *from, size_t digits, uint8_t *to)
 {
-    unsigned byte;
+    char digit[3] = {0};
 
     for (size_t i = 0; i + 1 < digits; i += 2) {
-        assert_int_equal(sscanf(from + i, "%2x", &byte), 1);
-        to[i / 2] = (uint8_t)byte;
+        memcpy(digit, from + i, 2);
+        to[i / 2] = (uint8_t)strtoul(digit, NULL, 16);
     }
     return (uint32_t)(digits / 2);
 }

@@ -1,0 +1,126 @@
+/* CSV as COPY writes it, and the quoting that arrays and rows share with it. */
+#include "pg/output_internal.h"
+
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
+/* Has any of the eight bytes of w the value c? */
+static uint64_t has_byte(uint64_t w, char c)
+{
+    uint64_t x = w ^ (uint8_t)c * ONES;
+
+    return (x - ONES) & ~x & HIGHS;
+}
+
+static bool is_special(char c)
+{
+    return c == ',' || c == '"' || c == '\n' || c == '\r';
+}
+
+static bool has_special(const char *s, size_t len)
+{
+    uint64_t w;
+    size_t i;
+
+    for (i = 0; i + sizeof(w) <= len; i += sizeof(w)) {
+        memcpy(&w, s + i, sizeof(w));
+        if (has_byte(w, ',') | has_byte(w, '"') | has_byte(w, '\n') | has_byte(w, '\r'))
+            return true;
+    }
+    for (; i < len; i++)
+        if (is_special(s[i]))
+            return true;
+    return false;
+}
+
+static bool needs_escape(char c, enum ps_pg_quoting how)
+{
+    return c == '"' || (c == '\\' && how != PS_PG_DOUBLE_QUOTES);
+}
+
+static size_t count_escapes(const char *s, size_t len, enum ps_pg_quoting how)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < len; i++)
+        n += needs_escape(s[i], how);
+    return n;
+}
+
+void ps_pg_quote_tail(struct ps_text *out, size_t start, enum ps_pg_quoting how)
+{
+    size_t len = out->len - start;
+    size_t added = 2;
+    size_t from, to;
+    char c;
+
+    if (out->failed || !ps_text_room(out, added))
+        return;
+    added += count_escapes(out->data + start, len, how);
+    if (!ps_text_room(out, added))
+        return;
+    from = out->len;
+    to = out->len + added;
+    out->len = to;
+    out->data[--to] = '"';
+    while (from > start) { /* from the end, so that nothing is overwritten before it is read */
+        c = out->data[--from];
+        out->data[--to] = c;
+        if (needs_escape(c, how))
+            out->data[--to] = how == PS_PG_BACKSLASH_BOTH ? '\\' : c;
+    }
+    out->data[start] = '"';
+}
+
+void ps_pg_csv_quote_tail(struct ps_text *out, size_t start, bool only_column)
+{
+    size_t len = out->len - start;
+    const char *s = len > 0 ? out->data + start : "";
+
+    if (len == 0 || has_special(s, len) || (only_column && len == 2 && !memcmp(s, "\\.", 2)))
+        ps_pg_quote_tail(out, start, PS_PG_DOUBLE_QUOTES);
+}
+
+void ps_pg_csv_field(struct ps_text *out, const char *text, size_t len, bool only_column)
+{
+    size_t start = out->len;
+
+    if (!text)
+        return;
+    ps_text_add(out, text, len);
+    if (!out->failed)
+        ps_pg_csv_quote_tail(out, start, only_column);
+}
+
+bool ps_pg_is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+void ps_pg_add_char(struct ps_text *out, char c)
+{
+    if (out->len < out->cap)
+        out->data[out->len++] = c;
+    else
+        ps_text_add(out, &c, 1);
+}
+
+void ps_pg_add_string(struct ps_text *out, const char *s)
+{
+    ps_text_add(out, s, strlen(s));
+}
+
+void ps_pg_add_hex(struct ps_text *out, const uint8_t *data, uint32_t len)
+{
+    static const char digit[] = "0123456789abcdef";
+    char *to = ps_text_room(out, 2 * (size_t)len);
+    uint32_t i;
+
+    if (!to)
+        return;
+    for (i = 0; i < len; i++) {
+        *to++ = digit[data[i] >> 4];
+        *to++ = digit[data[i] & 15];
+    }
+    out->len += 2 * (size_t)len;
+}

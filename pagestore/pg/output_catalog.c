@@ -1,0 +1,255 @@
+/* Types that the catalogs use most: places, positions, names of objects, rights, statistics. */
+#include <math.h>
+#include <limits.h>
+
+#include "pg/output_internal.h"
+
+#define REG_NAME_MAX 8192u /* a regprocedure names its 100 arguments */
+#define REGROLE_OID 4096u
+#define REGOPER_OID 2203u
+#define REGOPERATOR_OID 2204u
+
+ps_err ps_pg_out_tid(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
+                     const uint8_t *data, uint32_t len, struct ps_text *out)
+{
+    uint32_t block = (uint32_t)ps_pg_get16(data) << 16 | ps_pg_get16(data + 2);
+
+    (void)p;
+    (void)type;
+    (void)len;
+    ps_pg_add_char(out, '(');
+    ps_pg_add_u64(out, block);
+    ps_pg_add_char(out, ',');
+    ps_pg_add_u64(out, ps_pg_get16(data + 4));
+    ps_pg_add_char(out, ')');
+    return ps_text_err(out);
+}
+
+ps_err ps_pg_out_lsn(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
+                     const uint8_t *data, uint32_t len, struct ps_text *out)
+{
+    uint64_t lsn = ps_pg_get64(data);
+
+    (void)p;
+    (void)type;
+    (void)len;
+    ps_text_printf(out, "%X/%X", (uint32_t)(lsn >> 32), (uint32_t)lsn);
+    return ps_text_err(out);
+}
+
+/* A count, xmin, xmax, the transactions in progress between them. */
+ps_err ps_pg_out_snapshot(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
+                          const uint8_t *data, uint32_t len, struct ps_text *out)
+{
+    uint32_t count = len >= 20 ? ps_pg_get32(data) : 0;
+    uint32_t i;
+
+    (void)p;
+    (void)type;
+    if (len < 20 || count != (len - 20) / 8 || (len - 20) % 8 != 0)
+        return ps_fail(PS_ERR_CORRUPT, "snapshot: %u transactions in %u bytes", count, len);
+    ps_pg_add_u64(out, ps_pg_get64(data + 4));
+    ps_pg_add_char(out, ':');
+    ps_pg_add_u64(out, ps_pg_get64(data + 12));
+    ps_pg_add_char(out, ':');
+    for (i = 0; i < count; i++) {
+        if (i > 0)
+            ps_pg_add_char(out, ',');
+        ps_pg_add_u64(out, ps_pg_get64(data + 20 + 8 * (size_t)i));
+    }
+    return ps_text_err(out);
+}
+
+/* regclass, regproc, ...: the name of what has this OID. */
+ps_err ps_pg_out_reg(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
+                     const uint8_t *data, uint32_t len, struct ps_text *out)
+{
+    ps_oid oid = ps_pg_get32(data);
+    char name[REG_NAME_MAX];
+
+    (void)len;
+    if (oid == 0)
+        ps_pg_add_char(out, type->oid == REGOPER_OID || type->oid == REGOPERATOR_OID ? '0' : '-');
+    else if (p->types.reg_name &&
+             p->types.reg_name(p->types.ctx, type->oid, oid, name, sizeof(name)))
+        ps_pg_add_string(out, name);
+    else
+        ps_pg_add_u64(out, oid);
+    return ps_text_err(out);
+}
+
+/* ---- rights ---- */
+
+static bool is_plain_in_acl(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* An identifier's quotes taken off, in place. */
+static void unquote(char *name)
+{
+    const char *from = name + 1;
+    char *to = name;
+
+    if (*name != '"')
+        return;
+    while (*from && !(from[0] == '"' && from[1] != '"')) {
+        from += *from == '"';
+        *to++ = *from++;
+    }
+    *to = 0;
+}
+
+/* Rights quote names by a rule of their own: all but ASCII letters, digits and _. */
+static void add_role(struct ps_pg_printer *p, ps_oid role, struct ps_text *out)
+{
+    char name[REG_NAME_MAX];
+    size_t start = out->len;
+    size_t i;
+
+    if (!p->types.reg_name ||
+        !p->types.reg_name(p->types.ctx, REGROLE_OID, role, name, sizeof(name))) {
+        ps_pg_add_u64(out, role);
+        return;
+    }
+    unquote(name);
+    ps_pg_add_string(out, name);
+    for (i = 0; name[i] && is_plain_in_acl(name[i]); i++)
+        ;
+    if (name[i])
+        ps_pg_quote_tail(out, start, PS_PG_DOUBLE_QUOTES);
+}
+
+/* Grantee, grantor, rights: the upper half those that may be granted on. 32 bits of them before
+ * version 16, 64 from then on. */
+ps_err ps_pg_out_aclitem(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
+                         const uint8_t *data, uint32_t len, struct ps_text *out)
+{
+    static const char rights[] = "arwdDxtXUCTcsAm";
+    uint64_t granted, grantable;
+    uint32_t i;
+
+    (void)type;
+    if (len != 12 && len != 16)
+        return ps_fail(PS_ERR_CORRUPT, "aclitem: %u bytes", len);
+    granted = len == 16 ? ps_pg_get64(data + 8) : ps_pg_get32(data + 8);
+    grantable = granted >> (len == 16 ? 32 : 16);
+    if (ps_pg_get32(data) != 0)
+        add_role(p, ps_pg_get32(data), out);
+    ps_pg_add_char(out, '=');
+    for (i = 0; rights[i]; i++) {
+        if (granted >> i & 1)
+            ps_pg_add_char(out, rights[i]);
+        if (grantable >> i & 1)
+            ps_pg_add_char(out, '*');
+    }
+    ps_pg_add_char(out, '/');
+    add_role(p, ps_pg_get32(data + 4), out);
+    return ps_text_err(out);
+}
+
+/* ---- extended statistics: magic, type, a count; then for each a double and its columns ---- */
+
+struct statistics {
+    const char *what;
+    uint32_t magic;
+    uint32_t count_len; /* bytes of each one's count of columns */
+    const uint8_t *at, *end;
+    uint32_t items;
+};
+
+struct statistic {
+    double value;
+    const uint8_t *columns;
+    uint32_t count;
+};
+
+static ps_err open_statistics(struct statistics *s, const uint8_t *data, uint32_t len)
+{
+    if (len < 12 || ps_pg_get32(data) != s->magic || ps_pg_get32(data + 4) != 1)
+        return ps_fail(PS_ERR_CORRUPT, "%s: no such header", s->what);
+    s->items = ps_pg_get32(data + 8);
+    s->at = data + 12;
+    s->end = data + len;
+    return PS_OK;
+}
+
+static ps_err next_statistic(struct statistics *s, struct statistic *ret)
+{
+    size_t left = (size_t)(s->end - s->at);
+    uint64_t bits;
+
+    if (left < 8 + s->count_len)
+        return ps_fail(PS_ERR_CORRUPT, "%s: fewer items than it says", s->what);
+    bits = ps_pg_get64(s->at);
+    memcpy(&ret->value, &bits, sizeof(bits));
+    ret->count = s->count_len == 4 ? ps_pg_get32(s->at + 8) : ps_pg_get16(s->at + 8);
+    ret->columns = s->at + 8 + s->count_len;
+    left -= 8 + s->count_len;
+    if (ret->count > left / 2 || !isfinite(ret->value))
+        return ps_fail(PS_ERR_CORRUPT, "%s: an item of %u columns", s->what, ret->count);
+    s->at = ret->columns + 2 * (size_t)ret->count;
+    return PS_OK;
+}
+
+static int column_of(const struct statistic *item, uint32_t i)
+{
+    return (int16_t)ps_pg_get16(item->columns + 2 * (size_t)i);
+}
+
+ps_err ps_pg_out_ndistinct(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
+                           const uint8_t *data, uint32_t len, struct ps_text *out)
+{
+    struct statistics s = {.what = "pg_ndistinct", .magic = 0xa352bfa4, .count_len = 4};
+    struct statistic item;
+    uint32_t i, j;
+    ps_err err = open_statistics(&s, data, len);
+
+    (void)p;
+    (void)type;
+    if (err)
+        return err;
+    ps_pg_add_char(out, '{');
+    for (i = 0; i < s.items; i++) {
+        err = next_statistic(&s, &item);
+        if (err)
+            return err;
+        ps_pg_add_string(out, i > 0 ? ", \"" : "\"");
+        for (j = 0; j < item.count; j++)
+            ps_text_printf(out, "%s%d", j > 0 ? ", " : "", column_of(&item, j));
+        if (fabs(item.value) > INT_MAX)
+            return ps_fail(PS_ERR_CORRUPT, "pg_ndistinct: %g distinct values", item.value);
+        ps_text_printf(out, "\": %d", (int)item.value);
+    }
+    ps_pg_add_char(out, '}');
+    return ps_text_err(out);
+}
+
+ps_err ps_pg_out_dependencies(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
+                              const uint8_t *data, uint32_t len, struct ps_text *out)
+{
+    struct statistics s = {.what = "pg_dependencies", .magic = 0xb4549a2c, .count_len = 2};
+    struct statistic item;
+    uint32_t i, j;
+    ps_err err = open_statistics(&s, data, len);
+
+    (void)p;
+    (void)type;
+    if (err)
+        return err;
+    ps_pg_add_char(out, '{');
+    for (i = 0; i < s.items; i++) {
+        err = next_statistic(&s, &item);
+        if (err)
+            return err;
+        ps_pg_add_string(out, i > 0 ? ", \"" : "\"");
+        for (j = 0; j < item.count; j++) {
+            if (j > 0 || item.count == 1)
+                ps_pg_add_string(out, j == item.count - 1 ? " => " : ", ");
+            ps_text_printf(out, "%d", column_of(&item, j));
+        }
+        ps_text_printf(out, "\": %f", item.value);
+    }
+    ps_pg_add_char(out, '}');
+    return ps_text_err(out);
+}
