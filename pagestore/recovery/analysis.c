@@ -115,6 +115,21 @@ static ps_err analyze_table(struct ps_analysis *a, const struct ps_record *rec)
     return PS_OK;
 }
 
+/* Images are told of in good time, and not one by one. */
+#define IMAGES_STEP 256u
+
+static void count_images(struct ps_analysis *a, const struct ps_record *rec,
+                         const struct ps_recovery_ops *ops)
+{
+    const uint64_t before = a->images;
+    unsigned i;
+
+    for (i = 0; i < rec->ref_count; i++)
+        a->images += (rec->refs[i].flags & PS_REF_IMAGE) != 0;
+    if (ops && ops->images_seen && a->images / IMAGES_STEP > before / IMAGES_STEP)
+        ops->images_seen(ops->ctx, a->images);
+}
+
 static ps_err analyze_record(struct ps_analysis *a, const struct ps_record *rec, uint32_t page_size)
 {
     ps_err err;
@@ -142,6 +157,7 @@ ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
     struct ps_wal_reader_options opts;
     struct ps_wal_reader *reader = NULL;
     struct ps_analysis a = {.next_txn = control->next_txn, .next_table = control->next_table};
+    const uint64_t from_us = ps_io_now_us(io);
     struct ps_record rec;
     ps_err err;
 
@@ -153,6 +169,7 @@ ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
     if (err)
         return ps_fail_in(err, "%s: segment size", PS_CONTROL_PATH);
     ps_reader_options(control, io, &opts);
+    opts.ahead = ops && ops->threads && control->state != PS_STATE_CLEAN;
     err = ps_wal_reader_open(&opts, &reader);
     if (err)
         return err;
@@ -165,6 +182,7 @@ ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
         err = analyze_record(&a, &rec, control->page_size);
         if (err)
             break;
+        count_images(&a, &rec, ops);
         if (ops && ops->progress && a.records % 1024 == 0)
             ops->progress(ops->ctx, "analysis", rec.lsn - control->redo_lsn, 0);
     }
@@ -181,6 +199,7 @@ ps_err ps_analyze(struct ps_io *io, const struct ps_control *control,
         ps_analysis_deinit(&a);
         return err;
     }
+    a.took_us = ps_io_now_us(io) - from_us;
     *ret = a;
     return PS_OK;
 }

@@ -42,13 +42,17 @@ struct ps_recovery_ops {
     void (*page_undone)(void *ctx, const struct ps_tag *tag);
     void (*table_unlock)(void *ctx, uint32_t table);
     void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
+    /* Analysis only: so many images will be put down, and maybe more. May be NULL. */
+    void (*images_seen)(void *ctx, uint64_t images);
+    bool threads; /* the log may be read ahead by one */
     void *ctx;
 };
 
 /* What analysis found. */
 struct ps_analysis {
     struct ps_wal_end end;
-    uint64_t records;
+    uint64_t records, images;
+    uint64_t took_us;
     uint64_t next_txn;
     uint32_t next_table;
     struct ps_txn_log *losers; /* unfinished transactions */
@@ -65,6 +69,8 @@ void ps_analysis_deinit(struct ps_analysis *a);
 
 struct ps_redo_stats {
     uint64_t records, images, changes, skipped, pages_lost;
+    uint64_t log_bytes; /* from the redo point to the log's end */
+    uint64_t took_us;
 };
 PS_MUST_USE ps_err ps_redo(struct ps_io *io, const struct ps_control *control,
                            const struct ps_analysis *a, struct ps_pool *pool,

@@ -283,9 +283,11 @@ ps_err ps_redo(struct ps_io *io, const struct ps_control *control, const struct 
     struct redo r = {.a = a, .pool = pool, .ops = ops};
     struct ps_wal_reader_options opts;
     struct ps_wal_reader *reader = NULL;
+    const uint64_t from_us = ps_io_now_us(io);
     ps_err err;
 
     ps_reader_options(control, io, &opts);
+    opts.ahead = ops->threads;
     r.slots = calloc(TOUCH_SLOTS, sizeof(*r.slots));
     r.sorted = calloc(TOUCHES_MAX, sizeof(*r.sorted));
     if (!r.slots || !r.sorted) {
@@ -300,6 +302,8 @@ ps_err ps_redo(struct ps_io *io, const struct ps_control *control, const struct 
         goto out;
     err = redo_log(&r, reader, control->redo_lsn);
     ps_pool_release(pool, REDO_FRAMES);
+    r.stats.log_bytes = a->end.end_pos - control->redo_lsn;
+    r.stats.took_us = ps_io_now_us(io) - from_us;
     *ret = r.stats;
 out:
     free(r.sorted);

@@ -159,6 +159,7 @@ struct ps_wal_reader_options {
     uint64_t known_end_lsn; /* an end here or behind it needs no search for a hole behind it: the
                                control file's end_lsn of a store closed cleanly, or the durable LSN
                                of a log that is open. 0: unknown */
+    bool ahead;             /* a thread loads what comes next: for who reads much */
 };
 
 /* Where and why the log ended. */

@@ -217,6 +217,22 @@ static inline uint8_t *ps_wal_ring_at(const struct ps_wal *wal, uint64_t pos)
 /* Bytes of log that appending a group of `bytes` can take up, whatever comes before it. */
 uint64_t ps_wal_group_cost(uint64_t bytes);
 
+/* --- bytes of the log from its files (wal_load.c) ------------------------------------------- */
+
+/* A stream that begins at pos; `ahead`: a thread loads what comes next. One thread uses it. */
+struct ps_wal_loader; /* private */
+PS_MUST_USE ps_err ps_wal_loader_open(struct ps_io *io, uint32_t segment_size, uint64_t pos,
+                                      bool ahead, struct ps_wal_loader **ret);
+void ps_wal_loader_close(struct ps_wal_loader *l);
+/* From now on bytes from pos on are needed, and none before. */
+void ps_wal_loader_seek(struct ps_wal_loader *l, uint64_t pos);
+/* The bytes [pos, pos + len), of one segment; they stay until the next seek. PS_ERR_NOENT: there is
+ * no such segment file. PS_ERR_CORRUPT: it is too short. PS_ERR_IO. */
+PS_MUST_USE ps_err ps_wal_loader_need(struct ps_wal_loader *l, uint64_t pos, uint64_t len,
+                                      const uint8_t **ret);
+/* Where the byte at pos is, that was needed before. */
+const uint8_t *ps_wal_loader_at(const struct ps_wal_loader *l, uint64_t pos);
+
 /* Closes the open block and opens the next one: behind it, or at the next segment's start. Under
  * tail_mtx. (wal_append.c) */
 void ps_wal_close_block(struct ps_wal *wal, bool next_segment);

@@ -12,18 +12,9 @@
 
 #include "wal/wal_internal.h"
 
-#define READ_STEP (1024u * 1024u)
-
 struct ps_wal_reader {
     struct ps_wal_reader_options opts;
-
-    /* The segment at hand: bytes [base, loaded) of it are in buf, at their own offsets. */
-    uint8_t *buf;            /* segment_size bytes */
-    struct ps_io_file *file; /* NULL: none */
-    uint64_t seg_no;
-    uint64_t base;
-    uint64_t loaded;
-    bool at_eof; /* the file ends at `loaded` */
+    struct ps_wal_loader *loader;
 
     bool begun;           /* a block was accepted: the next three fields are its own */
     uint64_t last_lsn;    /* of the last record up to the end of that block */
@@ -38,72 +29,6 @@ struct ps_wal_reader {
     struct ps_wal_end end;
     char message[400];
 };
-
-/* --- the segment at hand ------------------------------------------------------------------ */
-
-static void close_segment(struct ps_wal_reader *r)
-{
-    ps_io_close(r->file);
-    r->file = NULL;
-}
-
-/* Makes the segment of pos the one at hand, to be read from pos on. */
-static ps_err open_segment(struct ps_wal_reader *r, uint64_t pos)
-{
-    uint64_t seg_no = ps_wal_seg_no(r->opts.segment_size, pos);
-    char name[WAL_NAME_LEN];
-    ps_err err;
-
-    if (r->file && r->seg_no == seg_no)
-        return PS_OK;
-    close_segment(r);
-    ps_wal_seg_name(seg_no, name);
-    err = r->opts.io->ops->open(r->opts.io, name, PS_IO_RDONLY, &r->file);
-    if (err) {
-        r->file = NULL;
-        return err;
-    }
-    r->seg_no = seg_no;
-    r->base = pos % r->opts.segment_size;
-    r->loaded = r->base;
-    r->at_eof = false;
-    return PS_OK;
-}
-
-/* Loads the segment up to byte `end`, or as far as its file goes. */
-static ps_err load(struct ps_wal_reader *r, uint64_t end)
-{
-    uint64_t want;
-    size_t got;
-    ps_err err;
-
-    assert(end <= r->opts.segment_size);
-    while (r->loaded < end && !r->at_eof) {
-        want = r->opts.segment_size - r->loaded;
-        if (want > READ_STEP)
-            want = READ_STEP;
-        err = ps_io_read(r->file, r->buf + r->loaded, (size_t)want, r->loaded, &got);
-        if (err)
-            return err;
-        r->at_eof = got < want;
-        r->loaded += got;
-    }
-    return PS_OK;
-}
-
-/* The bytes [off, off + len) of the segment at hand. PS_ERR_CORRUPT: the file is too short. */
-static ps_err need(struct ps_wal_reader *r, uint64_t off, uint64_t len, const uint8_t **ret)
-{
-    ps_err err = load(r, off + len);
-
-    if (err)
-        return err;
-    if (r->loaded < off + len)
-        return ps_fail(PS_ERR_CORRUPT, "segment file ends at byte %" PRIu64, r->loaded);
-    assert(off >= r->base);
-    *ret = r->buf + off;
-    return PS_OK;
-}
 
 /* --- blocks ------------------------------------------------------------------------------- */
 
@@ -138,23 +63,21 @@ static ps_err check_successor(const struct ps_wal_reader *r, const struct ps_blo
 /* Reads and checks the block at r->pos. PS_ERR_CORRUPT: there is no sound one. */
 static ps_err read_block(struct ps_wal_reader *r, struct ps_block *ret, uint64_t *ret_last_lsn)
 {
-    uint32_t segment_size = r->opts.segment_size;
-    uint64_t off = r->pos % segment_size, bad_off = 0;
+    uint64_t bad_off = 0;
     const uint8_t *bytes;
     ps_err err;
 
-    err = open_segment(r, r->pos);
+    ps_wal_loader_seek(r->loader, r->pos);
+    err = ps_wal_loader_need(r->loader, r->pos, PS_WAL_BLOCK_HDR_LEN, &bytes);
     if (err == PS_ERR_NOENT)
-        return fail_at(r, r->pos, ps_fail(PS_ERR_CORRUPT, "there is no such segment file"));
-    if (err)
-        return err;
-    err = need(r, off, PS_WAL_BLOCK_HDR_LEN, &bytes);
+        err = ps_fail(PS_ERR_CORRUPT, "there is no such segment file");
     if (!err)
-        err = ps_block_decode(bytes, r->pos, segment_size, r->opts.store_tag, ret);
+        err = ps_block_decode(bytes, r->pos, r->opts.segment_size, r->opts.store_tag, ret);
     if (!err)
         err = check_successor(r, ret);
     if (!err)
-        err = need(r, off + PS_WAL_BLOCK_HDR_LEN, ret->payload_len, &bytes);
+        err =
+            ps_wal_loader_need(r->loader, r->pos + PS_WAL_BLOCK_HDR_LEN, ret->payload_len, &bytes);
     if (err == PS_ERR_CORRUPT)
         return fail_at(r, r->pos, err);
     if (err)
@@ -178,48 +101,45 @@ static void accept_block(struct ps_wal_reader *r, const struct ps_block *b, uint
 
 /* --- end or hole -------------------------------------------------------------------------- */
 
-/* Looks through the segment at hand, from byte `from` on, for a block that says the log had been
+/* Looks through a segment, from position `from` in it on, for a block that says the log had been
  * durable beyond r->pos. */
-static ps_err find_proof_here(struct ps_wal_reader *r, uint64_t from, struct ps_block *ret,
-                              bool *ret_found)
+static ps_err find_proof_in(struct ps_wal_reader *r, uint64_t from, struct ps_block *ret,
+                            bool *ret_found)
 {
-    uint64_t seg_pos = r->seg_no * r->opts.segment_size, off;
+    const uint64_t end = ps_wal_seg_end(r->opts.segment_size, from);
     const uint8_t *bytes;
     struct ps_block b;
+    uint64_t pos;
     ps_err err = PS_OK;
 
-    for (off = from; off < r->opts.segment_size && !*ret_found; off += PS_IO_ALIGN) {
-        err = need(r, off, PS_WAL_BLOCK_HDR_LEN, &bytes);
+    ps_wal_loader_seek(r->loader, from);
+    for (pos = from; pos < end && !*ret_found; pos += PS_IO_ALIGN) {
+        err = ps_wal_loader_need(r->loader, pos, PS_WAL_BLOCK_HDR_LEN, &bytes);
         if (err)
             break;
-        if (ps_block_decode(bytes, seg_pos + off, r->opts.segment_size, r->opts.store_tag, &b) ==
-                PS_OK &&
+        if (ps_block_decode(bytes, pos, r->opts.segment_size, r->opts.store_tag, &b) == PS_OK &&
             incarnation_counts(r, &b) && b.durable_lsn > r->pos) {
             *ret = b;
             *ret_found = true;
         }
     }
-    return err == PS_ERR_CORRUPT ? PS_OK : err; /* a file too short: nothing more in it */
+    /* A file too short: nothing more in it. None: recycled since it was listed. */
+    return err == PS_ERR_CORRUPT || err == PS_ERR_NOENT ? PS_OK : err;
 }
 
 /* The same for all that lies behind r->pos. */
 static ps_err find_proof(struct ps_wal_reader *r, struct ps_block *ret, bool *ret_found)
 {
-    uint64_t *nos = NULL, from, seg_pos;
+    const uint64_t behind = r->pos + PS_IO_ALIGN;
+    uint64_t *nos = NULL, seg_pos;
     size_t count = 0, i;
     ps_err err;
 
     err = ps_wal_seg_list(r->opts.io, r->opts.segment_size, &nos, &count);
     for (i = 0; !err && i < count && !*ret_found; i++) {
         seg_pos = nos[i] * r->opts.segment_size;
-        if (seg_pos + r->opts.segment_size <= r->pos)
-            continue;
-        from = seg_pos > r->pos ? 0 : r->pos - seg_pos + PS_IO_ALIGN;
-        err = open_segment(r, seg_pos > r->pos ? seg_pos : r->pos);
-        if (!err)
-            err = find_proof_here(r, from, ret, ret_found);
-        else if (err == PS_ERR_NOENT)
-            err = PS_OK; /* recycled since it was listed */
+        if (seg_pos + r->opts.segment_size > behind)
+            err = find_proof_in(r, seg_pos > behind ? seg_pos : behind, ret, ret_found);
     }
     free(nos);
     return err;
@@ -285,7 +205,7 @@ static uint64_t find_group_lsn(const struct ps_wal_reader *r)
     bool last;
 
     do {
-        at = r->buf + pos % r->opts.segment_size;
+        at = ps_wal_loader_at(r->loader, pos);
         last = ps_record_peek_group_end(at);
         pos += ps_record_peek_len(at, (size_t)(r->block_end - pos));
     } while (!last && pos < r->block_end);
@@ -298,7 +218,7 @@ static ps_err next_record(struct ps_wal_reader *r, struct ps_record *ret)
 
     if (r->group_lsn == 0)
         r->group_lsn = find_group_lsn(r);
-    err = ps_record_parse(r->buf + r->rec_pos % r->opts.segment_size,
+    err = ps_record_parse(ps_wal_loader_at(r->loader, r->rec_pos),
                           (size_t)(r->block_end - r->rec_pos), r->rec_pos, ret);
     if (err)
         return fail_at(r, r->rec_pos, err);
@@ -328,17 +248,19 @@ ps_err ps_wal_reader_open(const struct ps_wal_reader_options *opts, struct ps_wa
 {
     uint32_t size = opts->segment_size;
     struct ps_wal_reader *r;
+    ps_err err;
 
     if (size < 16 * PS_IO_ALIGN || (size & (size - 1)) != 0 || opts->start_pos % PS_IO_ALIGN != 0 ||
         opts->start_pos > UINT64_MAX / 2)
         return ps_fail(PS_ERR_INVAL, "no log can be read from %" PRIu64 " in segments of %" PRIu32,
                        opts->start_pos, size);
     r = calloc(1, sizeof(*r));
-    if (r)
-        r->buf = ps_buf_alloc(size);
-    if (!r || !r->buf) {
-        free(r);
+    if (!r)
         return ps_fail(PS_ERR_NOMEM, "out of memory for reading the log");
+    err = ps_wal_loader_open(opts->io, size, opts->start_pos, opts->ahead, &r->loader);
+    if (err) {
+        free(r);
+        return err;
     }
     r->opts = *opts;
     r->pos = opts->start_pos;
@@ -350,7 +272,6 @@ void ps_wal_reader_close(struct ps_wal_reader *r)
 {
     if (!r)
         return;
-    close_segment(r);
-    ps_buf_free(r->buf);
+    ps_wal_loader_close(r->loader);
     free(r);
 }

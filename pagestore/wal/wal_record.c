@@ -265,6 +265,7 @@ ps_err ps_record_parse(const uint8_t *buf, size_t avail, uint64_t pos, struct ps
     size_t len = ps_record_peek_len(buf, avail);
     struct ps_record_hdr hdr;
     struct ps_record rec;
+    unsigned i;
     ps_err err;
 
     if (len == 0)
@@ -296,7 +297,9 @@ ps_err ps_record_parse(const uint8_t *buf, size_t avail, uint64_t pos, struct ps
     if (err)
         return err;
     /* Most records have few references, and this is done for each record of the log. */
-    memcpy(ret, &rec, offsetof(struct ps_record, refs) + rec.ref_count * sizeof(rec.refs[0]));
+    memcpy(ret, &rec, offsetof(struct ps_record, refs));
+    for (i = 0; i < rec.ref_count; i++)
+        ret->refs[i] = rec.refs[i];
     return PS_OK;
 }
 
