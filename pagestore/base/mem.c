@@ -63,6 +63,14 @@ ps_err ps_arena_init(struct ps_arena *a, size_t len)
     return PS_OK;
 }
 
+void ps_arena_populate(const struct ps_arena *a, size_t off, size_t len)
+{
+    const size_t small = off % PS_IO_ALIGN;
+
+    assert(off <= a->len && len <= a->len - off);
+    (void)madvise(a->base + off - small, len + small, MADV_POPULATE_WRITE);
+}
+
 void ps_arena_deinit(struct ps_arena *a)
 {
     if (a->base)

@@ -22,5 +22,8 @@ struct ps_arena {
 };
 PS_MUST_USE ps_err ps_arena_init(struct ps_arena *a, size_t len);
 void ps_arena_deinit(struct ps_arena *a);
+/* Takes the memory of [off, off + len) now, whatever is in it; others may use it meanwhile. A wish:
+ * a kernel before 5.14 leaves it to the first touch. */
+void ps_arena_populate(const struct ps_arena *a, size_t off, size_t len);
 
 #endif

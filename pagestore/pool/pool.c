@@ -196,6 +196,13 @@ void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider 
     pool->providers[id] = p;
 }
 
+void ps_pool_populate(const struct ps_pool *pool, uint32_t first, uint32_t count)
+{
+    assert(first <= pool->frame_count && count <= pool->frame_count - first);
+    ps_arena_populate(&pool->data_arena, (size_t)first * pool->page_size,
+                      (size_t)count * pool->page_size);
+}
+
 void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,
                    const struct ps_frame *f)
 {

@@ -125,6 +125,9 @@ void ps_pool_destroy(struct ps_pool *pool);
 /* Before the first page is pinned, if it was not among the options. */
 void ps_pool_set_wal(struct ps_pool *pool, struct ps_wal *wal);
 void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider *p);
+/* Takes the memory of `count` frames from `first` on, at any time; a new pool's frames come into use
+ * in this order. */
+void ps_pool_populate(const struct ps_pool *pool, uint32_t first, uint32_t count);
 
 /* Sets frames aside for a request. Requests queue, first come first served, and are served when
  * those before them release. PS_ERR_PINNED: so many frames are held by long pins that the request

@@ -134,6 +134,12 @@ static void recovery_stats(struct ps_store *s, const struct sink *to)
     counter(to, "recovery_records", s->redo.records, "Records that recovery read.");
     counter(to, "recovery_images", s->redo.images, "Full-page images that it put down.");
     counter(to, "recovery_changes", s->redo.changes, "Changes that it did again.");
+    counter(to, "recovery_log_bytes", s->redo.log_bytes, "Log that it replayed.");
+    counter(to, "recovery_analysis_us", s->was_clean ? 0 : s->recovered.took_us,
+            "Time that reading the log to its end took.");
+    counter(to, "recovery_redo_us", s->redo.took_us, "Time that replaying it took.");
+    counter(to, "recovery_checkpoint_us", s->recovery_checkpoint_us,
+            "Time that writing what was replayed took.");
     counter(to, "recovery_pages_lost", s->redo.pages_lost, "Pages that it could not repair.");
     counter(to, "recovery_transactions_undone", s->was_clean ? 0 : s->recovered.loser_count,
             "Transactions that it took back.");

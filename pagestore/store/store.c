@@ -162,12 +162,21 @@ static ps_err read_control(struct ps_store *s, struct ps_control *control)
     if (report.differ[0])
         ps_store_say(s, PS_MSG_WARNING, "%s: %s; the newer one serves", PS_CONTROL_PATH,
                      report.differ);
+    s->was_clean = control->state == PS_STATE_CLEAN;
+    if (!s->was_clean && s->opts.read_only)
+        return ps_fail(PS_ERR_READONLY,
+                       "the store was not closed cleanly: it needs recovery, which writes");
     s->page_size = control->page_size;
     memcpy(s->uuid, control->uuid, sizeof(s->uuid));
     return PS_OK;
 }
 
-static void on_analysis(void *ctx, const char *phase, uint64_t done, uint64_t total)
+static void on_images_seen(void *ctx, uint64_t images)
+{
+    ps_warmup_want(((struct ps_store *)ctx)->warmup, images);
+}
+
+static void on_progress(void *ctx, const char *phase, uint64_t done, uint64_t total)
 {
     struct ps_store *s = ctx;
 
@@ -178,12 +187,13 @@ static void on_analysis(void *ctx, const char *phase, uint64_t done, uint64_t to
 /* Reads the log from the redo point: where it ends, and what recovery has to do. */
 static ps_err analyze(struct ps_store *s, const struct ps_control *control)
 {
-    const struct ps_recovery_ops ops = {.progress = on_analysis, .ctx = s};
+    const struct ps_recovery_ops ops = {.progress = on_progress,
+                                        .images_seen = on_images_seen,
+                                        .threads = !s->opts.no_threads,
+                                        .ctx = s};
 
-    s->was_clean = control->state == PS_STATE_CLEAN;
-    if (!s->was_clean && s->opts.read_only)
-        return ps_fail(PS_ERR_READONLY,
-                       "the store was not closed cleanly: it needs recovery, which writes");
+    if (!s->was_clean && !s->opts.no_threads)
+        s->warmup = ps_warmup_start(s->pool);
     return ps_analyze(s->io, control, &ops, &s->recovered);
 }
 
@@ -346,7 +356,8 @@ void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret)
         .table_lock = table_lock,
         .page_undone = on_page_undone,
         .table_unlock = table_unlock,
-        .progress = on_analysis,
+        .progress = on_progress,
+        .threads = !s->opts.no_threads,
         .ctx = s,
     };
 }
@@ -362,6 +373,8 @@ static ps_err redo(struct ps_store *s, const struct ps_control *before)
     s->recovering = true;
     err = ps_redo(s->io, before, &s->recovered, s->pool, &ops, &s->redo);
     s->recovering = false;
+    ps_warmup_stop(s->warmup);
+    s->warmup = NULL;
     return err;
 }
 
@@ -446,25 +459,38 @@ static ps_err forget_leftovers(struct ps_store *s)
     return ps_table_strays_remove(s);
 }
 
+static void say_recovered(struct ps_store *s)
+{
+    ps_store_say(s, PS_MSG_INFO,
+                 "recovered: %llu log records, %llu page images, %llu changes, %u "
+                 "transactions undone",
+                 (unsigned long long)s->redo.records, (unsigned long long)s->redo.images,
+                 (unsigned long long)s->redo.changes, s->recovered.loser_count);
+    ps_store_say(s, PS_MSG_INFO,
+                 "recovery of %.3f MB of log: analysis took %.3f s, redo %.3f s, the checkpoint "
+                 "%.3f s",
+                 (double)s->redo.log_bytes / 1e6, (double)s->recovered.took_us / 1e6,
+                 (double)s->redo.took_us / 1e6, (double)s->recovery_checkpoint_us / 1e6);
+}
+
 /* Recovery's second half: the log can be appended to, and tables have names. */
 static ps_err finish_recovery(struct ps_store *s)
 {
     const struct ps_checkpoint_how how = {0};
+    uint64_t from_us;
     ps_err err;
 
     if (s->was_clean)
         return PS_OK;
     err = undo(s);
+    from_us = ps_io_now_us(s->io);
     if (!err)
         err = ps_checkpoint_full(&s->ckpt, &how, NULL);
+    s->recovery_checkpoint_us = ps_io_now_us(s->io) - from_us;
     if (!err)
         err = forget_leftovers(s);
     if (!err)
-        ps_store_say(s, PS_MSG_INFO,
-                     "recovered: %llu log records, %llu page images, %llu changes, %u "
-                     "transactions undone",
-                     (unsigned long long)s->redo.records, (unsigned long long)s->redo.images,
-                     (unsigned long long)s->redo.changes, s->recovered.loser_count);
+        say_recovered(s);
     return err;
 }
 
@@ -544,9 +570,9 @@ static ps_err open_layers(struct ps_store *s)
     if (!err)
         err = read_control(s, &control);
     if (!err)
-        err = analyze(s, &control);
-    if (!err)
         err = ps_store_open_pool(s);
+    if (!err)
+        err = analyze(s, &control);
     before = control;
     if (!err && !s->opts.read_only)
         err = open_log(s, &control);
@@ -601,6 +627,7 @@ void ps_store_free(struct ps_store *s)
         ps_txns_deinit(&s->txns);
     }
     ps_registry_clear(s);
+    ps_warmup_stop(s->warmup);
     if (s->pool)
         ps_pool_destroy(s->pool);
     if (s->wal)

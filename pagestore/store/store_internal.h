@@ -16,6 +16,7 @@
 #include "recovery/checkpoint.h"
 #include "recovery/recovery.h"
 #include "recovery/sync.h"
+#include "recovery/warmup.h"
 #include "store/catalog.h"
 #include "wal/wal.h"
 
@@ -161,6 +162,8 @@ struct ps_store {
     struct ps_readahead *readahead;   /* NULL with no_threads */
     struct ps_analysis recovered;     /* what recovery found; empty after a clean stop */
     struct ps_redo_stats redo;
+    uint64_t recovery_checkpoint_us; /* the one that recovery ended in */
+    struct ps_warmup *warmup;        /* while opening: NULL without threads, or nothing to redo */
     bool was_clean;
     struct ps_store_meters *meters;
     uint64_t opened_us;

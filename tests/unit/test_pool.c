@@ -193,6 +193,24 @@ static void new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it(void **sta
     assert_true(fx_info(fx, 0, 9).valid);
 }
 
+static void populate_leaves_what_frames_hold(void **state)
+{
+    struct fx *fx = *state;
+    struct ps_page *page;
+    uint32_t i;
+
+    for (i = 0; i < FRAMES / 2; i++)
+        fx_touch(fx, 0, i);
+    ps_pool_populate(fx->pool, 0, FRAMES);
+    ps_pool_populate(fx->pool, 1, FRAMES - 1);
+    for (i = 0; i < FRAMES / 2; i++) {
+        page = fx_pin(fx, 0, i);
+        assert_int_equal(fx_get(page->data, 8), i);
+        ps_pool_unpin(fx->pool, page);
+        assert_int_equal(fx->loads[0][i], 1);
+    }
+}
+
 /* --- victims -------------------------------------------------------------------------------- */
 
 static void evict_skips_pinned_frames(void **state)
@@ -804,6 +822,7 @@ int main(void)
         POOL_TEST(new_page_is_zeroed_latched_and_never_read),
         POOL_TEST(new_page_that_is_not_written_is_taken_back),
         POOL_TEST(new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it),
+        POOL_TEST(populate_leaves_what_frames_hold),
         POOL_TEST(evict_skips_pinned_frames),
         POOL_TEST(flush_counts_its_batches_and_the_frames_under_write_back),
         POOL_TEST(evicted_dirty_page_comes_back_with_its_change),

@@ -1,0 +1,25 @@
+/*
+ * warmup.h - memory for the pool's frames before redo needs it.
+ *
+ * The kernel clears memory when it is touched first, and on a virtual machine the host has to find
+ * it, too: for a pool of new memory that can take as long as all the rest of redo. A thread touches
+ * it meanwhile, as many frames as there are images to put down.
+ *
+ * Flow       store -> [warmup] -> pool
+ * Locking    thread safe; want never waits.
+ * Errors     none: what was not made ready is made ready when it is touched.
+ */
+#ifndef PS_RECOVERY_WARMUP_H
+#define PS_RECOVERY_WARMUP_H
+
+#include "pool/pool.h"
+
+struct ps_warmup; /* private */
+
+/* NULL: there is no thread to be had. */
+struct ps_warmup *ps_warmup_start(struct ps_pool *pool);
+/* So many frames in all will be used. w may be NULL. */
+void ps_warmup_want(struct ps_warmup *w, uint64_t frames);
+void ps_warmup_stop(struct ps_warmup *w); /* may be NULL */
+
+#endif
