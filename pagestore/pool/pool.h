@@ -125,8 +125,8 @@ void ps_pool_destroy(struct ps_pool *pool);
 /* Before the first page is pinned, if it was not among the options. */
 void ps_pool_set_wal(struct ps_pool *pool, struct ps_wal *wal);
 void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider *p);
-/* Takes the memory of `count` frames from `first` on, at any time; a new pool's frames come into use
- * in this order. */
+/* Takes the memory of `count` frames from `first` on, at any time; a new pool's frames come into
+ * use in this order. */
 void ps_pool_populate(const struct ps_pool *pool, uint32_t first, uint32_t count);
 
 /* Sets frames aside for a request. Requests queue, first come first served, and are served when
@@ -290,6 +290,8 @@ uint32_t ps_pool_heat_period_seen(const struct ps_pool *pool);
 uint64_t ps_heat_cooled(uint64_t count, uint32_t from, uint32_t to);
 
 uint32_t ps_pool_frames(const struct ps_pool *pool);
+/* No frame is free: a miss needs a victim. */
+bool ps_pool_is_full(struct ps_pool *pool);
 void ps_pool_frame_info(struct ps_pool *pool, uint32_t frame, struct ps_frame_info *ret);
 uint32_t ps_pool_frame_no(const struct ps_pool *pool, const struct ps_page *page);
 /* Where the page stands if it is resident, without counting as an access. */

@@ -11,6 +11,16 @@ uint32_t ps_pool_frames(const struct ps_pool *pool)
     return pool->frame_count;
 }
 
+bool ps_pool_is_full(struct ps_pool *pool)
+{
+    bool full;
+
+    ps_mutex_lock(&pool->policy_mtx);
+    full = pool->free_count == 0;
+    ps_mutex_unlock(&pool->policy_mtx);
+    return full;
+}
+
 uint32_t ps_pool_page_size(const struct ps_pool *pool)
 {
     return pool->page_size;

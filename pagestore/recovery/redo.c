@@ -17,6 +17,10 @@
 /* A redone reference pins its page and, on a miss, the provider may pin one more. */
 #define REDO_FRAMES (1u + PS_LOAD_FRAMES)
 
+/* Where the pool is too small for all that changes, pages that eviction will reach next are written
+ * so many at a time, sorted, and not one by one when their frames are needed. */
+#define WRITE_BEHIND_PAGES 64u
+
 #define TOUCH_SLOTS 16384u             /* a power of two */
 #define TOUCHES_MAX (TOUCH_SLOTS / 2u) /* so that looking for one is short */
 
@@ -38,6 +42,7 @@ struct redo {
     struct touched *slots; /* of earlier groups, by page: open addressing, TOUCH_SLOTS of them */
     uint32_t slots_used;
     struct touched *sorted; /* room for TOUCHES_MAX */
+    uint32_t done_since;    /* references that were redone since pages were last written behind */
     uint32_t seen_table;    /* whose pages, in seen_fmt, table_seen was last told of; 0: none */
     const struct ps_format *seen_fmt;
 };
@@ -229,6 +234,16 @@ static ps_err redo_ref(struct redo *r, const struct ps_record *rec, const struct
     return err;
 }
 
+/* A page that cannot be written stays dirty; who needs its frame will hear of it. */
+static void write_behind(struct redo *r)
+{
+    if (++r->done_since < WRITE_BEHIND_PAGES)
+        return;
+    r->done_since = 0;
+    if (ps_pool_is_full(r->pool))
+        (void)ps_pool_clean_step(r->pool, WRITE_BEHIND_PAGES);
+}
+
 static ps_err redo_record(struct redo *r, const struct ps_record *rec)
 {
     uint32_t i;
@@ -240,6 +255,7 @@ static ps_err redo_record(struct redo *r, const struct ps_record *rec)
             err = redo_ref(r, rec, &rec->refs[i]);
             if (err)
                 return err;
+            write_behind(r);
         }
     }
     if (rec->rm == PS_RM_TABLE && rec->type == PS_TABLE_DROP) {
