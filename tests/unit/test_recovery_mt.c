@@ -49,7 +49,7 @@ static void change_pages(struct ps_store *s, struct ps_table *t)
 
         ok(ps_write(t, PS_SPACE_IMAGE, off + random_below(&seed, 4000), &i, sizeof(i), 0, NULL));
     }
-    ok(ps_store_sync_log(s, NULL));
+    ok(ps_store_sync(s, PS_SYNC_LOG));
 }
 
 static struct sim_disk *crashed_disk(void)
