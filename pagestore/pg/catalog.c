@@ -165,6 +165,7 @@ static void free_lists(struct ps_pgc_db *db)
     ps_pgc_list_deinit(&db->labels);
     ps_pgc_strings_deinit(&db->strings);
     ps_pgc_names_free(db->names);
+    ps_pgc_schema_free(db->schema);
     free(db->attrs);
     free(db->shown);
     free(db->unnamed);

@@ -5,7 +5,7 @@
  *            catalog_columns.c, catalog_relations.c, catalog_types.c, catalog_objects.c (lists)
  * Ownership  all of a database's lists and strings live until the catalog is closed.
  * Locking    load_mtx is held while a database's lists are made; they are constant once `loaded`
- *            (or, of those that fewer ask for, `names_loaded`) is set.
+ *            (or, of those that fewer ask for, `names_loaded`, `schema_loaded`) is set.
  */
 #ifndef PS_PG_CATALOG_INTERNAL_H
 #define PS_PG_CATALOG_INTERNAL_H
@@ -67,7 +67,7 @@ struct ps_pgc_db {
     char name[PS_PGC_NAME_MAX + 1];
     struct ps_pg_types types_api;
 
-    _Atomic bool loaded, names_loaded;
+    _Atomic bool loaded, names_loaded, schema_loaded;
     struct ps_pgc_strings strings;
     struct ps_pg_attr *attrs; /* of all relations; columns' descs lie in it */
     struct ps_pgc_list columns;
@@ -79,7 +79,8 @@ struct ps_pgc_db {
     struct ps_pg_relation *unnamed; /* those of them that pg_class does not name */
     struct ps_pgc_list schemas, ams, children;
     struct ps_pgc_list types, labels;
-    struct ps_pgc_names *names; /* catalog_names.c: what reg* types ask */
+    struct ps_pgc_schema *schema; /* schema_load.c: what schema.sql asks */
+    struct ps_pgc_names *names;   /* catalog_names.c: what reg* types ask */
 };
 
 struct ps_pg_catalog {
@@ -185,5 +186,7 @@ bool ps_pgc_reg_name(void *ctx, ps_oid type, ps_oid value, char *buf, size_t len
 /* Names of functions, operators, collations, roles: read by the first who asks. */
 const struct ps_pgc_names *ps_pgc_names(struct ps_pgc_db *db);
 void ps_pgc_names_free(struct ps_pgc_names *names);
+
+void ps_pgc_schema_free(struct ps_pgc_schema *schema);
 
 #endif

@@ -19,21 +19,26 @@ const struct ps_pg_value *ps_pgc_value(const struct ps_pgc_row *row, unsigned co
     return v->form == PS_PG_NULL ? NULL : v;
 }
 
-/* Up to 4 bytes of a fixed-length value, little-endian. */
-static uint32_t fixed(const struct ps_pgc_row *row, unsigned column, uint32_t len)
+/* Up to 8 bytes of a fixed-length value, little-endian. */
+static uint64_t fixed(const struct ps_pgc_row *row, unsigned column, uint32_t len)
 {
     const struct ps_pg_value *v = ps_pgc_value(row, column);
-    ps_le32 bytes = {{0}};
+    ps_le64 bytes = {{0}};
 
     if (!v || v->form != PS_PG_PLAIN || v->len < len)
         return 0;
     memcpy(bytes.b, v->data, len);
-    return ps_get32(bytes);
+    return ps_get64(bytes);
 }
 
 ps_oid ps_pgc_oid(const struct ps_pgc_row *row, unsigned column)
 {
-    return fixed(row, column, 4);
+    return (ps_oid)fixed(row, column, 4);
+}
+
+int64_t ps_pgc_int64(const struct ps_pgc_row *row, unsigned column)
+{
+    return (int64_t)fixed(row, column, 8);
 }
 
 int32_t ps_pgc_int32(const struct ps_pgc_row *row, unsigned column)

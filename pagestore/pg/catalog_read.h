@@ -33,6 +33,7 @@ const struct ps_pg_value *ps_pgc_value(const struct ps_pgc_row *row, unsigned co
 /* Fixed-length ones; 0 where there is none. */
 ps_oid ps_pgc_oid(const struct ps_pgc_row *row, unsigned column);
 int32_t ps_pgc_int32(const struct ps_pgc_row *row, unsigned column);
+int64_t ps_pgc_int64(const struct ps_pgc_row *row, unsigned column);
 int16_t ps_pgc_int16(const struct ps_pgc_row *row, unsigned column);
 /* int4 before version 16, int2 from then on. */
 int32_t ps_pgc_int(const struct ps_pgc_row *row, unsigned column);

@@ -1,0 +1,212 @@
+#include <string.h>
+
+#include "pg/schema_internal.h"
+
+static void add(struct ps_pgc_writer *w, const char *text)
+{
+    ps_text_add(w->out, text, strlen(text));
+}
+
+/* The column's name; false: there is no such column any more. */
+static bool add_column(struct ps_pgc_writer *w, uint32_t num)
+{
+    if (num == 0 || num > w->desc->count || w->desc->attrs[num - 1].dropped)
+        return false;
+    ps_pgc_quote(w->out, w->desc->attrs[num - 1].name);
+    return true;
+}
+
+/* --- constraints -------------------------------------------------------------------------- */
+
+static bool add_keys(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
+{
+    uint32_t i;
+
+    for (i = 0; i < c->key_count; i++) {
+        add(w, i > 0 ? ", " : "");
+        if (!add_column(w, c->keys[i]))
+            return false;
+    }
+    return c->key_count > 0;
+}
+
+static bool add_definition(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
+{
+    bool good;
+
+    if (c->type == 'c') {
+        add(w, "CHECK (");
+        good = ps_pgc_write_expr(w, c->expression);
+    } else {
+        add(w, c->type == 'p' ? "PRIMARY KEY (" : "UNIQUE (");
+        good = (c->type == 'p' || c->type == 'u') && add_keys(w, c);
+    }
+    add(w, ")");
+    if (c->deferrable)
+        add(w, c->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
+    return good;
+}
+
+static const char *kind_of(char type)
+{
+    switch (type) {
+    case 'c':
+        return "CHECK constraint";
+    case 'f':
+        return "FOREIGN KEY";
+    case 'x':
+        return "EXCLUDE constraint";
+    case 't':
+        return "constraint trigger";
+    default:
+        return "constraint";
+    }
+}
+
+static void write_constraint(struct ps_pgc_writer *w, const struct ps_pg_relation *table,
+                             const struct ps_pgc_constraint *c)
+{
+    size_t before = w->out->len;
+
+    add(w, "ALTER TABLE ONLY ");
+    ps_pgc_write_relation_name(w, table);
+    add(w, " ADD CONSTRAINT ");
+    ps_pgc_quote(w->out, c->name);
+    add(w, " ");
+    if (add_definition(w, c)) {
+        add(w, ";\n");
+        return;
+    }
+    w->out->len = before;
+    add(w, "-- Left out: ");
+    add(w, kind_of(c->type));
+    add(w, " ");
+    ps_pgc_write_comment(w->out, c->name);
+    add(w, ".\n");
+}
+
+void ps_pgc_write_constraints(struct ps_pgc_writer *w, const struct ps_pg_relation *table)
+{
+    const struct ps_pgc_constraint *c;
+    uint32_t i;
+
+    for (i = ps_pgc_list_first(&w->schema->constraints, table->oid);
+         i < w->schema->constraints.count; i++) {
+        c = ps_pgc_list_at(&w->schema->constraints, i);
+        if (c->key.a != table->oid)
+            break;
+        if (c->type != 'n') /* NOT NULL, which the column says */
+            write_constraint(w, table, c);
+    }
+}
+
+/* --- indexes ------------------------------------------------------------------------------ */
+
+/* indoption: bit 0 DESC, bit 1 NULLS FIRST, which is what DESC means by itself. */
+static const char *order_of(uint32_t options)
+{
+    switch (options & 3) {
+    case 1:
+        return " DESC NULLS LAST";
+    case 2:
+        return " NULLS FIRST";
+    case 3:
+        return " DESC";
+    default:
+        return "";
+    }
+}
+
+static bool add_index_key(struct ps_pgc_writer *w, const struct ps_pgc_index *x, uint32_t i)
+{
+    const struct ps_pgc_opclass *class;
+
+    class = ps_pgc_list_find(&w->schema->opclasses, x->classes[i], 0);
+    if (!add_column(w, x->columns[i]) || !class)
+        return false;
+    if (!class->is_default) {
+        add(w, " ");
+        ps_pgc_qualified(w->out,
+                         class->schema == PS_PGC_SCHEMA_CATALOG
+                             ? NULL
+                             : ps_pgc_schema_name(w->db, class->schema),
+                         class->name);
+    }
+    add(w, order_of(x->options[i]));
+    return true;
+}
+
+static bool add_index_columns(struct ps_pgc_writer *w, const struct ps_pgc_index *x)
+{
+    uint32_t i;
+
+    add(w, " (");
+    for (i = 0; i < x->column_count; i++) {
+        add(w, i == 0 ? "" : i == x->key_count ? ") INCLUDE (" : ", ");
+        if (i < x->key_count ? !add_index_key(w, x, i) : !add_column(w, x->columns[i]))
+            return false;
+    }
+    add(w, ")");
+    return x->plain && x->key_count > 0;
+}
+
+void ps_pgc_write_index(struct ps_pgc_writer *w, const struct ps_pg_relation *table, ps_oid index)
+{
+    const struct ps_pgc_index *x = ps_pgc_list_find(&w->schema->indexes, table->oid, index);
+    const struct ps_pgc_relation *rel = ps_pgc_list_find(&w->db->relations, index, 0);
+    size_t before = w->out->len;
+    bool good = false;
+
+    if (!rel)
+        return;
+    if (x && *rel->pub.am_name != '\0') {
+        add(w, x->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
+        ps_pgc_quote(w->out, rel->pub.name);
+        add(w, " ON ");
+        ps_pgc_write_relation_name(w, table);
+        add(w, " USING ");
+        ps_pgc_quote(w->out, rel->pub.am_name);
+        good = add_index_columns(w, x);
+        add(w, ";\n");
+    }
+    if (good)
+        return;
+    w->out->len = before;
+    add(w, "-- Left out: index ");
+    ps_pgc_write_comment(w->out, rel->pub.name);
+    add(w, ", of an expression, of some rows, or of what is not known here.\n");
+}
+
+/* Constraints make their indexes, under the same names. */
+static bool is_constraint(const struct ps_pgc_writer *w, ps_oid table, const char *name)
+{
+    const struct ps_pgc_list *l = &w->schema->constraints;
+    const struct ps_pgc_constraint *c;
+    uint32_t i;
+
+    for (i = ps_pgc_list_first(l, table); i < l->count; i++) {
+        c = ps_pgc_list_at(l, i);
+        if (c->key.a != table)
+            break;
+        if (strchr("pux", c->type) && strcmp(c->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void ps_pgc_write_indexes(struct ps_pgc_writer *w, const struct ps_pg_relation *table)
+{
+    const struct ps_pgc_list *l = &w->schema->indexes;
+    const struct ps_pgc_relation *rel;
+    const struct ps_pgc_index *x;
+    uint32_t i;
+
+    for (i = ps_pgc_list_first(l, table->oid); i < l->count; i++) {
+        x = ps_pgc_list_at(l, i);
+        if (x->key.a != table->oid)
+            break;
+        rel = ps_pgc_list_find(&w->db->relations, x->key.b, 0);
+        if (rel && !is_constraint(w, table->oid, rel->pub.name))
+            ps_pgc_write_index(w, table, x->key.b);
+    }
+}

@@ -1,0 +1,101 @@
+/*
+ * schema_internal.h - what the parts of ps_pg_schema_sql() share.
+ *
+ * Flow       schema.c (relations) -> schema_types.c (types) -> schema_expr.c (expressions);
+ *            schema_load.c: the catalogs that only this asks
+ * Ownership  the lists belong to the database; a writer to one call of ps_pg_schema_sql().
+ * Locking    the lists are read by the first who asks, and constant afterwards.
+ */
+#ifndef PS_PG_SCHEMA_INTERNAL_H
+#define PS_PG_SCHEMA_INTERNAL_H
+
+#include "pg/catalog_names.h"
+#include "pg/output.h"
+#include "pg/schema_node.h"
+#include "pg/toast_read.h"
+
+#define PS_PGC_INDEX_KEYS_MAX 32u
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
+struct ps_pgc_constraint { /* by relation, or type, and OID */
+    struct ps_pgc_key key;
+    const char *name;
+    char type; /* c f p u x t n */
+    bool deferrable, deferred;
+    uint32_t key_count;
+    uint32_t keys[PS_PGC_INDEX_KEYS_MAX]; /* attnums */
+    const char *expression;               /* NULL: none */
+};
+struct ps_pgc_default { /* by relation and attnum */
+    struct ps_pgc_key key;
+    const char *expression; /* NULL: it cannot be read */
+};
+struct ps_pgc_index { /* by OIDs of the table and the index */
+    struct ps_pgc_key key;
+    bool unique, primary, plain; /* plain: of columns only, and of all rows */
+    uint32_t column_count, key_count;
+    uint32_t columns[PS_PGC_INDEX_KEYS_MAX], classes[PS_PGC_INDEX_KEYS_MAX],
+        options[PS_PGC_INDEX_KEYS_MAX];
+};
+struct ps_pgc_opclass { /* by OID */
+    struct ps_pgc_key key;
+    const char *name;
+    ps_oid schema;
+    bool is_default;
+};
+struct ps_pgc_sequence { /* by OID of the relation */
+    struct ps_pgc_key key;
+    ps_oid type;
+    int64_t start, increment, max, min, cache;
+    bool cycle;
+};
+
+struct ps_pgc_schema {
+    struct ps_pgc_list constraints, type_constraints, defaults, indexes, opclasses, sequences;
+};
+/* NULL: it cannot be read, and the note was made. */
+const struct ps_pgc_schema *ps_pgc_schema(struct ps_pgc_db *db);
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+struct ps_pgc_writer {
+    struct ps_pgc_db *db;
+    const struct ps_pgc_schema *schema;
+    const struct ps_pgc_names *names;
+    struct ps_pg_printer *printer;
+    const struct ps_pg_desc *desc; /* whose columns expressions mean; NULL: none */
+    struct ps_text *out;
+    struct ps_pgc_list done; /* what was written, by OID and enum ps_pgc_written */
+    uint32_t depth;          /* of types in types, of expressions in expressions */
+};
+
+/* Appends the expression; false: there is something in it that is not known here, and nothing was
+ * added. */
+bool ps_pgc_write_expr(struct ps_pgc_writer *w, const char *expression);
+/* OID of the sequence that the expression takes values from; 0: none. */
+ps_oid ps_pgc_expr_sequence(const char *expression);
+
+/* Statements for the type, those it rests on first; nothing for PostgreSQL's own. */
+PS_MUST_USE ps_err ps_pgc_write_type(struct ps_pgc_writer *w, ps_oid type);
+/* " COLLATE x", unless it is the type's own. */
+void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collation);
+/* CREATE SCHEMA, if it is not one that every database has; once. */
+PS_MUST_USE ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema);
+/* Is it the first time that this is asked? */
+enum ps_pgc_written { PS_PGC_WRITTEN_SCHEMA, PS_PGC_WRITTEN_TYPE, PS_PGC_WRITTEN_RELATION };
+PS_MUST_USE ps_err ps_pgc_write_once(struct ps_pgc_writer *w, enum ps_pgc_written what, ps_oid oid,
+                                     bool *ret_first);
+/* A name inside a comment, which it cannot end. */
+void ps_pgc_write_comment(struct ps_text *out, const char *name);
+/* schema_sequence.c: CREATE SEQUENCE and where it stands; once. */
+PS_MUST_USE ps_err ps_pgc_write_sequence(struct ps_pgc_writer *w,
+                                         const struct ps_pg_relation *relation);
+/* schema_index.c: constraints and indexes of a table, each a statement; one index of it. */
+void ps_pgc_write_constraints(struct ps_pgc_writer *w, const struct ps_pg_relation *table);
+void ps_pgc_write_indexes(struct ps_pgc_writer *w, const struct ps_pg_relation *table);
+void ps_pgc_write_index(struct ps_pgc_writer *w, const struct ps_pg_relation *table, ps_oid index);
+/* SCHEMA.NAME of the relation. */
+void ps_pgc_write_relation_name(struct ps_pgc_writer *w, const struct ps_pg_relation *relation);
+
+#endif

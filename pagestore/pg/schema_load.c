@@ -1,0 +1,278 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/schema_internal.h"
+
+#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+#define EXPRESSION_MAX (256u * 1024u)
+
+/* --- values ------------------------------------------------------------------------------- */
+
+/* NULL: there is none, it is kept elsewhere, or nobody would want to read it. */
+static ps_err keep_text(struct ps_pgc_db *db, const struct ps_pgc_row *row, unsigned column,
+                        const char **ret)
+{
+    struct ps_text text = {0};
+    ps_err err = PS_OK;
+
+    *ret = NULL;
+    if (ps_pgc_text(row, column, &text) && text.len > 0 && text.len <= EXPRESSION_MAX) {
+        *ret = ps_pgc_keep(&db->strings, text.data, text.len);
+        err = *ret ? ps_text_err(&text) : ps_fail(PS_ERR_NOMEM, "no memory for expressions");
+    }
+    ps_text_deinit(&text);
+    return err;
+}
+
+static uint32_t vector(const struct ps_pgc_row *row, unsigned column, uint32_t elem_len,
+                       uint32_t ret[PS_PGC_INDEX_KEYS_MAX])
+{
+    struct ps_text text = {0};
+    uint32_t count = 0;
+
+    if (ps_pgc_text(row, column, &text))
+        count = ps_pgc_vector(&text, elem_len, ret, PS_PGC_INDEX_KEYS_MAX);
+    ps_text_deinit(&text);
+    return count;
+}
+
+static ps_err keep_name(struct ps_pgc_db *db, const struct ps_pgc_row *row, unsigned column,
+                        const char **ret)
+{
+    char name[PS_PGC_NAME_MAX + 1];
+
+    ps_pgc_name(row, column, name);
+    *ret = ps_pgc_keep(&db->strings, name, strlen(name));
+    return *ret ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names");
+}
+
+/* --- pg_constraint ------------------------------------------------------------------------ */
+
+enum {
+    CON_OID,
+    CON_NAME,
+    CON_TYPE,
+    CON_RELID,
+    CON_TYPID,
+    CON_DEFERRABLE,
+    CON_DEFERRED,
+    CON_KEY,
+    CON_BIN
+};
+static const char *const constraint_columns[] = {"oid",         "conname",  "contype",
+                                                 "conrelid",    "contypid", "condeferrable",
+                                                 "condeferred", "conkey",   "conbin"};
+static const struct ps_pgc_spec constraint_spec = {
+    .oid = PS_PGC_CONSTRAINT,
+    .name = "pg_constraint",
+    .lost = "constraints",
+    .columns = constraint_columns,
+    .column_count = COUNT(constraint_columns),
+};
+
+static ps_err add_constraint(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    ps_oid relation = ps_pgc_oid(row, CON_RELID);
+    struct ps_pgc_constraint *c;
+    ps_err err;
+
+    err = ps_pgc_list_add(relation ? &db->schema->constraints : &db->schema->type_constraints,
+                          sizeof(*c), relation ? relation : ps_pgc_oid(row, CON_TYPID),
+                          ps_pgc_oid(row, CON_OID), row->sure, &c);
+    if (err)
+        return err;
+    c->type = ps_pgc_char(row, CON_TYPE);
+    c->deferrable = ps_pgc_bool(row, CON_DEFERRABLE);
+    c->deferred = ps_pgc_bool(row, CON_DEFERRED);
+    c->key_count = vector(row, CON_KEY, 2, c->keys);
+    err = keep_name(db, row, CON_NAME, &c->name);
+    return err ? err : keep_text(db, row, CON_BIN, &c->expression);
+}
+
+/* --- pg_attrdef --------------------------------------------------------------------------- */
+
+static const char *const default_columns[] = {"adrelid", "adnum", "adbin"};
+static const struct ps_pgc_spec default_spec = {
+    .oid = PS_PGC_ATTRDEF,
+    .name = "pg_attrdef",
+    .lost = "defaults of columns",
+    .columns = default_columns,
+    .column_count = COUNT(default_columns),
+};
+
+static ps_err add_default(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    struct ps_pgc_default *d;
+    ps_err err;
+
+    err = ps_pgc_list_add(&db->schema->defaults, sizeof(*d), ps_pgc_oid(row, 0),
+                          (ps_oid)ps_pgc_int16(row, 1), row->sure, &d);
+    return err ? err : keep_text(db, row, 2, &d->expression);
+}
+
+/* --- pg_index, pg_opclass ----------------------------------------------------------------- */
+
+enum {
+    IND_RELID,
+    IND_OID,
+    IND_UNIQUE,
+    IND_PRIMARY,
+    IND_KEYS,
+    IND_KEY_COUNT,
+    IND_CLASS,
+    IND_OPTION,
+    IND_EXPRS,
+    IND_PRED
+};
+static const char *const index_columns[] = {
+    "indrelid",    "indexrelid", "indisunique", "indisprimary", "indkey",
+    "indnkeyatts", "indclass",   "indoption",   "indexprs",     "indpred"};
+static const struct ps_pgc_spec index_spec = {
+    .oid = PS_PGC_INDEX,
+    .name = "pg_index",
+    .lost = "columns of indexes",
+    .columns = index_columns,
+    .column_count = COUNT(index_columns),
+};
+
+static ps_err add_index(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    struct ps_pgc_index *x;
+    int16_t key_count = ps_pgc_int16(row, IND_KEY_COUNT);
+    ps_err err;
+
+    err = ps_pgc_list_add(&db->schema->indexes, sizeof(*x), ps_pgc_oid(row, IND_RELID),
+                          ps_pgc_oid(row, IND_OID), row->sure, &x);
+    if (err)
+        return err;
+    x->unique = ps_pgc_bool(row, IND_UNIQUE);
+    x->primary = ps_pgc_bool(row, IND_PRIMARY);
+    x->plain = !ps_pgc_value(row, IND_EXPRS) && !ps_pgc_value(row, IND_PRED);
+    x->column_count = vector(row, IND_KEYS, 2, x->columns);
+    x->key_count = key_count > 0 && (uint32_t)key_count < x->column_count ? (uint32_t)key_count
+                                                                          : x->column_count;
+    if (vector(row, IND_CLASS, 4, x->classes) < x->key_count ||
+        vector(row, IND_OPTION, 2, x->options) < x->key_count)
+        x->plain = false;
+    return PS_OK;
+}
+
+static const char *const opclass_columns[] = {"oid", "opcname", "opcnamespace", "opcdefault"};
+static const struct ps_pgc_spec opclass_spec = {
+    .oid = PS_PGC_OPCLASS,
+    .name = "pg_opclass",
+    .lost = "operator classes of indexes",
+    .columns = opclass_columns,
+    .column_count = COUNT(opclass_columns),
+};
+
+static ps_err add_opclass(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    struct ps_pgc_opclass *o;
+    ps_err err;
+
+    err = ps_pgc_list_add(&db->schema->opclasses, sizeof(*o), ps_pgc_oid(row, 0), 0, row->sure, &o);
+    if (err)
+        return err;
+    o->schema = ps_pgc_oid(row, 2);
+    o->is_default = ps_pgc_bool(row, 3);
+    return keep_name(db, row, 1, &o->name);
+}
+
+/* --- pg_sequence -------------------------------------------------------------------------- */
+
+enum { SEQ_RELID, SEQ_TYPE, SEQ_START, SEQ_INCREMENT, SEQ_MAX, SEQ_MIN, SEQ_CACHE, SEQ_CYCLE };
+static const char *const sequence_columns[] = {"seqrelid", "seqtypid", "seqstart", "seqincrement",
+                                               "seqmax",   "seqmin",   "seqcache", "seqcycle"};
+static const struct ps_pgc_spec sequence_spec = {
+    .oid = PS_PGC_SEQUENCE,
+    .name = "pg_sequence",
+    .lost = "properties of sequences",
+    .columns = sequence_columns,
+    .column_count = COUNT(sequence_columns),
+};
+
+static ps_err add_sequence(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    struct ps_pgc_sequence *s;
+    ps_err err;
+
+    err = ps_pgc_list_add(&db->schema->sequences, sizeof(*s), ps_pgc_oid(row, SEQ_RELID), 0,
+                          row->sure, &s);
+    if (err)
+        return err;
+    s->type = ps_pgc_oid(row, SEQ_TYPE);
+    s->start = ps_pgc_int64(row, SEQ_START);
+    s->increment = ps_pgc_int64(row, SEQ_INCREMENT);
+    s->max = ps_pgc_int64(row, SEQ_MAX);
+    s->min = ps_pgc_int64(row, SEQ_MIN);
+    s->cache = ps_pgc_int64(row, SEQ_CACHE);
+    s->cycle = ps_pgc_bool(row, SEQ_CYCLE);
+    return PS_OK;
+}
+
+/* --- all of it ---------------------------------------------------------------------------- */
+
+static ps_err load(struct ps_pgc_db *db)
+{
+    static const struct {
+        const struct ps_pgc_spec *spec;
+        ps_pgc_row_fn add;
+    } all[] = {
+        {&constraint_spec, add_constraint}, {&default_spec, add_default},
+        {&index_spec, add_index},           {&opclass_spec, add_opclass},
+        {&sequence_spec, add_sequence},
+    };
+    struct ps_pgc_schema *s = calloc(1, sizeof(*s));
+    ps_err err = PS_OK;
+    size_t i;
+
+    if (!s)
+        return ps_fail(PS_ERR_NOMEM, "no memory for definitions of relations");
+    db->schema = s;
+    for (i = 0; !err && i < COUNT(all); i++)
+        err = ps_pgc_optional(ps_pgc_read(db, all[i].spec, all[i].add, db, NULL));
+    ps_pgc_list_settle(&s->constraints);
+    ps_pgc_list_settle(&s->type_constraints);
+    ps_pgc_list_settle(&s->defaults);
+    ps_pgc_list_settle(&s->indexes);
+    ps_pgc_list_settle(&s->opclasses);
+    ps_pgc_list_settle(&s->sequences);
+    return err;
+}
+
+const struct ps_pgc_schema *ps_pgc_schema(struct ps_pgc_db *db)
+{
+    if (db->schema_loaded)
+        return db->schema;
+    ps_mutex_lock(&db->catalog->load_mtx);
+    if (!db->schema_loaded) {
+        if (load(db)) {
+            ps_pg_note(db->catalog->cluster, "%s: definitions of relations cannot be read: %s",
+                       db->dir, ps_message());
+            ps_pgc_schema_free(db->schema);
+            db->schema = NULL;
+        }
+        db->schema_loaded = true;
+    }
+    ps_mutex_unlock(&db->catalog->load_mtx);
+    return db->schema;
+}
+
+void ps_pgc_schema_free(struct ps_pgc_schema *s)
+{
+    if (!s)
+        return;
+    ps_pgc_list_deinit(&s->constraints);
+    ps_pgc_list_deinit(&s->type_constraints);
+    ps_pgc_list_deinit(&s->defaults);
+    ps_pgc_list_deinit(&s->indexes);
+    ps_pgc_list_deinit(&s->opclasses);
+    ps_pgc_list_deinit(&s->sequences);
+    free(s);
+}

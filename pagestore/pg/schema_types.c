@@ -1,0 +1,289 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/schema_internal.h"
+
+#define DEPTH_MAX 64u
+#define FIRST_NORMAL_OID 16384u /* what users make; below are PostgreSQL's own */
+
+static void add(struct ps_pgc_writer *w, const char *text)
+{
+    ps_text_add(w->out, text, strlen(text));
+}
+
+static void add_type(struct ps_pgc_writer *w, ps_oid type, int32_t typmod)
+{
+    ps_pgc_format_type(w->db, type, typmod, PS_PGC_SCHEMA_SQL, w->out);
+}
+
+void ps_pgc_write_comment(struct ps_text *out, const char *name)
+{
+    for (; *name != '\0'; name++)
+        ps_text_add(out, (unsigned char)*name < 0x20 || *name == '*' ? "?" : name, 1);
+}
+
+/* --- schemas ------------------------------------------------------------------------------ */
+
+ps_err ps_pgc_write_once(struct ps_pgc_writer *w, enum ps_pgc_written what, ps_oid oid,
+                         bool *ret_first)
+{
+    struct ps_pgc_key *item;
+    uint32_t i;
+
+    *ret_first = false;
+    for (i = 0; i < w->done.count; i++) {
+        item = ps_pgc_list_at(&w->done, i);
+        if (item->a == oid && item->b == what)
+            return PS_OK;
+    }
+    *ret_first = true;
+    return ps_pgc_list_add(&w->done, sizeof(*item), oid, what, true, &item);
+}
+
+ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema)
+{
+    const char *name = ps_pgc_schema_name(w->db, schema);
+    bool first;
+    ps_err err;
+
+    if (!name || schema < FIRST_NORMAL_OID)
+        return PS_OK;
+    err = ps_pgc_write_once(w, PS_PGC_WRITTEN_SCHEMA, schema, &first);
+    if (err || !first)
+        return err;
+    add(w, "CREATE SCHEMA IF NOT EXISTS ");
+    ps_pgc_quote(w->out, name);
+    add(w, ";\n");
+    return PS_OK;
+}
+
+void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collation)
+{
+    const struct ps_pgc_type *t = ps_pgc_list_find(&w->db->types, type, 0);
+    const struct ps_pgc_object *c;
+
+    if (collation == 0 || !t || t->collation == collation || !w->names)
+        return;
+    c = ps_pgc_list_find(&w->names->classes[PS_PGC_COLLATIONS].list, collation, 0);
+    if (!c)
+        return;
+    add(w, " COLLATE ");
+    ps_pgc_qualified(
+        w->out, c->schema == PS_PGC_SCHEMA_CATALOG ? NULL : ps_pgc_schema_name(w->db, c->schema),
+        c->name);
+}
+
+/* --- statements --------------------------------------------------------------------------- */
+
+/* Another relation's statements may have made the type already, and CREATE TYPE has no IF NOT
+ * EXISTS. */
+static void begin_guarded(struct ps_pgc_writer *w)
+{
+    add(w, "DO $pagefs$ BEGIN\n    ");
+}
+
+static void end_guarded(struct ps_pgc_writer *w)
+{
+    add(w, ";\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $pagefs$;\n");
+}
+
+static int compare_labels(const void *x, const void *y)
+{
+    const struct ps_pgc_label *const *a = x, *const *b = y;
+
+    return (*a)->order < (*b)->order ? -1 : (*a)->order > (*b)->order;
+}
+
+/* The enum's labels in their order; *ret is the caller's. */
+static ps_err collect_labels(const struct ps_pgc_db *db, ps_oid type,
+                             const struct ps_pgc_label ***ret, uint32_t *ret_count)
+{
+    const struct ps_pgc_label *label;
+    uint32_t i;
+
+    *ret_count = 0;
+    *ret = calloc(db->labels.count + 1u, sizeof(const struct ps_pgc_label *));
+    if (!*ret)
+        return ps_fail(PS_ERR_NOMEM, "no memory for labels of enums");
+    for (i = 0; i < db->labels.count; i++) {
+        label = ps_pgc_list_at(&db->labels, i);
+        if (label->type == type)
+            (*ret)[(*ret_count)++] = label;
+    }
+    qsort(*ret, *ret_count, sizeof(const struct ps_pgc_label *), compare_labels);
+    return PS_OK;
+}
+
+static ps_err write_enum(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
+{
+    const struct ps_pgc_label **labels;
+    uint32_t i, count;
+    ps_err err = collect_labels(w->db, type->key.a, &labels, &count);
+
+    if (err)
+        return err;
+    begin_guarded(w);
+    add(w, "CREATE TYPE ");
+    add_type(w, type->key.a, -1);
+    add(w, " AS ENUM (");
+    for (i = 0; i < count; i++) {
+        add(w, i > 0 ? ", " : "");
+        ps_pgc_literal(w->out, labels[i]->text);
+    }
+    add(w, ")");
+    end_guarded(w);
+    free(labels);
+    return PS_OK;
+}
+
+static void write_check(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
+{
+    size_t before = w->out->len;
+
+    add(w, " CONSTRAINT ");
+    ps_pgc_quote(w->out, c->name);
+    add(w, " CHECK (");
+    if (ps_pgc_write_expr(w, c->expression)) {
+        add(w, ")");
+        return;
+    }
+    w->out->len = before;
+    add(w, " /* the expression of CHECK ");
+    ps_pgc_write_comment(w->out, c->name);
+    add(w, " cannot be shown */");
+}
+
+static ps_err write_domain(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
+{
+    const struct ps_pgc_list *checks = w->schema ? &w->schema->type_constraints : NULL;
+    const struct ps_pg_desc *desc = w->desc;
+    const struct ps_pgc_constraint *c;
+    ps_err err = ps_pgc_write_type(w, type->pub.base);
+    uint32_t i;
+
+    if (err)
+        return err;
+    begin_guarded(w);
+    add(w, "CREATE DOMAIN ");
+    add_type(w, type->key.a, -1);
+    add(w, " AS ");
+    add_type(w, type->pub.base, type->pub.typmod);
+    ps_pgc_write_collation(w, type->pub.base, type->collation);
+    if (type->default_text) {
+        add(w, " DEFAULT ");
+        add(w, type->default_text);
+    }
+    if (type->not_null)
+        add(w, " NOT NULL");
+    w->desc = NULL;
+    for (i = checks ? ps_pgc_list_first(checks, type->key.a) : 0; checks && i < checks->count;
+         i++) {
+        c = ps_pgc_list_at(checks, i);
+        if (c->key.a != type->key.a)
+            break;
+        if (c->type == 'c')
+            write_check(w, c);
+    }
+    w->desc = desc;
+    end_guarded(w);
+    return PS_OK;
+}
+
+static ps_err write_composite(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
+{
+    const struct ps_pgc_columns *columns = ps_pgc_columns(w->db, type->pub.row);
+    const struct ps_pg_attr *attr;
+    const char *between = "";
+    ps_err err = PS_OK;
+    uint32_t i;
+
+    for (i = 0; !err && columns && i < columns->desc.count; i++)
+        if (!columns->desc.attrs[i].dropped)
+            err = ps_pgc_write_type(w, columns->desc.attrs[i].type);
+    if (err)
+        return err;
+    begin_guarded(w);
+    add(w, "CREATE TYPE ");
+    add_type(w, type->key.a, -1);
+    add(w, " AS (");
+    for (i = 0; columns && i < columns->desc.count; i++) {
+        attr = &columns->desc.attrs[i];
+        if (attr->dropped)
+            continue;
+        add(w, between);
+        ps_pgc_quote(w->out, attr->name);
+        add(w, " ");
+        add_type(w, attr->type, attr->typmod);
+        ps_pgc_write_collation(w, attr->type, attr->collation);
+        between = ", ";
+    }
+    add(w, ")");
+    end_guarded(w);
+    return PS_OK;
+}
+
+static ps_err write_range(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
+{
+    ps_err err = ps_pgc_write_type(w, type->pub.base);
+
+    if (err)
+        return err;
+    begin_guarded(w);
+    add(w, "CREATE TYPE ");
+    add_type(w, type->key.a, -1);
+    add(w, " AS RANGE (subtype = ");
+    add_type(w, type->pub.base, -1);
+    add(w, ")");
+    end_guarded(w);
+    return PS_OK;
+}
+
+static ps_err write_base(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
+{
+    add(w, "-- Type ");
+    ps_pgc_write_comment(w->out, type->pub.name);
+    add(w, " is an extension's, or made of functions in C: create that first.\n");
+    return PS_OK;
+}
+
+static ps_err write_new(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
+{
+    ps_err err = ps_pgc_write_schema(w, type->pub.schema);
+
+    if (err)
+        return err;
+    switch (type->pub.kind) {
+    case 'e':
+        return write_enum(w, type);
+    case 'd':
+        return write_domain(w, type);
+    case 'c':
+        return write_composite(w, type);
+    case 'r':
+        return write_range(w, type);
+    case 'm':
+        return ps_pgc_write_type(w, type->pub.base);
+    default:
+        return write_base(w, type);
+    }
+}
+
+ps_err ps_pgc_write_type(struct ps_pgc_writer *w, ps_oid oid)
+{
+    const struct ps_pgc_type *type = ps_pgc_list_find(&w->db->types, oid, 0);
+    bool first;
+    ps_err err;
+
+    if (!type || oid < FIRST_NORMAL_OID || w->depth >= DEPTH_MAX)
+        return PS_OK;
+    err = ps_pgc_write_once(w, PS_PGC_WRITTEN_TYPE, oid, &first);
+    if (err || !first)
+        return err;
+    w->depth++;
+    if (type->pub.elem != 0 && type->pub.len == -1)
+        err = ps_pgc_write_type(w, type->pub.elem);
+    else
+        err = write_new(w, type);
+    w->depth--;
+    return err;
+}
