@@ -112,7 +112,7 @@ static void wal_stats(struct ps_store *s, const struct sink *to)
 
 static void checkpoint_stats(struct ps_store *s, const struct sink *to)
 {
-    counter(to, "syncs", s->syncer.calls, "Calls of fsync.");
+    counter(to, "syncs", s->syncer.calls, "Calls of fsync, and writes with O_SYNC.");
     counter(to, "sync_rounds", s->syncer.rounds, "Data checkpoints: rounds that fsyncs shared.");
     gauge(to, "sync_waiters", s->syncer.waiters, "Callers that wait in fsync now.");
     counter(to, "checkpoints", s->ckpt.checkpoints, "Full checkpoints.");
@@ -158,7 +158,7 @@ void ps_store_latencies(struct ps_store *s, ps_latency_fn each, void *ctx)
         {"read", &m->reads, "Reads, until their pages are in the pool."},
         {"write", &m->writes, "Writes, until they are in the log's buffer and in the pool."},
         {"write_back", &m->write_backs, "Batches of pages written back to one file."},
-        {"fsync", &m->fsyncs, "Calls of fsync."},
+        {"fsync", &m->fsyncs, "Calls of fsync, and the wait for the disk of writes with O_SYNC."},
         {"io_read", &m->io.reads, "Batches of reads that the disk was given."},
         {"io_write", &m->io.writes, "Batches of writes that the disk was given."},
         {"io_write_durable", &m->io.writes_durable, "Writes of the log that flush it at once."},
