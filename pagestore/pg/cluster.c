@@ -392,25 +392,36 @@ static ps_err add_only_file(struct ps_pg_cluster *c, const char *name)
     return c->files[0].path ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for a file's name");
 }
 
+/* The file of that path, which no link is part of. */
+static ps_err open_path(struct ps_pg_cluster *c, char *path)
+{
+    char *slash = strrchr(path, '/');
+    unsigned root;
+    ps_err err;
+
+    assert(path[0] == '/');
+    *slash = '\0';
+    err = ps_cluster_add_root(c, slash == path ? "/" : path, &root);
+    if (!err)
+        err = ps_cluster_settle_file(c, slash + 1);
+    if (!err)
+        err = add_only_file(c, slash + 1);
+    return err ? err : open_store(c);
+}
+
+/* A link that is the source itself is followed: the user has named it. */
 static ps_err open_single(struct ps_pg_cluster *c)
 {
-    const char *slash = strrchr(c->source, '/');
-    const char *name = slash ? slash + 1 : c->source;
-    char *dir = slash == c->source ? strdup("/")
-                : slash            ? strndup(c->source, (size_t)(slash - c->source))
-                                   : strdup(".");
-    unsigned root;
-    ps_err err = dir ? ps_cluster_add_root(c, dir, &root)
-                     : ps_fail(PS_ERR_NOMEM, "no memory for a file's name");
+    char *path = realpath(c->source, NULL);
+    ps_err err;
 
-    free(dir);
+    if (!path)
+        return ps_fail_errno(errno, "%s", c->source);
     c->is_file = true;
     c->version = c->opts.version;
-    if (!err)
-        err = ps_cluster_settle_file(c, name);
-    if (!err)
-        err = add_only_file(c, name);
-    return err ? err : open_store(c);
+    err = open_path(c, path);
+    free(path);
+    return err;
 }
 
 static ps_err open_source(struct ps_pg_cluster *c)
@@ -596,7 +607,9 @@ const struct ps_pg_file *ps_pg_file_find(const struct ps_pg_cluster *c, ps_oid d
     const struct ps_cluster_db *home = find_db(c, db);
     uint32_t at;
 
-    if (space == 0 && home)
+    if (space == PS_PG_GLOBAL_SPACE) /* whichever database names it */
+        key.db = 0;
+    else if (space == 0 && home)
         key.space = home->space;
     at = position(c, &key);
     if (at == c->file_count || compare_files(&c->files[at], &key) != 0)

@@ -192,11 +192,29 @@ static ps_err find(const struct ps_store *s, uint32_t from, struct ps_foreign_ta
     return s->foreign->ops.find(s->foreign->ops.ctx, from, ret);
 }
 
+/* Of those that were asked for before; NULL: it was not. */
+static struct ps_table *known_table(struct ps_store *s, uint32_t id)
+{
+    struct ps_table *t;
+
+    ps_rwlock_rdlock(&s->catalog_lock);
+    t = ps_registry_find(s, id);
+    if (t)
+        t->refs++;
+    ps_rwlock_unlock(&s->catalog_lock);
+    return t;
+}
+
 ps_err ps_foreign_next(struct ps_store *s, uint32_t from, bool only_that, struct ps_table **ret)
 {
+    struct ps_table *t = known_table(s, from);
     struct ps_foreign_table spec;
     ps_err err;
 
+    if (t) {
+        *ret = t;
+        return PS_OK;
+    }
     ps_rwlock_wrlock(&s->catalog_lock);
     err = find(s, from, &spec);
     if (!err && only_that && spec.id != from)
