@@ -145,7 +145,7 @@ ps_err ps_pg_read_file(struct ps_pg_cluster *c, const char *path, size_t max, ui
 
 /* --- options ------------------------------------------------------------------------------ */
 
-/* Options are as they can be for what is opened? */
+/* Can the options be, for what is opened? */
 static ps_err check_options(const struct ps_pg_options *o, bool is_file)
 {
     const uint32_t size_max = is_file ? PS_PAGE_SIZE_MAX : PS_PG_PAGE_SIZE_MAX;

@@ -102,7 +102,7 @@ void ps_cluster_read_control(struct ps_pg_cluster *c);
 /* "in production", as pg_controldata says it. */
 const char *ps_cluster_state_name(uint32_t state);
 bool ps_cluster_state_is_clean(uint32_t state);
-/* What is a page's size in PostgreSQL, as far as we read such. */
+/* Can PostgreSQL's pages have that size, as far as we read them? */
 bool ps_cluster_page_size_ok(uint32_t size);
 
 /* --- cluster_server.c --------------------------------------------------------------------- */
@@ -156,7 +156,7 @@ void ps_cluster_read_maps(struct ps_pg_cluster *c);
 /* --- cluster_guess.c ---------------------------------------------------------------------- */
 /* page_size, segment_pages, checksums: as options, pg_control, or else the pages themselves say. */
 PS_MUST_USE ps_err ps_cluster_settle_sizes(struct ps_pg_cluster *c);
-/* The same, and format, of a single file of that length. */
+/* The same, and format and first_page, of a single file in the first root. */
 PS_MUST_USE ps_err ps_cluster_settle_file(struct ps_pg_cluster *c, const char *name);
 
 #endif

@@ -259,7 +259,7 @@ uint32_t ps_foreign_count(struct ps_store *s)
 
 /* --- how long they are -------------------------------------------------------------------- */
 
-/* What the table's map says from now on. Only a table's last whole page number can be. */
+/* What the table's map says from now on. Pages beyond the last number that can be are left out. */
 static void set_length(struct ps_table *t, const struct ps_segments_info *info)
 {
     struct ps_foreign_files *f = t->foreign;
@@ -308,7 +308,7 @@ ps_err ps_table_refresh(struct ps_table *t)
     return PS_OK;
 }
 
-/* A table without a file looks like an empty one that is ours. */
+/* A table without a file belongs to whoever has opened the store. */
 static void stat_nothing(struct ps_io_stat *ret)
 {
     *ret = (struct ps_io_stat){.mode = S_IFREG | S_IRUSR, .uid = geteuid(), .gid = getegid()};
