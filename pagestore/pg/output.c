@@ -81,6 +81,18 @@ static const char *output_name(const struct ps_pg_type *t)
     return t->elem != 0 && t->len == -1 ? "array_out" : "";
 }
 
+/* What a type is made of: an array's elements, a range's bounds, a multirange's ranges. */
+static ps_oid part_type(const struct ps_pg_type *t)
+{
+    const struct ps_pg_type *builtin = ps_pg_builtin_type(t->oid);
+
+    if (t->kind != 'r' && t->kind != 'm')
+        return t->elem;
+    if (t->base == 0 && builtin) /* pg_range is missing */
+        return builtin->base;
+    return t->base;
+}
+
 static bool describe(const struct ps_pg_printer *p, ps_oid oid, struct ps_pg_out_type *ret)
 {
     const struct ps_pg_type *outer = catalog_type(p, oid);
@@ -96,7 +108,7 @@ static bool describe(const struct ps_pg_printer *p, ps_oid oid, struct ps_pg_out
         .bare_csv = entry->bare_csv,
         .bare = entry->bare,
         .delim = outer->delim ? outer->delim : ',',
-        .elem = t->kind == 'r' || t->kind == 'm' ? t->base : t->elem,
+        .elem = part_type(t),
         .row = t->row,
         .attr = {.type = oid, .typmod = -1, .len = t->len, .byval = t->byval, .align = t->align},
     };

@@ -15,7 +15,7 @@
 #include "pg/output.h"
 
 /* Values within values: deeper than this is no value that anyone stored. Quotes double a level. */
-#define PS_PG_LEVELS_MAX 16u
+#define PS_PG_LEVELS_MAX 12u
 
 struct ps_pg_out_type;
 
