@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fs/cluster.h"
 #include "fs/errmap.h"
 #include "fs/notify.h"
 #include "fs/view.h"
@@ -47,6 +48,18 @@ static void attr_init(const struct pfs_object *o, struct stat *st)
     st->st_blksize = 4096;
 }
 
+mode_t pfs_file_type(const struct pfs_object *o)
+{
+    switch (pfs_node_of(o)->kind) {
+    case PFS_KIND_DIR:
+        return S_IFDIR;
+    case PFS_KIND_LINK:
+        return S_IFLNK;
+    default:
+        return S_IFREG;
+    }
+}
+
 /* The catalog is the store's own: shown, and written by nobody. */
 static mode_t writable_mask(const struct pfs_object *o)
 {
@@ -62,7 +75,7 @@ static void attr_in_table(const struct pfs_object *o, const struct ps_table_info
     if (node->kind == PFS_KIND_DIR)
         st->st_mode = dir_mode(info->mode);
     else
-        st->st_mode = S_IFREG | (info->mode & node->perm);
+        st->st_mode = pfs_file_type(o) | (info->mode & node->perm);
     st->st_mode &= writable_mask(o);
     st->st_uid = info->uid;
     st->st_gid = info->gid;
@@ -77,10 +90,11 @@ static void attr_in_room(struct pfs *fs, const struct pfs_object *o, struct stat
     const struct pfs_node *node = pfs_node_of(o);
 
     attr_init(o, st);
-    if (o->id == PFS_NODE_ROOT)
-        st->st_mode = S_IFDIR | (fs->mode & 0777);
+    if (o->id == PFS_NODE_ROOT || node->parent == PFS_NODE_DATABASE ||
+        o->id == PFS_NODE_DATABASE) /* as open as the source's folder */
+        st->st_mode = pfs_file_type(o) | (fs->mode & node->perm);
     else
-        st->st_mode = (node->kind == PFS_KIND_DIR ? S_IFDIR : S_IFREG) | node->perm;
+        st->st_mode = pfs_file_type(o) | node->perm;
     st->st_uid = fs->uid;
     st->st_gid = fs->gid;
     set_times(st, fs->mounted_at, fs->mounted_at);
@@ -124,6 +138,16 @@ static ps_err attr_view(struct pfs *fs, const struct pfs_object *o, struct ps_ta
     return err;
 }
 
+static ps_err attr_link(struct pfs *fs, const struct pfs_object *o, struct stat *st)
+{
+    char to[PFS_LINK_MAX];
+
+    pfs_cluster_link(fs->cluster, o, to);
+    st->st_mode = S_IFLNK | 0777;
+    set_size(st, strlen(to), 0);
+    return PS_OK;
+}
+
 static ps_err attr_of_page(struct pfs *fs, const struct pfs_object *o, struct ps_table *table,
                            const struct ps_table_info *info, struct stat *st)
 {
@@ -143,11 +167,13 @@ static ps_err attr_table_node(struct pfs *fs, const struct pfs_object *o, struct
 
     if (err)
         return err;
-    if (!pfs_node_fits(o->id, &info))
+    if (!pfs_node_fits(fs, o->id, &info))
         return ps_fail(PS_ERR_NOENT, "a table of this type has no %s", pfs_node_of(o)->name);
     if (pfs_node_of(o)->naming == PFS_NAMED_BY_PAGE)
         return attr_of_page(fs, o, table, &info, st);
     attr_in_table(o, &info, st);
+    if (pfs_node_of(o)->kind == PFS_KIND_LINK)
+        return attr_link(fs, o, st);
     if (pfs_node_of(o)->kind == PFS_KIND_SPACE)
         return attr_space(table, pfs_node_of(o), &info, st);
     return PS_OK;

@@ -19,6 +19,9 @@ int pfs_attr(struct pfs *fs, const struct pfs_object *o, struct ps_table *table,
 void pfs_attr_page(struct pfs *fs, const struct pfs_object *o, const struct ps_table_info *info,
                    const struct ps_page_info *page, struct stat *ret);
 
+/* S_IFREG and so on. */
+mode_t pfs_file_type(const struct pfs_object *o);
+
 double pfs_attr_timeout(const struct pfs_object *o);
 
 /* Everything but the attributes, which are the caller's to fill. */

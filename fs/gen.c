@@ -38,8 +38,16 @@ static ps_err advance(struct pfs_gen *g, struct ps_cancel *cancel)
     return err;
 }
 
+static void end_cursor(struct pfs_gen *g)
+{
+    if (g->cursor.state)
+        g->view->end(&g->cursor);
+    g->cursor.state = NULL;
+}
+
 static void restart(struct pfs_gen *g)
 {
+    end_cursor(g);
     g->cursor.at = 0;
     g->cursor.done = false;
     ps_text_clear(&g->text);
@@ -108,6 +116,8 @@ ps_err pfs_gen_open(const struct pfs_view *view, const struct pfs_subject *subje
     err = decide_stream(view, subject, &g->is_stream);
     if (!err && !g->is_stream)
         err = make_snapshot(g, cancel);
+    if (!g->is_stream)
+        end_cursor(g);
     if (err) {
         pfs_gen_close(g);
         return err;
@@ -120,6 +130,7 @@ void pfs_gen_close(struct pfs_gen *g)
 {
     if (!g)
         return;
+    end_cursor(g);
     ps_text_deinit(&g->text);
     pthread_mutex_destroy(&g->mtx);
     free(g);

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/cluster.h"
 #include "fs/daemon.h"
 #include "fs/interrupt.h"
 #include "fs/log.h"
@@ -24,7 +25,8 @@
 struct program {
     struct pfs fs;
     struct pfs_options opts;
-    int report_fd; /* of the parent that waits, -1 in the foreground */
+    int report_fd;   /* of the parent that waits, -1 in the foreground */
+    bool is_cluster; /* the source is PostgreSQL's */
     bool shows_progress;
     bool handles_signals;
     /* While it opens the store, the main thread keeps back the last error it was told: it may be
@@ -104,6 +106,30 @@ static void say_refusal(const char *source)
         pfs_say("%s: %s", source, why);
 }
 
+/* A PostgreSQL directory, or a file: nothing of it is ever written. */
+static ps_err open_cluster(struct program *p)
+{
+    ps_err err;
+
+    p->opts.store.read_only = true;
+    err = pfs_cluster_open(p->opts.source, &p->opts.cluster, &p->opts.store, &p->fs.cluster);
+    if (err)
+        return err;
+    p->fs.cluster->skip_corrupt = p->opts.skip_corrupt;
+    p->fs.store = ps_pg_store(p->fs.cluster->pg);
+    return PS_OK;
+}
+
+static ps_err open_own(struct program *p)
+{
+    const char *option = p->opts.cluster_option;
+
+    if (option[0] || p->opts.skip_corrupt)
+        return ps_fail(PS_ERR_INVAL, "option %s is for PostgreSQL sources",
+                       option[0] ? option : "on_corrupt=skip");
+    return ps_store_open(p->opts.source, &p->opts.store, &p->fs.store);
+}
+
 /* The exit status that stands for it: a wrong value of an option is wrong usage. */
 static int open_store(struct program *p)
 {
@@ -119,7 +145,7 @@ static int open_store(struct program *p)
         err = pfs_notify_create(&p->fs, &p->fs.notify);
     if (!err) {
         p->opening = true;
-        err = ps_store_open(p->opts.source, o, &p->fs.store);
+        err = p->is_cluster ? open_cluster(p) : open_own(p);
         p->opening = false;
         let_held_go(p, err ? ps_message() : "");
     }
@@ -145,11 +171,12 @@ static bool take_source(struct program *p)
     p->fs.uid = st.st_uid;
     p->fs.gid = st.st_gid;
     p->fs.mode = st.st_mode;
+    p->is_cluster = ps_pg_recognize(path);
     clock_gettime(CLOCK_REALTIME, &p->fs.mounted_at);
     return true;
 }
 
-static bool add_mount_options(struct fuse_args *args, const char *source)
+static bool add_mount_options(struct fuse_args *args, const char *source, bool read_only)
 {
     char *name = NULL, *fsname = NULL;
     bool ok;
@@ -158,7 +185,8 @@ static bool add_mount_options(struct fuse_args *args, const char *source)
         name = NULL;
     ok = name && fuse_opt_add_opt_escaped(&fsname, name) == 0 &&
          fuse_opt_add_arg(args, "-o") == 0 && fuse_opt_add_arg(args, fsname) == 0 &&
-         fuse_opt_add_arg(args, "-osubtype=pagefs,default_permissions") == 0;
+         fuse_opt_add_arg(args, "-osubtype=pagefs,default_permissions") == 0 &&
+         (!read_only || fuse_opt_add_arg(args, "-oro") == 0);
     if (!ok)
         pfs_say("out of memory");
     free(name);
@@ -168,7 +196,7 @@ static bool add_mount_options(struct fuse_args *args, const char *source)
 
 static bool make_session(struct program *p, struct fuse_args *args)
 {
-    if (!add_mount_options(args, p->opts.source))
+    if (!add_mount_options(args, p->opts.source, p->is_cluster))
         return false;
     p->fs.session = fuse_session_new(args, &pfs_ops, sizeof(pfs_ops), &p->fs);
     return p->fs.session != NULL; /* else libfuse has said which option it does not know */
@@ -261,8 +289,13 @@ static void close_handles(struct pfs *fs)
 /* An unclean end, as after poison, is left to recovery: who waits for us sees the store's state. */
 static bool close_store(struct program *p)
 {
-    ps_err err = p->fs.store ? ps_store_close(p->fs.store) : PS_OK;
+    ps_err err = PS_OK;
 
+    if (p->fs.cluster)
+        pfs_cluster_close(p->fs.cluster);
+    else if (p->fs.store)
+        err = ps_store_close(p->fs.store);
+    p->fs.cluster = NULL;
     p->fs.store = NULL;
     if (err)
         pfs_log(PS_MSG_ERROR, "%s was left for recovery: %s", p->opts.source, ps_message());

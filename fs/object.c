@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/cluster.h"
 #include "fs/errmap.h"
+#include "fs/pfs.h"
 #include "fs/view.h"
 
 #define DIR_PERM 0777
@@ -23,7 +25,7 @@ static const struct pfs_node nodes[PFS_NODE_COUNT] = {
     [PFS_NODE_FRAMES] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "frames", .perm = 0400,
                          .view = &pfs_view_frames},
     [PFS_NODE_WAL] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "wal", .perm = 0400,
-                      .view = &pfs_view_wal},
+                      .view = &pfs_view_wal, .where = PFS_IN_STORE},
     [PFS_NODE_TRACE] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "trace", .perm = 0400,
                         .view = &pfs_view_trace},
     [PFS_NODE_POLICIES] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "policies", .perm = 0400,
@@ -31,7 +33,7 @@ static const struct pfs_node nodes[PFS_NODE_COUNT] = {
     [PFS_NODE_CONFIG] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "config", .perm = 0600,
                          .view = &pfs_view_config},
     [PFS_NODE_CHECKPOINT] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "checkpoint", .perm = 0600,
-                             .view = &pfs_view_checkpoint},
+                             .view = &pfs_view_checkpoint, .where = PFS_IN_STORE},
     [PFS_NODE_TABLE] = {PFS_NODE_ROOT, PFS_KIND_DIR, PFS_NAMED_BY_TABLE, .perm = DIR_PERM},
     [PFS_NODE_PAGE] = {PFS_NODE_TABLE, PFS_KIND_PAGE, PFS_NAMED_BY_PAGE, .perm = 0666},
     [PFS_NODE_STATS] = {PFS_NODE_TABLE, PFS_KIND_VIEW, .name = "stats", .perm = SHOW_PERM,
@@ -52,6 +54,29 @@ static const struct pfs_node nodes[PFS_NODE_COUNT] = {
                         .comes_and_goes = true, .view = &pfs_view_items},
     [PFS_NODE_HEATMAP] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "heatmap.svg", .perm = SHOW_PERM,
                           .view = &pfs_view_heatmap},
+    [PFS_NODE_NOTES] = {PFS_NODE_ROOM, PFS_KIND_VIEW, .name = "notes", .perm = 0400,
+                        .view = &pfs_view_notes, .where = PFS_IN_CLUSTER},
+    [PFS_NODE_DATABASE] = {PFS_NODE_ROOT, PFS_KIND_DIR, PFS_NAMED_BY_DATABASE, .perm = DIR_PERM},
+    [PFS_NODE_BY_FILENODE] = {PFS_NODE_DATABASE, PFS_KIND_DIR, .name = ".by-filenode",
+                              .perm = DIR_PERM},
+    [PFS_NODE_FILENODE] = {PFS_NODE_BY_FILENODE, PFS_KIND_LINK, PFS_NAMED_BY_TABLE, .perm = 0777},
+    [PFS_NODE_ORPHANS] = {PFS_NODE_DATABASE, PFS_KIND_VIEW, .name = "orphans", .perm = SHOW_PERM,
+                          .view = &pfs_view_orphans},
+    [PFS_NODE_ROWS_DIR] = {PFS_NODE_DATABASE, PFS_KIND_DIR, .name = ".rows", .perm = DIR_PERM},
+    [PFS_NODE_ROWS_OF] = {PFS_NODE_ROWS_DIR, PFS_KIND_VIEW, PFS_NAMED_BY_TABLE, .perm = SHOW_PERM,
+                          .view = &pfs_view_rows},
+    [PFS_NODE_TUPLES] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "tuples.csv", .perm = SHOW_PERM,
+                         .view = &pfs_view_tuples, .where = PFS_IN_HEAP},
+    [PFS_NODE_ROWS] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "rows.csv", .perm = SHOW_PERM,
+                       .view = &pfs_view_rows, .where = PFS_IN_ROWS},
+    [PFS_NODE_DEAD] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "dead.csv", .perm = SHOW_PERM,
+                       .view = &pfs_view_dead, .where = PFS_IN_ROWS},
+    [PFS_NODE_UNDECIDED] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "undecided.csv",
+                            .perm = SHOW_PERM, .view = &pfs_view_undecided, .where = PFS_IN_ROWS},
+    [PFS_NODE_SCHEMA] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "schema.sql", .perm = SHOW_PERM,
+                         .view = &pfs_view_schema, .where = PFS_IN_NAMED},
+    [PFS_NODE_SPACE] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "space", .perm = SHOW_PERM,
+                        .view = &pfs_view_space, .where = PFS_IN_HEAP},
 };
 
 const struct pfs_node *pfs_node(enum pfs_node_id id)
@@ -62,13 +87,23 @@ const struct pfs_node *pfs_node(enum pfs_node_id id)
 
 bool pfs_node_in_table(enum pfs_node_id id)
 {
-    while (id != PFS_NODE_ROOT && id != PFS_NODE_TABLE)
+    while (id != PFS_NODE_ROOT && nodes[id].naming != PFS_NAMED_BY_TABLE)
         id = nodes[id].parent;
-    return id == PFS_NODE_TABLE;
+    return id != PFS_NODE_ROOT;
 }
 
-bool pfs_node_fits(enum pfs_node_id id, const struct ps_table_info *info)
+bool pfs_node_fits(const struct pfs *fs, enum pfs_node_id id, const struct ps_table_info *info)
 {
+    switch (nodes[id].where) {
+    case PFS_IN_ANY:
+        break;
+    case PFS_IN_STORE:
+        return !fs->cluster;
+    default:
+        return fs->cluster && pfs_cluster_fits(fs->cluster, id, info ? info->id : 0);
+    }
+    if (!info)
+        return true;
     if (id == PFS_NODE_PAYLOAD)
         return info->format == PS_FORMAT_NATIVE && info->type == PS_PAGE_RAW;
     if (id == PFS_NODE_ITEMS)
@@ -86,10 +121,15 @@ enum pfs_node_id pfs_node_next(enum pfs_node_id parent, enum pfs_node_id from)
     return id;
 }
 
-enum pfs_node_id pfs_node_member(enum pfs_node_id parent)
+enum pfs_node_id pfs_node_member(const struct pfs *fs, enum pfs_node_id parent)
 {
     enum pfs_node_id id = PFS_NODE_ROOT;
 
+    /* What lies below the root differs; tables are in their databases where there are any. */
+    if (parent == PFS_NODE_ROOT)
+        return pfs_has_databases(fs->cluster) ? PFS_NODE_DATABASE : PFS_NODE_TABLE;
+    if (parent == PFS_NODE_DATABASE)
+        return PFS_NODE_TABLE;
     while (id < PFS_NODE_COUNT && (nodes[id].parent != parent || nodes[id].naming == PFS_NAMED))
         id++;
     return id;
@@ -121,6 +161,22 @@ void pfs_page_name(uint32_t page, char name[PFS_PAGE_NAME_LEN + 1])
     snprintf(name, PFS_PAGE_NAME_LEN + 1, "%010u", page);
 }
 
+struct pfs_object pfs_object_parent(const struct pfs *fs, const struct pfs_object *o)
+{
+    struct pfs_object parent = {.id = nodes[o->id].parent};
+
+    if (o->id == PFS_NODE_TABLE && pfs_has_databases(fs->cluster))
+        parent = (struct pfs_object){.id = PFS_NODE_DATABASE,
+                                     .page = pfs_cluster_database_of(fs->cluster, o->table)};
+    else if (pfs_node_in_table(parent.id))
+        parent.table = o->table;
+    else if (pfs_node_in_table(o->id) && parent.id != PFS_NODE_ROOT)
+        parent.page = pfs_cluster_database_of(fs->cluster, o->table);
+    else if (parent.id != PFS_NODE_ROOT)
+        parent.page = o->page;
+    return parent;
+}
+
 static int lookup_table(struct ps_store *store, const char *name, struct pfs_object *ret)
 {
     struct ps_table *table = NULL;
@@ -144,25 +200,28 @@ static int lookup_page(const struct pfs_object *parent, enum pfs_node_id member,
     return 0;
 }
 
-int pfs_object_lookup(struct ps_store *store, const struct pfs_object *parent, const char *name,
+int pfs_object_lookup(const struct pfs *fs, const struct pfs_object *parent, const char *name,
                       struct pfs_object *ret, bool *ret_alias)
 {
     enum pfs_node_id id = pfs_node_next(parent->id, PFS_NODE_ROOT);
-    enum pfs_node_id member = pfs_node_member(parent->id);
+    enum pfs_node_id member = pfs_node_member(fs, parent->id);
 
     assert(pfs_node_of(parent)->kind == PFS_KIND_DIR);
     *ret_alias = false;
     if (strlen(name) > PS_TABLE_NAME_MAX)
         return ENAMETOOLONG;
     for (; id < PFS_NODE_COUNT; id = pfs_node_next(parent->id, id + 1)) {
-        if (strcmp(nodes[id].name, name) == 0) {
-            *ret = (struct pfs_object){.id = id, .table = parent->table};
+        if (strcmp(nodes[id].name, name) == 0 &&
+            (pfs_node_in_table(id) || pfs_node_fits(fs, id, NULL))) {
+            *ret = (struct pfs_object){.id = id, .table = parent->table, .page = parent->page};
             return 0;
         }
     }
+    if (member == PFS_NODE_COUNT)
+        return ENOENT;
+    if (pfs_has_databases(fs->cluster) && nodes[member].naming != PFS_NAMED_BY_PAGE)
+        return pfs_cluster_lookup(fs->cluster, parent, name, ret);
     if (member == PFS_NODE_TABLE)
-        return lookup_table(store, name, ret);
-    if (member != PFS_NODE_COUNT)
-        return lookup_page(parent, member, name, ret, ret_alias);
-    return ENOENT;
+        return lookup_table(fs->store, name, ret);
+    return lookup_page(parent, member, name, ret, ret_alias);
 }

@@ -21,6 +21,7 @@
 
 #include "pagestore/table.h"
 
+struct pfs;
 struct pfs_view;
 
 enum pfs_node_id {
@@ -47,6 +48,20 @@ enum pfs_node_id {
     PFS_NODE_DECODED,
     PFS_NODE_ITEMS,
     PFS_NODE_HEATMAP,
+    /* Of PostgreSQL directories. */
+    PFS_NODE_NOTES,
+    PFS_NODE_DATABASE,
+    PFS_NODE_BY_FILENODE, /* .by-filenode */
+    PFS_NODE_FILENODE,    /* in it: where the file's relation is */
+    PFS_NODE_ORPHANS,
+    PFS_NODE_ROWS_DIR, /* .rows */
+    PFS_NODE_ROWS_OF,  /* in it: the rows of one table */
+    PFS_NODE_TUPLES,
+    PFS_NODE_ROWS,
+    PFS_NODE_DEAD,
+    PFS_NODE_UNDECIDED,
+    PFS_NODE_SCHEMA,
+    PFS_NODE_SPACE,
     PFS_NODE_COUNT,
 };
 
@@ -55,12 +70,24 @@ enum pfs_node_kind {
     PFS_KIND_PAGE,  /* a page-file */
     PFS_KIND_SPACE, /* image or payload: all bytes of a table */
     PFS_KIND_VIEW,  /* generated text */
+    PFS_KIND_LINK,
 };
 
 enum pfs_naming {
     PFS_NAMED,          /* by node.name */
     PFS_NAMED_BY_TABLE, /* by the catalog */
     PFS_NAMED_BY_PAGE,  /* by page number */
+    PFS_NAMED_BY_DATABASE,
+};
+
+/* Which sources have the node; of a table's nodes, which relations. */
+enum pfs_where {
+    PFS_IN_ANY,
+    PFS_IN_STORE, /* with a log */
+    PFS_IN_CLUSTER,
+    PFS_IN_HEAP, /* relations with heap pages */
+    PFS_IN_ROWS, /* relations with rows of known columns */
+    PFS_IN_NAMED /* relations that the catalog names */
 };
 
 struct pfs_node {
@@ -72,12 +99,15 @@ struct pfs_node {
     bool comes_and_goes; /* a table may come to have it, or lose it: its name is not cached */
     enum ps_space space; /* of a SPACE */
     const struct pfs_view *view; /* of a VIEW */
+    enum pfs_where where;
 };
 
 struct pfs_object {
     enum pfs_node_id id;
     uint32_t table; /* 0 where no table is meant */
-    uint32_t page;  /* of nodes named by page, else 0 */
+    uint32_t
+        page; /* of nodes named by page; index of the database, of nodes outside of tables; else
+                 0 */
 };
 
 const struct pfs_node *pfs_node(enum pfs_node_id id);
@@ -86,17 +116,22 @@ static inline const struct pfs_node *pfs_node_of(const struct pfs_object *o)
     return pfs_node(o->id);
 }
 
-/* Does the node lie in a table's folder, or is it one? */
+/* Is the node about a table: its folder, something in it, or elsewhere? */
 bool pfs_node_in_table(enum pfs_node_id id);
 
-/* Does this table have that node? A slotted table has no payload, say. */
-bool pfs_node_fits(enum pfs_node_id id, const struct ps_table_info *info);
+/* Does the source have that node, and this table (info NULL: it is of none)? A slotted table has no
+ * payload, say. */
+bool pfs_node_fits(const struct pfs *fs, enum pfs_node_id id, const struct ps_table_info *info);
 
 /* The first node named by PFS_NAMED in the folder with id >= from; PFS_NODE_COUNT: none left. */
 enum pfs_node_id pfs_node_next(enum pfs_node_id parent, enum pfs_node_id from);
 
-/* The node whose instances, named by page or table, fill this folder; PFS_NODE_COUNT: none. */
-enum pfs_node_id pfs_node_member(enum pfs_node_id parent);
+/* The node whose instances fill this folder: named by page, table or database; PFS_NODE_COUNT:
+ * none. */
+enum pfs_node_id pfs_node_member(const struct pfs *fs, enum pfs_node_id parent);
+
+/* The folder that an object is in. */
+struct pfs_object pfs_object_parent(const struct pfs *fs, const struct pfs_object *o);
 
 /* Ten digits, or the number as people write it ("5"), which is an alias. False: no page's name. */
 bool pfs_page_name_parse(const char *name, uint32_t *ret_page, bool *ret_alias);
@@ -105,7 +140,7 @@ void pfs_page_name(uint32_t page, char name[PFS_PAGE_NAME_LEN + 1]);
 
 /* Looks a name up in a folder. Does not ask whether a page is allocated. *ret_alias: the object
  * has another name that is its own. */
-int pfs_object_lookup(struct ps_store *store, const struct pfs_object *parent, const char *name,
+int pfs_object_lookup(const struct pfs *fs, const struct pfs_object *parent, const char *name,
                       struct pfs_object *ret, bool *ret_alias);
 
 #endif

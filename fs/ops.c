@@ -94,6 +94,7 @@ const struct fuse_lowlevel_ops pfs_ops = {
     .forget_multi = op_forget_multi,
     .getattr = pfs_op_getattr,
     .setattr = pfs_op_setattr,
+    .readlink = pfs_op_readlink,
     .mknod = pfs_op_mknod,
     .mkdir = pfs_op_mkdir,
     .unlink = pfs_op_unlink,

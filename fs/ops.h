@@ -44,6 +44,8 @@ void pfs_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 void pfs_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                         struct fuse_file_info *fi);
 
+void pfs_op_readlink(fuse_req_t req, fuse_ino_t ino);
+
 /* ops_name.c */
 void pfs_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
 void pfs_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -2,7 +2,8 @@
  * ops_dir.c - folders: look-up and listing.
  *
  * A listing's offsets say where to go on and stay good while tables and pages come and go: the
- * cookie of a named node is its node id (+ 2), that of a page or table NUMBERED + its number + 1.
+ * cookie of a named node is its node id (+ 2), that of a page or table NUMBERED + its number + 1;
+ * of what a cluster holds, its position.
  */
 #include "fs/ops.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "fs/attr.h"
+#include "fs/cluster.h"
 #include "fs/errmap.h"
 
 /* --- look-up ------------------------------------------------------------------------------ */
@@ -39,10 +41,10 @@ static int lookup(struct pfs *fs, fuse_ino_t parent_ino, const char *name,
 
     if (status)
         return status;
-    status = pfs_object_lookup(fs->store, &parent, name, &o, &is_alias);
+    status = pfs_object_lookup(fs, &parent, name, &o, &is_alias);
     if (!status)
         status = check_table_id(&o);
-    if (!status && o.id == PFS_NODE_TABLE) /* the parent is the root, which has no table */
+    if (!status && !table && o.table) /* the parent is no table's */
         status = pfs_errno(ps_table_get(fs->store, o.table, &table));
     if (!status) {
         pfs_entry_init(fs, &o, is_alias, e);
@@ -62,6 +64,25 @@ void pfs_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, status);
     else
         fuse_reply_entry(req, &e);
+}
+
+void pfs_op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    struct pfs *fs = pfs_of(req);
+    struct ps_table *table = NULL;
+    struct pfs_object o;
+    char to[PFS_LINK_MAX];
+    int status = pfs_resolve(fs, ino, &o, &table);
+
+    if (!status && pfs_node_of(&o)->kind != PFS_KIND_LINK)
+        status = EINVAL;
+    if (!status)
+        pfs_cluster_link(fs->cluster, &o, to);
+    ps_table_unref(table);
+    if (status)
+        fuse_reply_err(req, status);
+    else
+        fuse_reply_readlink(req, to);
 }
 
 /* --- listing ------------------------------------------------------------------------------ */
@@ -109,15 +130,14 @@ static void put_name(struct listing *l, const char *name, const struct pfs_objec
 
     memset(&e, 0, sizeof(e));
     e.attr.st_ino = pfs_ino(o);
-    e.attr.st_mode = pfs_node_of(o)->kind == PFS_KIND_DIR ? S_IFDIR : S_IFREG;
+    e.attr.st_mode = pfs_file_type(o);
     put(l, name, &e, cookie);
 }
 
 static void list_dots(struct listing *l)
 {
-    struct pfs_object parent = {.id = pfs_node_of(&l->dir->object)->parent};
+    struct pfs_object parent = pfs_object_parent(l->fs, &l->dir->object);
 
-    parent.table = pfs_node_in_table(parent.id) ? l->dir->object.table : 0;
     if (l->cookie < COOKIE_DOT)
         put_name(l, ".", &l->dir->object, COOKIE_DOT);
     if (!l->full && l->cookie < COOKIE_DOTDOT)
@@ -130,9 +150,10 @@ static void list_named(struct listing *l, const struct ps_table_info *info)
     enum pfs_node_id id = pfs_node_next(dir, (enum pfs_node_id)(l->cookie - COOKIE_DOTDOT));
 
     for (; id < PFS_NODE_COUNT && !l->full; id = pfs_node_next(dir, id + 1)) {
-        struct pfs_object o = {.id = id, .table = l->dir->object.table};
+        struct pfs_object o = l->dir->object;
 
-        if (!info || pfs_node_fits(id, info))
+        o.id = id;
+        if (pfs_node_fits(l->fs, id, info))
             put_name(l, pfs_node(id)->name, &o, COOKIE_DOTDOT + (uint64_t)id + 1);
     }
     if (!l->full)
@@ -164,6 +185,17 @@ static ps_err list_tables(struct listing *l)
         ps_table_unref(table);
     }
     return err == PS_ERR_NOENT ? PS_OK : err;
+}
+
+/* Databases, their relations, links and so on. */
+static void list_cluster(struct listing *l)
+{
+    uint64_t at = l->cookie - COOKIE_NUMBERED;
+    char name[PS_PG_DIR_MAX + 1];
+    struct pfs_object o;
+
+    while (!l->full && pfs_cluster_next(l->fs->cluster, &l->dir->object, &at, &o, name))
+        put_name(l, name, &o, COOKIE_NUMBERED + at);
 }
 
 static void list_page(struct listing *l, enum pfs_node_id member, const struct ps_table_info *info,
@@ -203,7 +235,7 @@ static ps_err list_pages(struct listing *l, enum pfs_node_id member,
 
 static ps_err list(struct listing *l)
 {
-    enum pfs_node_id member = pfs_node_member(l->dir->object.id);
+    enum pfs_node_id member = pfs_node_member(l->fs, l->dir->object.id);
     struct ps_table_info info;
     ps_err err = PS_OK;
 
@@ -217,9 +249,12 @@ static ps_err list(struct listing *l)
         list_named(l, l->dir->table ? &info : NULL);
     if (l->full || member == PFS_NODE_COUNT)
         return PS_OK;
-    if (member == PFS_NODE_TABLE)
+    if (pfs_node(member)->naming == PFS_NAMED_BY_PAGE)
+        return list_pages(l, member, &info);
+    if (!pfs_has_databases(l->fs->cluster))
         return list_tables(l);
-    return list_pages(l, member, &info);
+    list_cluster(l);
+    return PS_OK;
 }
 
 static void reply_listing(fuse_req_t req, size_t size, off_t off, const struct fuse_file_info *fi,

@@ -58,7 +58,7 @@ static ps_err begin_open(struct pfs *fs, struct pfs_handle *h, struct ps_cancel 
 
     if (h->table)
         err = ps_table_info(h->table, &info);
-    if (!err && h->table && !pfs_node_fits(h->object.id, &info))
+    if (!err && h->table && !pfs_node_fits(fs, h->object.id, &info))
         return ps_fail(PS_ERR_NOENT, "a table of this type has no %s", node->name);
     if (!err && node->naming == PFS_NAMED_BY_PAGE)
         err = ps_page_stat(h->table, h->object.page, &page);
@@ -192,6 +192,7 @@ void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct 
         read_view(req, h, size, (uint64_t)off);
         return;
     case PFS_KIND_DIR:
+    case PFS_KIND_LINK:
         fuse_reply_err(req, EISDIR);
         return;
     }
@@ -301,6 +302,7 @@ static ps_err write_any(struct pfs *fs, struct pfs_handle *h, const char *buf, s
     case PFS_KIND_VIEW:
         return write_view(fs, h, buf, size, cancel);
     case PFS_KIND_DIR:
+    case PFS_KIND_LINK:
         break;
     }
     return ps_fail(PS_ERR_INVAL, "a folder takes no bytes");

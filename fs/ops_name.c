@@ -90,7 +90,7 @@ void pfs_op_rmdir(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
     int status = resolve_parent(req, parent_ino, name, &parent, &table);
 
     if (!status)
-        status = pfs_object_lookup(fs->store, &parent, name, &o, &is_alias);
+        status = pfs_object_lookup(fs, &parent, name, &o, &is_alias);
     if (!status)
         status = pfs_check_writable(fs, &o);
     if (!status && pfs_node_of(&o)->kind != PFS_KIND_DIR)
@@ -119,7 +119,7 @@ void pfs_op_rename(fuse_req_t req, fuse_ino_t parent_ino, const char *name,
     if (!status)
         status = pfs_check_writable(fs, &parent);
     if (!status)
-        status = pfs_object_lookup(fs->store, &parent, name, &o, &is_alias);
+        status = pfs_object_lookup(fs, &parent, name, &o, &is_alias);
     if (!status && o.id != PFS_NODE_TABLE)
         status = EPERM;
     if (!status)
@@ -153,7 +153,7 @@ void pfs_op_unlink(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
     int status = resolve_parent(req, parent_ino, name, &parent, &table);
 
     if (!status)
-        status = pfs_object_lookup(fs->store, &parent, name, &o, &is_alias);
+        status = pfs_object_lookup(fs, &parent, name, &o, &is_alias);
     if (!status)
         status = pfs_check_writable(fs, &o);
     if (!status && pfs_node_of(&o)->kind == PFS_KIND_DIR)

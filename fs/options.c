@@ -17,6 +17,8 @@
 #define THREADS_MIN 4u
 #define THREADS_MAX 4096u
 #define DEFAULT_POLICY "s3fifo" /* of those that do not adapt, the best on most workloads */
+#define PG_VERSION_MIN 12u
+#define PG_VERSION_MAX 17u
 #define READ_MIN 4096u
 #define READ_MAX (1u << 20)
 
@@ -55,6 +57,17 @@ static const struct fuse_opt spec[] = {
     KEY("wal_images=", KEY_OURS),
     KEY("kernel_cache", KEY_OURS),
     KEY("ro", KEY_OURS),
+    KEY("live", KEY_OURS),
+    KEY("follow_links", KEY_OURS),
+    KEY("catalogs=", KEY_OURS),
+    KEY("schema=", KEY_OURS),
+    KEY("toast=", KEY_OURS),
+    KEY("segment=", KEY_OURS),
+    KEY("segment_blocks=", KEY_OURS),
+    KEY("page_size=", KEY_OURS),
+    KEY("pg_version=", KEY_OURS),
+    KEY("checksums=", KEY_OURS),
+    KEY("tablespace=", KEY_OURS),
     KEY("max_read=", KEY_OURS),
     KEY("remount", KEY_REMOUNT),
     /* mount(8) and fstab talk among themselves with these. */
@@ -135,7 +148,117 @@ static bool set_io(struct pfs_options *o, const char *value)
     return set_string(&o->io, value);
 }
 
-static bool set_ours(struct pfs_options *o, const char *name, const char *value)
+static bool set_on_corrupt(struct pfs_options *o, const char *value)
+{
+    o->store.serve_corrupt = strcmp(value, "serve") == 0;
+    o->skip_corrupt = strcmp(value, "skip") == 0;
+    return o->store.serve_corrupt || o->skip_corrupt || strcmp(value, "eio") == 0 ||
+           bad_value("on_corrupt", value, "eio, serve or skip");
+}
+
+/* --- options of PostgreSQL sources -------------------------------------------------------- */
+
+/* A file's or folder's name, absolute, as the daemon leaves the current folder. */
+static bool set_path(const char *name, char **to, const char *value)
+{
+    char *path = realpath(value, NULL);
+
+    if (!path) {
+        pfs_say("option %s=%s: %s", name, value, strerror(errno));
+        return false;
+    }
+    free(*to);
+    *to = path;
+    return true;
+}
+
+static bool set_page_size(struct pfs_options *o, const char *value)
+{
+    uint64_t size;
+
+    if (!set_size("page_size", value, &size))
+        return false;
+    if (size < PS_PAGE_SIZE_MIN || size > PS_PAGE_SIZE_MAX || (size & (size - 1)) != 0)
+        return bad_value("page_size", value, "a power of two from 4K to 1M");
+    o->cluster.page_size = (uint32_t)size;
+    return true;
+}
+
+static bool set_checksums(struct pfs_options *o, const char *value)
+{
+    static const char *const words[] = {"auto", "on", "off"};
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            o->cluster.checksums = (enum ps_pg_checks)i;
+            return true;
+        }
+    }
+    return bad_value("checksums", value, "on, off or auto");
+}
+
+/* OID=DIR */
+static bool add_tablespace(struct pfs_options *o, const char *value)
+{
+    struct ps_pg_tablespace *list;
+    char oid[16], *dir = NULL;
+    const char *sep = strchr(value, '=');
+    uint32_t count = o->cluster.tablespace_count;
+    unsigned number;
+
+    if (!sep || sep - value >= (ptrdiff_t)sizeof(oid))
+        return bad_value("tablespace", value, "OID=DIR");
+    snprintf(oid, sizeof(oid), "%.*s", (int)(sep - value), value);
+    if (!set_number("tablespace", oid, 1, UINT_MAX, &number) ||
+        !set_path("tablespace", &dir, sep + 1))
+        return false;
+    list = realloc(o->tablespaces, (count + 1) * sizeof(*list));
+    if (!list) {
+        free(dir);
+        pfs_say("out of memory");
+        return false;
+    }
+    list[count] = (struct ps_pg_tablespace){.oid = number, .dir = dir};
+    o->tablespaces = list;
+    o->cluster.tablespaces = list;
+    o->cluster.tablespace_count = count + 1;
+    return true;
+}
+
+/* *ret_known: the name is one of these. */
+static bool set_cluster(struct pfs_options *o, const char *name, const char *value, bool *ret_known)
+{
+    *ret_known = true;
+    o->cluster.live |= strcmp(name, "live") == 0;
+    o->cluster.follow_links |= strcmp(name, "follow_links") == 0;
+    if (strcmp(name, "live") == 0 || strcmp(name, "follow_links") == 0)
+        return true;
+    if (strcmp(name, "catalogs") == 0)
+        return set_path(name, &o->catalogs, value);
+    if (strcmp(name, "schema") == 0)
+        return set_path(name, &o->schema, value);
+    if (strcmp(name, "toast") == 0)
+        return set_path(name, &o->toast, value);
+    if (strcmp(name, "segment") == 0)
+        return set_number(name, value, 0, UINT_MAX - 1, &o->cluster.segment);
+    if (strcmp(name, "segment_blocks") == 0)
+        return set_number(name, value, 1, UINT_MAX, &o->cluster.segment_blocks);
+    if (strcmp(name, "page_size") == 0)
+        return set_page_size(o, value);
+    if (strcmp(name, "pg_version") == 0)
+        return set_number(name, value, PG_VERSION_MIN, PG_VERSION_MAX, &o->cluster.version);
+    if (strcmp(name, "checksums") == 0)
+        return set_checksums(o, value);
+    if (strcmp(name, "tablespace") == 0)
+        return add_tablespace(o, value);
+    *ret_known = false;
+    return true;
+}
+
+/* --- options of the store ------------------------------------------------------------------- */
+
+static bool set_store(struct pfs_options *o, const char *name, const char *value)
 {
     bool both;
 
@@ -155,7 +278,7 @@ static bool set_ours(struct pfs_options *o, const char *name, const char *value)
     if (strcmp(name, "io") == 0)
         return set_io(o, value);
     if (strcmp(name, "on_corrupt") == 0)
-        return set_choice(name, value, "eio", "serve", &o->store.serve_corrupt);
+        return set_on_corrupt(o, value);
     if (strcmp(name, "threads") == 0)
         return set_number(name, value, THREADS_MIN, THREADS_MAX, &o->threads);
     if (strcmp(name, "max_read") == 0)
@@ -177,9 +300,16 @@ static bool take_ours(struct pfs_options *o, const char *arg)
 {
     char name[32];
     size_t len = strcspn(arg, "=");
+    const char *value;
+    bool known, ok;
 
     snprintf(name, sizeof(name), "%.*s", (int)len, arg);
-    return set_ours(o, name, arg[len] ? arg + len + 1 : "");
+    value = arg[len] ? arg + len + 1 : "";
+    ok = set_cluster(o, name, value, &known);
+    if (!known)
+        return set_store(o, name, value);
+    snprintf(o->cluster_option, sizeof(o->cluster_option), "%s", name);
+    return ok;
 }
 
 /* --- the command line --------------------------------------------------------------------- */
@@ -259,13 +389,16 @@ static bool check(const struct pfs_options *o)
 
 bool pfs_options_parse(struct pfs_options *o, struct fuse_args *args)
 {
-    *o = (struct pfs_options){.threads = THREADS_DEFAULT};
+    *o = (struct pfs_options){.threads = THREADS_DEFAULT, .cluster.segment = UINT32_MAX};
     ps_store_options_default(&o->store);
     if (fuse_opt_parse(args, o, spec, take) != 0)
         return false;
     o->store.policy = o->policy ? o->policy : DEFAULT_POLICY;
     if (o->io)
         o->store.io = o->io;
+    o->cluster.catalogs = o->catalogs;
+    o->cluster.schema = o->schema;
+    o->cluster.toast = o->toast;
     return check(o);
 }
 
@@ -275,6 +408,12 @@ void pfs_options_deinit(struct pfs_options *o)
     free(o->mountpoint);
     free(o->policy);
     free(o->io);
+    free(o->catalogs);
+    free(o->schema);
+    free(o->toast);
+    for (uint32_t i = 0; i < o->cluster.tablespace_count; i++)
+        free((char *)o->tablespaces[i].dir);
+    free(o->tablespaces);
 }
 
 void pfs_options_help(void)
@@ -282,8 +421,9 @@ void pfs_options_help(void)
     printf(
         "usage: pagefs [-f] [-d] [-o OPTIONS] SOURCE MNT\n"
         "\n"
-        "Mounts the page store SOURCE (made by `pagectl init`) at the folder MNT: each table is\n"
-        "a directory of page-files. Returns when the mount is usable.\n"
+        "Mounts SOURCE at the folder MNT: each table is a directory of page-files. Returns when\n"
+        "the mount is usable. SOURCE is a page store (made by `pagectl init`); or, read-only, a\n"
+        "PostgreSQL data directory or base backup, or one relation file of these.\n"
         "\n"
         "  -f                     stay in the foreground, messages to stderr\n"
         "  -d                     the same, and show each request\n"
@@ -301,12 +441,24 @@ void pfs_options_help(void)
         "  wal_images=after|both  what a write logs: the bytes after it, or before it too\n"
         "  io=auto|direct|buffered|mmap\n"
         "                         how files are read and written (auto)\n"
-        "  on_corrupt=eio|serve   a damaged page is an error, or is served as it is (eio)\n"
+        "  on_corrupt=eio|serve|skip\n"
+        "                         a damaged page is an error, or is served as it is, or is left\n"
+        "                         out of rows.csv and the like (eio)\n"
         "  ro                     read-only\n"
         "  kernel_cache           let the kernel cache what it has read\n"
         "  threads=N              requests worked on at a time (%u)\n"
         "  max_read=BYTES         of one read request, from 4096 to 1048576\n"
         "  allow_other, ...       FUSE's own: see mount.fuse3(8)\n"
+        "\n"
+        "of PostgreSQL sources:\n"
+        "  live                   also where a server runs: promises nothing between pages\n"
+        "  tablespace=OID=DIR     where a tablespace lies now\n"
+        "  follow_links           tablespaces lie where their links lead\n"
+        "  checksums=on|off|auto  pages carry checksums, or not, or as pg_control says (auto)\n"
+        "  page_size=, pg_version=, segment=, segment_blocks=\n"
+        "                         what a file by itself, or a cluster without pg_control, lacks\n"
+        "  catalogs=PGDATA, schema=FILE, toast=FILE\n"
+        "                         what describes a file by itself\n"
         "\n"
         "Unmount with `umount MNT`, or `fusermount3 -u MNT` as a user.\n",
         THREADS_DEFAULT);

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pagestore/pagestore.h"
+#include "pg/cluster.h"
 
 struct fuse_args;
 
@@ -24,6 +24,12 @@ struct pfs_options {
     /* Options as the library takes them; strings in it belong to this struct. */
     struct ps_store_options store;
     char *policy, *io;
+    /* Of a PostgreSQL source; strings belong to this struct. */
+    struct ps_pg_options cluster;
+    char *catalogs, *schema, *toast;
+    struct ps_pg_tablespace *tablespaces;
+    bool skip_corrupt;
+    char cluster_option[32]; /* one of those that were given; "": none */
 };
 
 /* Takes our own options out of args and leaves FUSE's in. False: said why, in one line on stderr;

@@ -20,12 +20,14 @@
 #include "fs/options.h"
 #include "pagestore/table.h"
 
+struct pfs_cluster;
 struct pfs_notify;
 struct pfs_watcher;
 
 struct pfs {
     const struct pfs_options *opts;
     struct ps_store *store;
+    struct pfs_cluster *cluster; /* of a PostgreSQL source, whose store it is; else NULL */
     struct fuse_session *session;
     struct pfs_inodes *inodes;
     struct pfs_notify *notify;

@@ -24,13 +24,14 @@ struct pfs;
 struct pfs_subject {
     struct pfs *fs;
     struct ps_table *table; /* NULL in .pagefs */
-    uint32_t page;          /* of views of one page */
+    uint32_t page;          /* of views of one page; the database's index, of views of one */
 };
 
 struct pfs_cursor {
     struct pfs_subject subject;
     struct ps_cancel *cancel;
     uint64_t at; /* 0 at the start */
+    void *state; /* the view's own, NULL at the start */
     bool done;   /* set by the step that made the last text */
 };
 
@@ -49,6 +50,7 @@ struct pfs_view {
     enum pfs_sizing sizing;
     ps_err (*size)(const struct pfs_subject *s, uint64_t *ret); /* SHAPE and OPEN only */
     ps_err (*step)(struct pfs_cursor *c, struct ps_text *out);
+    void (*end)(struct pfs_cursor *c); /* gives state back; NULL: there never is any */
 
     /* Takes all of buf or fails. pending is the open file's, for what is not yet a whole line.
      * NULL: the view takes no writes. */
@@ -66,6 +68,9 @@ extern const struct pfs_view pfs_view_policies;
 extern const struct pfs_view pfs_view_config, pfs_view_checkpoint;
 extern const struct pfs_view pfs_view_metrics, pfs_view_heatmap;
 extern const struct pfs_view pfs_view_checksums, pfs_view_decoded, pfs_view_items;
+/* Of PostgreSQL sources. */
+extern const struct pfs_view pfs_view_notes, pfs_view_orphans, pfs_view_schema, pfs_view_space;
+extern const struct pfs_view pfs_view_tuples, pfs_view_rows, pfs_view_dead, pfs_view_undecided;
 
 /* One line of stats: `name value`, padded. */
 void pfs_stat_line(struct ps_text *out, const struct ps_stat *stat);

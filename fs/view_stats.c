@@ -1,6 +1,7 @@
 /*
  * view_stats.c - counters and facts, as `name value` lines and as JSON.
  */
+#include "fs/cluster.h"
 #include "fs/json.h"
 #include "fs/pfs.h"
 #include "fs/view.h"
@@ -59,9 +60,16 @@ static void close_json(struct json *j)
     ps_text_printf(j->out, j->any ? "\n}\n" : "{}\n");
 }
 
+static void store_stats(const struct pfs *fs, ps_stat_fn each, void *ctx)
+{
+    ps_store_stats(fs->store, each, ctx);
+    if (fs->cluster)
+        pfs_cluster_stats(fs->cluster, each, ctx);
+}
+
 static ps_err step_store(struct pfs_cursor *c, struct ps_text *out)
 {
-    ps_store_stats(c->subject.fs->store, add_line, out);
+    store_stats(c->subject.fs, add_line, out);
     c->done = true;
     return PS_OK;
 }
@@ -70,7 +78,7 @@ static ps_err step_store_json(struct pfs_cursor *c, struct ps_text *out)
 {
     struct json j = {.out = out};
 
-    ps_store_stats(c->subject.fs->store, add_json, &j);
+    store_stats(c->subject.fs, add_json, &j);
     close_json(&j);
     c->done = true;
     return PS_OK;

@@ -45,6 +45,8 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     if (status != PC_GO_ON)
         return status;
     pc_target_find(words[0], &target);
+    if (ps_pg_recognize(target.store))
+        return pc_pg_dump(target.store, words[1], (uint32_t)page);
     if (pc_mounted(&target))
         return dump_mounted(&target, words[1], (uint32_t)page);
     return dump(&target, words[1], (uint32_t)page);
@@ -56,6 +58,7 @@ const struct pc_command pc_cmd_dump = {
     .summary = "print a page decoded",
     .text =
         "Prints header fields, line pointers and items, and a line `damage WORD: ...` for each\n"
-        "thing that is wrong with the page. SOURCE is a store.",
+        "thing that is wrong with the page. SOURCE is a store, a PostgreSQL directory, whose\n"
+        "tables are named DATABASE/SCHEMA.RELATION as in a mount, or a relation file.",
     .run = run,
 };

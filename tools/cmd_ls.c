@@ -1,10 +1,9 @@
 /*
- * pagectl ls STORE [--json]
+ * pagectl ls STORE|PGDATA|FILE [--json]
  */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,72 +149,34 @@ static int collect_mounted(const struct pc_target *target, struct rows *rows)
 
 /* --- the listing -------------------------------------------------------------------------- */
 
-enum column { COL_NAME, COL_ID, COL_FORMAT, COL_TYPE, COL_PAGES, COL_USED, COL_BYTES, COL_COUNT };
+static const struct pc_column columns[] = {{"name", false}, {"id", true},    {"format", false},
+                                           {"type", false}, {"pages", true}, {"used", true},
+                                           {"bytes", true}};
 
-static const struct {
-    const char *head;
-    bool number;
-} columns[COL_COUNT] = {{"name", false}, {"id", true},   {"format", false}, {"type", false},
-                        {"pages", true}, {"used", true}, {"bytes", true}};
-
-static int set_number(struct libscols_line *line, enum column column, uint64_t number)
+static int add_line(struct pc_list *list, const struct row *row)
 {
-    char text[24];
+    char id[24], pages[24], used[24], bytes[24];
+    const char *cells[] = {row->name, id, row->format, row->type, pages, used, bytes};
 
-    snprintf(text, sizeof(text), "%" PRIu64, number);
-    return scols_line_set_data(line, column, text);
-}
-
-static int add_line(struct libscols_table *list, const struct row *row)
-{
-    struct libscols_line *line = scols_table_new_line(list, NULL);
-    int failed;
-
-    if (!line)
-        return -ENOMEM;
-    failed = scols_line_set_data(line, COL_NAME, row->name);
-    failed |= set_number(line, COL_ID, row->id);
-    failed |= scols_line_set_data(line, COL_FORMAT, row->format);
-    failed |= scols_line_set_data(line, COL_TYPE, row->type);
-    failed |= set_number(line, COL_PAGES, row->pages);
-    failed |= set_number(line, COL_USED, row->used);
-    failed |= set_number(line, COL_BYTES, row->bytes);
-    return failed;
-}
-
-static int fill_list(struct libscols_table *list, const struct rows *rows, bool json)
-{
-    struct libscols_column *column;
-    int failed;
-    size_t i;
-
-    failed = scols_table_enable_json(list, json);
-    failed |= scols_table_set_name(list, "tables");
-    for (i = 0; i < COL_COUNT && !failed; i++) {
-        column = scols_table_new_column(list, columns[i].head, 0,
-                                        columns[i].number ? SCOLS_FL_RIGHT : 0);
-        if (!column)
-            return -ENOMEM;
-        failed = scols_column_set_json_type(column, columns[i].number ? SCOLS_JSON_NUMBER
-                                                                      : SCOLS_JSON_STRING);
-    }
-    for (i = 0; i < rows->count && !failed; i++)
-        failed = add_line(list, &rows->row[i]);
-    return failed;
+    snprintf(id, sizeof(id), "%" PRIu64, row->id);
+    snprintf(pages, sizeof(pages), "%" PRIu64, row->pages);
+    snprintf(used, sizeof(used), "%" PRIu64, row->used);
+    snprintf(bytes, sizeof(bytes), "%" PRIu64, row->bytes);
+    return pc_list_add(list, cells);
 }
 
 static int print_rows(const struct rows *rows, bool json)
 {
-    struct libscols_table *list = scols_new_table();
-    int failed = -ENOMEM;
+    struct pc_list *list = NULL;
+    int status = pc_list_new("tables", columns, sizeof(columns) / sizeof(columns[0]), json, &list);
+    size_t i;
 
-    if (list) {
-        failed = fill_list(list, rows, json);
-        if (!failed)
-            failed = scols_print_table(list);
-        scols_unref_table(list);
-    }
-    return failed ? pc_error("out of memory") : pc_flush();
+    for (i = 0; i < rows->count && status == PC_OK; i++)
+        status = add_line(list, &rows->row[i]);
+    if (status == PC_OK)
+        status = pc_list_print(list);
+    pc_list_free(list);
+    return status;
 }
 
 static int by_id(const void *a, const void *b)
@@ -239,6 +200,8 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     if (status != PC_GO_ON)
         return status;
     pc_target_find(words[0], &target);
+    if (ps_pg_recognize(target.store))
+        return pc_pg_ls(target.store, json);
     status = pc_mounted(&target) ? collect_mounted(&target, &rows) : collect(&target, &rows);
     if (status == PC_OK) {
         qsort(rows.row, rows.count, sizeof(struct row), by_id);
@@ -250,10 +213,11 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
 
 const struct pc_command pc_cmd_ls = {
     .name = "ls",
-    .args = "STORE [--json]",
+    .args = "STORE|PGDATA|FILE [--json]",
     .summary = "list the tables",
     .text =
         "Prints a line a table, by ascending id: name, id, page format, type, pages allocated,\n"
-        "pages written at least once, and bytes on disk.",
+        "pages written at least once, and bytes on disk. Of a PostgreSQL directory: a line a\n"
+        "relation's fork, with its folder's name in a mount, kind, OID, file and pages.",
     .run = run,
 };

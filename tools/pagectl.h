@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 #include "pagestore/table.h"
+#include "pg/cluster.h"
 #include "progress.h"
 
 enum pc_status {
@@ -84,6 +85,28 @@ int pc_error(const char *fmt, ...) PS_PRINTF(1, 2);
 int pc_report(ps_err err);
 /* Flushes stdout and says so if that fails (a full disk, a closed pipe). */
 int pc_flush(void);
+
+/* --- lists ---------------------------------------------------------------------------------- */
+
+struct pc_column {
+    const char *head;
+    bool is_number;
+};
+struct pc_list; /* private */
+
+/* pc_list_free takes it back, also after a failure. The rows of one list have as many cells as it
+ * has columns. */
+int pc_list_new(const char *name, const struct pc_column *columns, size_t count, bool json,
+                struct pc_list **ret);
+int pc_list_add(struct pc_list *list, const char *const *cells);
+int pc_list_print(struct pc_list *list);
+void pc_list_free(struct pc_list *list);
+
+/* --- PostgreSQL directories and files (ps_pg_recognize) ------------------------------------ */
+
+int pc_pg_ls(const char *source, bool json);
+/* table as DATABASE/SCHEMA.RELATION, the folders' names of a mount. */
+int pc_pg_dump(const char *source, const char *table, uint32_t page);
 
 /* --- targets: a store, mounted or not ----------------------------------------------------- */
 

@@ -1,10 +1,12 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "pg/heap_page.h"
 #include "pg/output.h"
-#include "pg/rows_internal.h"
+#include "pg/rows.h"
 #include "pg/toast_read.h"
 #include "pg/visibility.h"
 
@@ -30,6 +32,10 @@ struct ps_pg_scan {
     uint32_t *column_of; /* of each column of desc: which of heap_desc it is; NULL: the same */
     struct ps_pg_value *values; /* of heap_desc */
     struct ps_pg_value *row;    /* of desc */
+
+    /* The damage that the scan has come to: it goes no further. */
+    ps_err failed;
+    char failure[256];
 
     uint32_t page_size;
     uint8_t *page;
@@ -90,8 +96,6 @@ static ps_err enter_heap(struct ps_pg_scan *s, const struct ps_pg_relation *heap
     if (heap->file_missing)
         return ps_fail(PS_ERR_CORRUPT, "%s: its file %" PRIu32 " is missing", heap->dir,
                        heap->node);
-    if (s->what == PS_PG_TUPLES)
-        return PS_OK;
     err = ps_pg_relation_desc(s->catalog, s->db, heap, &s->heap_desc);
     if (err)
         return err;
@@ -180,10 +184,6 @@ static ps_err add_page(struct ps_pg_scan *s, uint32_t block, struct ps_text *out
         size_t len = out->len;
         ps_err err;
 
-        if (s->what == PS_PG_TUPLES) {
-            ps_pg_tuples_line(s->page, s->page_size, block, slot, out);
-            continue;
-        }
         err = add_row(s, block, slot, out);
         if (!err)
             continue;
@@ -196,14 +196,26 @@ static ps_err add_page(struct ps_pg_scan *s, uint32_t block, struct ps_text *out
 
 static ps_err next_page(struct ps_pg_scan *s, struct ps_cancel *cancel, struct ps_text *out)
 {
-    uint32_t block = (uint32_t)s->block++;
+    uint32_t block = (uint32_t)s->block;
     ps_err err = ps_page_copy(s->table, block, cancel, s->page);
 
     if (err == PS_ERR_CORRUPT && s->skip)
-        return PS_OK;
-    if (!err)
+        err = PS_OK;
+    else if (!err)
         err = add_page(s, block, out);
+    if (!err)
+        s->block++;
     return err;
+}
+
+/* Rows before the damage are given first; whoever asks for more gets the error, and again. */
+static ps_err fail_for_good(struct ps_pg_scan *s, ps_err err, bool any_text)
+{
+    if (!is_damage(err))
+        return err;
+    s->failed = err;
+    (void)snprintf(s->failure, sizeof(s->failure), "%s", ps_message());
+    return any_text ? PS_OK : err;
 }
 
 /* --- the scan --------------------------------------------------------------------------------- */
@@ -213,10 +225,6 @@ static void add_header(struct ps_pg_scan *s, struct ps_text *out)
     static const char place[] = "ctid,xmin,xmax,why,";
 
     s->header_done = true;
-    if (s->what == PS_PG_TUPLES) {
-        ps_pg_tuples_header(out);
-        return;
-    }
     if (s->what != PS_PG_ROWS)
         ps_text_add(out, place, sizeof(place) - 1);
     ps_pg_csv_header(s->desc, out);
@@ -225,21 +233,25 @@ static void add_header(struct ps_pg_scan *s, struct ps_text *out)
 ps_err ps_pg_scan_step(struct ps_pg_scan *s, struct ps_cancel *cancel, struct ps_text *out,
                        bool *ret_done)
 {
+    size_t len = out->len;
     ps_err err = PS_OK;
 
     *ret_done = false;
-    if (s->toast)
-        ps_pg_toast_reader_cancel(s->toast, cancel);
+    if (s->failed)
+        return ps_fail(s->failed, "%s", s->failure);
+    ps_pg_toast_reader_cancel(s->toast, cancel);
     if (!s->header_done)
         add_header(s, out);
     while (s->heap_at < s->heap_count) {
         err = s->table ? PS_OK : enter_heap(s, s->heaps[s->heap_at]);
         if (!err && s->block < s->pages_end) {
             err = next_page(s, cancel, out);
-            return err ? err : ps_text_err(out);
+            if (!err)
+                err = ps_text_err(out);
+            return err ? fail_for_good(s, err, out->len > len) : PS_OK;
         }
         if (err && !(s->skip && is_damage(err)))
-            return err;
+            return fail_for_good(s, err, out->len > len);
         leave_heap(s);
         s->heap_at++;
     }
@@ -288,9 +300,9 @@ ps_err ps_pg_scan_open(struct ps_pg_catalog *catalog, uint32_t db,
     s->page_size = ps_store_page_size(ps_pg_store(s->cluster));
     s->page = ps_buf_alloc(s->page_size);
     err = s->page ? open_heaps(s, relation) : ps_fail(PS_ERR_NOMEM, "no memory for a page");
-    if (!err && what != PS_PG_TUPLES)
+    if (!err)
         err = ps_pg_relation_desc(catalog, db, relation, &s->desc);
-    if (!err && what != PS_PG_TUPLES) {
+    if (!err) {
         s->row = calloc(s->desc->count + 1, sizeof(*s->row));
         err = s->row ? open_printer(s) : ps_fail(PS_ERR_NOMEM, "no memory for a row");
     }

@@ -14,7 +14,6 @@
 #include "pg/catalog.h"
 
 enum ps_pg_rows {
-    PS_PG_TUPLES,    /* every line pointer, with pageinspect's columns */
     PS_PG_ROWS,      /* what COPY (FORMAT csv, HEADER) prints */
     PS_PG_DEAD_ROWS, /* deleted or superseded and still there */
     PS_PG_UNDECIDED_ROWS,
@@ -32,8 +31,13 @@ void ps_pg_scan_close(struct ps_pg_scan *scan);
 PS_MUST_USE ps_err ps_pg_scan_step(struct ps_pg_scan *scan, struct ps_cancel *cancel,
                                    struct ps_text *out, bool *ret_done);
 
+/* Every line pointer of a page, with pageinspect's columns; before block 0 the header line. The
+ * table's relation need not be known. Moves *at to the next block; *ret_done: that was the last. */
+PS_MUST_USE ps_err ps_pg_tuples_step(struct ps_table *table, uint64_t *at, bool skip,
+                                     struct ps_cancel *cancel, struct ps_text *out, bool *ret_done);
+
 /* pgstattuple's figures, `name value` a line. */
-PS_MUST_USE ps_err ps_pg_space(struct ps_pg_catalog *catalog, const struct ps_pg_relation *relation,
+PS_MUST_USE ps_err ps_pg_space(struct ps_pg_catalog *catalog, struct ps_table *table,
                                struct ps_cancel *cancel, struct ps_text *out);
 
 #endif

@@ -1,11 +1,13 @@
 /*
  * rows_tuple.c - a line pointer and its tuple's header as a line of CSV.
  */
-#include "pg/rows_internal.h"
+#include "pg/rows.h"
 
 #include <inttypes.h>
 
 #include "base/byteorder.h"
+#include "base/mem.h"
+#include "pg/heap_page.h"
 
 #define OID_LEN 4u
 
@@ -36,7 +38,7 @@ static void add_oid(const struct ps_pg_tuple *t, struct ps_text *out)
     ps_text_printf(out, "%" PRIu32, ps_get32(v));
 }
 
-void ps_pg_tuples_header(struct ps_text *out)
+static void add_header(struct ps_text *out)
 {
     static const char header[] = "blkno,lp,lp_off,lp_flags,lp_len,t_xmin,t_xmax,t_field3,t_ctid,"
                                  "t_infomask2,t_infomask,t_hoff,t_bits,t_oid\n";
@@ -44,8 +46,8 @@ void ps_pg_tuples_header(struct ps_text *out)
     ps_text_add(out, header, sizeof(header) - 1);
 }
 
-void ps_pg_tuples_line(const uint8_t *page, uint32_t page_size, uint32_t block, uint32_t slot,
-                       struct ps_text *out)
+static void add_line(const uint8_t *page, uint32_t page_size, uint32_t block, uint32_t slot,
+                     struct ps_text *out)
 {
     struct ps_lp lp = ps_pg_lp(page, slot);
     struct ps_pg_tuple t;
@@ -63,4 +65,40 @@ void ps_pg_tuples_line(const uint8_t *page, uint32_t page_size, uint32_t block, 
     ps_text_add(out, ",", 1);
     add_oid(&t, out);
     ps_text_add(out, "\n", 1);
+}
+
+static ps_err add_page(struct ps_table *table, uint32_t block, struct ps_cancel *cancel,
+                       uint8_t *page, struct ps_text *out)
+{
+    uint32_t page_size = ps_store_page_size(ps_table_store(table)), slot, slots;
+    ps_err err = ps_page_copy(table, block, cancel, page);
+
+    slots = err ? 0 : ps_pg_slots(page, page_size);
+    for (slot = 1; slot <= slots; slot++)
+        add_line(page, page_size, block, slot, out);
+    return err;
+}
+
+ps_err ps_pg_tuples_step(struct ps_table *table, uint64_t *at, bool skip, struct ps_cancel *cancel,
+                         struct ps_text *out, bool *ret_done)
+{
+    struct ps_table_info info;
+    uint8_t *page = NULL;
+    ps_err err = ps_table_info(table, &info);
+
+    if (err)
+        return err;
+    if (*at == 0)
+        add_header(out);
+    if (*at < info.pages_end) {
+        page = ps_buf_alloc(ps_store_page_size(ps_table_store(table)));
+        err = page ? add_page(table, (uint32_t)*at, cancel, page, out)
+                   : ps_fail(PS_ERR_NOMEM, "no memory for a page");
+        ps_buf_free(page);
+    }
+    if (err && !(skip && err == PS_ERR_CORRUPT))
+        return err;
+    ++*at;
+    *ret_done = *at >= info.pages_end;
+    return ps_text_err(out);
 }

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "pg/rows_internal.h"
+#include "pg/heap_page.h"
+#include "pg/rows.h"
 #include "pg/visibility.h"
 
 #define LP_LEN 4u
@@ -99,23 +100,18 @@ static ps_err count_pages(struct ps_table *table, struct ps_pg_xacts *xacts, uin
     return err;
 }
 
-ps_err ps_pg_space(struct ps_pg_catalog *catalog, const struct ps_pg_relation *relation,
-                   struct ps_cancel *cancel, struct ps_text *out)
+ps_err ps_pg_space(struct ps_pg_catalog *catalog, struct ps_table *table, struct ps_cancel *cancel,
+                   struct ps_text *out)
 {
-    struct ps_store *store = ps_pg_store(ps_pg_catalog_cluster(catalog));
-    uint8_t *page = ps_buf_alloc(ps_store_page_size(store));
-    struct ps_table *table = NULL;
+    uint8_t *page = ps_buf_alloc(ps_store_page_size(ps_table_store(table)));
     struct space s = {0};
     ps_err err;
 
     if (!page)
         return ps_fail(PS_ERR_NOMEM, "no memory for a page");
-    err = ps_table_get(store, relation->files[PS_PG_MAIN], &table);
-    if (!err)
-        err = count_pages(table, ps_pg_catalog_xacts(catalog), page, cancel, &s);
+    err = count_pages(table, ps_pg_catalog_xacts(catalog), page, cancel, &s);
     if (!err)
         print(&s, out);
-    ps_table_unref(table);
     ps_buf_free(page);
     return err ? err : ps_text_err(out);
 }

@@ -1,0 +1,69 @@
+#include "pg/page_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum ps_pg_page_kind ps_pg_table_kind(struct ps_pg_catalog *catalog, uint32_t table_id)
+{
+    const struct ps_pg_file *file = ps_pg_file_by_id(ps_pg_catalog_cluster(catalog), table_id);
+    enum ps_pg_fork fork = file ? file->fork : PS_PG_MAIN, named;
+    uint32_t db;
+    const struct ps_pg_relation *r = ps_pg_relation_of_table(catalog, table_id, &db, &named);
+
+    return ps_pg_page_kind(r ? r->am_name : "", r ? r->kind : '\0', fork);
+}
+
+/* A file of native pages. */
+static ps_err add_native(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
+                         struct ps_text *out)
+{
+    char *data = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&data, &len);
+    ps_err err;
+
+    if (!f)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a page as text");
+    err = ps_page_text(table, page_no, cancel, f);
+    if (fclose(f) != 0 && !err)
+        err = ps_fail(PS_ERR_NOMEM, "no memory for a page as text");
+    if (!err)
+        ps_text_add(out, data, len);
+    free(data);
+    return err;
+}
+
+static ps_err add_postgres(struct ps_pg_catalog *catalog, struct ps_table *table, uint32_t page_no,
+                           struct ps_cancel *cancel, struct ps_text *out)
+{
+    const struct ps_page_ident who = {.page_size = ps_store_page_size(ps_table_store(table)),
+                                      .page_no = page_no};
+    void *page = ps_buf_alloc(who.page_size);
+    ps_err err;
+
+    if (!page)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a page");
+    err = ps_page_copy(table, page_no, cancel, page);
+    if (!err || err == PS_ERR_CORRUPT) {
+        ps_pg_decode(ps_pg_table_kind(catalog, ps_table_id(table)), page, &who,
+                     ps_pg_has_checksums(ps_pg_catalog_cluster(catalog)), out);
+        err = PS_OK;
+    }
+    ps_buf_free(page);
+    return err;
+}
+
+ps_err ps_pg_page_text(struct ps_pg_catalog *catalog, struct ps_table *table, uint32_t page_no,
+                       struct ps_cancel *cancel, struct ps_text *out)
+{
+    struct ps_table_info info;
+    ps_err err = ps_table_info(table, &info);
+
+    if (err)
+        return err;
+    err = info.format == PS_FORMAT_NATIVE ? add_native(table, page_no, cancel, out)
+                                          : add_postgres(catalog, table, page_no, cancel, out);
+    return err ? err : ps_text_err(out);
+}

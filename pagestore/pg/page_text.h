@@ -1,0 +1,20 @@
+/*
+ * page_text.h - a page of a cluster's table as text, whatever kind of page it is.
+ *
+ * Flow       fs, tools -> [page_text] -> catalog (what the relation is), decode (the text)
+ * Locking    thread safe.
+ * Errors     those of ps_page_copy, but a damaged page is shown, with what is wrong.
+ */
+#ifndef PS_PG_PAGE_TEXT_H
+#define PS_PG_PAGE_TEXT_H
+
+#include "pg/catalog.h"
+#include "pg/decode.h"
+
+/* What the table's pages are; AUTO: only they themselves can tell. */
+enum ps_pg_page_kind ps_pg_table_kind(struct ps_pg_catalog *catalog, uint32_t table_id);
+
+PS_MUST_USE ps_err ps_pg_page_text(struct ps_pg_catalog *catalog, struct ps_table *table,
+                                   uint32_t page_no, struct ps_cancel *cancel, struct ps_text *out);
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * test_pg_visibility.c - which rows a server would see, by hint bits and by pg_xact.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "corpus.h"
+#include "csv.h"
+#include "pg/cluster.h"
+#include "pg/visibility.h"
+
+#include <string.h>
+
+#define XID 1000u
+
+static struct ps_pg_tuple tuple(uint16_t infomask, uint32_t xmax)
+{
+    return (struct ps_pg_tuple){.xmin = XID, .xmax = xmax, .infomask = infomask};
+}
+
+static enum ps_pg_seen seen(struct ps_pg_tuple t)
+{
+    return ps_pg_visible(&t, NULL).seen;
+}
+
+static void frozen_row_is_seen(void **state)
+{
+    (void)state;
+    assert_int_equal(seen(tuple(PS_PG_XMIN_FROZEN | PS_PG_XMAX_INVALID, 0)), PS_PG_SEEN);
+}
+
+static void committed_row_without_end_is_seen(void **state)
+{
+    (void)state;
+    assert_int_equal(seen(tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_INVALID, 0)), PS_PG_SEEN);
+    assert_int_equal(seen(tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_INVALID, XID + 1)), PS_PG_SEEN);
+}
+
+static void committed_row_with_committed_end_is_dead(void **state)
+{
+    (void)state;
+    assert_int_equal(seen(tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_COMMITTED, XID + 1)), PS_PG_DEAD);
+}
+
+static void aborted_insert_is_dead(void **state)
+{
+    struct ps_pg_tuple t = tuple(PS_PG_XMIN_INVALID | PS_PG_XMAX_INVALID, 0);
+
+    (void)state;
+    assert_int_equal(seen(t), PS_PG_DEAD);
+    assert_string_equal(ps_pg_visible(&t, NULL).why, "aborted");
+}
+
+static void lock_is_no_end(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        seen(tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_LOCK_ONLY | PS_PG_XMAX_KEYSHR_LOCK, XID + 1)),
+        PS_PG_SEEN);
+    assert_int_equal(seen(tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_LOCK_ONLY | PS_PG_XMAX_EXCL_LOCK |
+                                    PS_PG_XMAX_IS_MULTI,
+                                7)),
+                     PS_PG_SEEN);
+    /* as servers before 9.3 marked a row locked for update */
+    assert_int_equal(seen(tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_EXCL_LOCK, XID + 1)), PS_PG_SEEN);
+}
+
+static void without_hints_and_pg_xact_a_row_is_undecided(void **state)
+{
+    (void)state;
+    assert_int_equal(seen(tuple(0, 0)), PS_PG_UNDECIDED);
+    assert_int_equal(seen(tuple(PS_PG_XMIN_COMMITTED, XID + 1)), PS_PG_UNDECIDED);
+    assert_int_equal(seen(tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_IS_MULTI, 7)), PS_PG_UNDECIDED);
+}
+
+static void bootstrap_rows_need_no_pg_xact(void **state)
+{
+    struct ps_pg_tuple t = tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_INVALID, 0);
+
+    (void)state;
+    t.xmin = PS_PG_XID_BOOTSTRAP;
+    assert_int_equal(seen(t), PS_PG_SEEN);
+}
+
+/* --- with the corpus' pg_xact and pg_multixact ---------------------------------------------- */
+
+struct opened {
+    struct ps_pg_cluster *cluster;
+    struct ps_pg_xacts *xacts;
+};
+
+static struct opened open_xacts(const struct corpus *corpus)
+{
+    const struct ps_pg_options opts = {0};
+    struct ps_store_options store_opts;
+    struct opened o = {0};
+    char path[600];
+
+    ps_store_options_default(&store_opts);
+    assert_int_equal(
+        ps_pg_open(corpus_path(corpus, "cluster", path), &opts, &store_opts, &o.cluster), PS_OK);
+    assert_int_equal(ps_pg_xacts_open(o.cluster, &o.xacts), PS_OK);
+    return o;
+}
+
+static void close_xacts(struct opened *o)
+{
+    ps_pg_xacts_close(o->xacts);
+    ps_pg_close(o->cluster);
+}
+
+static void every_xid_has_the_fate_that_postgresql_tells(void **state)
+{
+    struct opened o = open_xacts(*state);
+    char path[600];
+    struct csv *csv = csv_open(corpus_path(*state, "truth/xact_status.csv", path));
+    unsigned count = 0;
+
+    assert_non_null(csv);
+    for (; csv_next(csv); count++) {
+        enum ps_pg_fate fate = ps_pg_xact_fate(o.xacts, (uint32_t)csv_number(csv, "xid"));
+        const char *status = csv_field(csv, "status");
+
+        if (strcmp(status, "committed") == 0)
+            assert_int_equal(fate, PS_PG_COMMITTED);
+        else
+            assert_int_equal(fate, PS_PG_ABORTED); /* what ran when it stopped did, too */
+    }
+    assert_true(count > 100);
+    csv_close(csv);
+    close_xacts(&o);
+}
+
+static void xid_beyond_the_next_one_is_unknown(void **state)
+{
+    struct opened o = open_xacts(*state);
+    uint32_t next = (uint32_t)ps_pg_control(o.cluster)->next_xid;
+
+    assert_true(next > PS_PG_XID_FIRST_NORMAL);
+    assert_int_equal(ps_pg_xact_fate(o.xacts, next), PS_PG_UNKNOWN);
+    assert_true(ps_pg_xact_in_future(o.xacts, next));
+    assert_false(ps_pg_xact_in_future(o.xacts, next - 1));
+    assert_int_equal(ps_pg_xact_fate(o.xacts, PS_PG_XID_FROZEN), PS_PG_COMMITTED);
+    close_xacts(&o);
+}
+
+static unsigned mode_number(const char *mode)
+{
+    static const char *const modes[] = {"keysh", "sh", "fornokeyupd", "forupd", "nokeyupd", "upd"};
+    unsigned i;
+
+    for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+        if (strcmp(mode, modes[i]) == 0)
+            return i;
+    fail_msg("no such mode: %s", mode);
+    return 0;
+}
+
+static void every_multixact_has_the_members_that_postgresql_tells(void **state)
+{
+    struct opened o = open_xacts(*state);
+    char path[600];
+    struct csv *csv = csv_open(corpus_path(*state, "truth/multixact_members.csv", path));
+    unsigned checked = 0;
+
+    assert_non_null(csv);
+    for (; csv_next(csv); checked++) {
+        struct ps_pg_member members[16];
+        uint32_t count = 0, i, found = 0;
+
+        assert_int_equal(
+            ps_pg_multi_members(o.xacts, (uint32_t)csv_number(csv, "mx"), members, 16, &count),
+            PS_OK);
+        for (i = 0; i < count; i++)
+            found += members[i].xid == (uint32_t)csv_number(csv, "xid") &&
+                     members[i].status == mode_number(csv_field(csv, "mode"));
+        assert_int_equal(found, 1);
+    }
+    assert_true(checked > 0);
+    csv_close(csv);
+    close_xacts(&o);
+}
+
+static void multixact_that_was_never_made_is_noent(void **state)
+{
+    struct opened o = open_xacts(*state);
+    struct ps_pg_member members[4];
+    uint32_t count;
+
+    assert_int_equal(
+        ps_pg_multi_members(o.xacts, ps_pg_control(o.cluster)->next_multi, members, 4, &count),
+        PS_ERR_NOENT);
+    close_xacts(&o);
+}
+
+static void hint_that_pg_xact_denies_is_told(void **state)
+{
+    struct opened o = open_xacts(*state);
+    char path[600];
+    struct csv *csv = csv_open(corpus_path(*state, "truth/xact_status.csv", path));
+    unsigned aborted = 0;
+
+    assert_non_null(csv);
+    while (csv_next(csv)) {
+        struct ps_pg_tuple t = tuple(PS_PG_XMIN_COMMITTED | PS_PG_XMAX_INVALID, 0);
+        struct ps_pg_verdict v;
+
+        t.xmin = (uint32_t)csv_number(csv, "xid");
+        v = ps_pg_visible(&t, o.xacts);
+        assert_int_equal(v.seen, PS_PG_SEEN); /* hints are believed */
+        assert_int_equal(v.hint_wrong, strcmp(csv_field(csv, "status"), "committed") != 0);
+        aborted += v.hint_wrong;
+    }
+    assert_true(aborted > 0);
+    csv_close(csv);
+    close_xacts(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frozen_row_is_seen),
+        cmocka_unit_test(committed_row_without_end_is_seen),
+        cmocka_unit_test(committed_row_with_committed_end_is_dead),
+        cmocka_unit_test(aborted_insert_is_dead),
+        cmocka_unit_test(lock_is_no_end),
+        cmocka_unit_test(without_hints_and_pg_xact_a_row_is_undecided),
+        cmocka_unit_test(bootstrap_rows_need_no_pg_xact),
+        cmocka_unit_test(every_xid_has_the_fate_that_postgresql_tells),
+        cmocka_unit_test(xid_beyond_the_next_one_is_unknown),
+        cmocka_unit_test(every_multixact_has_the_members_that_postgresql_tells),
+        cmocka_unit_test(multixact_that_was_never_made_is_noent),
+        cmocka_unit_test(hint_that_pg_xact_denies_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
+}
