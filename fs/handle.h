@@ -14,9 +14,9 @@
 
 #include <pthread.h>
 
+#include "base/text.h"
 #include "fs/gen.h"
 #include "fs/object.h"
-#include "base/text.h"
 
 struct pfs;
 

@@ -11,11 +11,12 @@
  * cells and the table's name.
  */
 #include "fs/pfs.h"
-#include "base/utf8.h"
 #include "fs/view.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/utf8.h"
 
 #define LEVELS 9u
 #define BARS 8u   /* steps of the bar that shows what is resident */

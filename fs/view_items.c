@@ -5,13 +5,13 @@
  * UTF-8. Text is shown as it is, so that lines written come back the same.
  */
 #include "fs/pfs.h"
-#include "base/utf8.h"
 #include "fs/view.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 /* --- showing ------------------------------------------------------------------------------ */
 

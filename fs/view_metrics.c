@@ -7,7 +7,6 @@
  * Numbers are padded, so that only tables coming and going change the length.
  */
 #include "fs/pfs.h"
-#include "base/utf8.h"
 #include "fs/view.h"
 
 #include <assert.h>
@@ -15,6 +14,7 @@
 #include <string.h>
 
 #include "base/histogram.h"
+#include "base/utf8.h"
 
 #define NAME_LEN 96u
 #define OCTAVES 27u /* buckets shown: up to 2^26 us, more than a minute */
