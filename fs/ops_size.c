@@ -44,6 +44,7 @@ int pfs_truncate(fuse_req_t req, const struct pfs_object *o, struct ps_table *ta
     case PFS_KIND_VIEW: /* what is written to such a file is a command: there is nothing to cut */
         return node->view->write && !node->view->append_only && len == 0 ? 0 : EPERM;
     case PFS_KIND_DIR:
+    case PFS_KIND_LINK:
         break;
     }
     return EISDIR;
@@ -130,6 +131,7 @@ static int seek(struct pfs *fs, const struct pfs_handle *h, uint64_t off, int wh
             return EINVAL;
         return seek_plain(pfs_gen_len(h->gen), off, whence, ret);
     case PFS_KIND_DIR:
+    case PFS_KIND_LINK:
         break;
     }
     return EINVAL;

@@ -504,6 +504,11 @@ const struct ps_pg_control *ps_pg_control(const struct ps_pg_cluster *c)
     return &c->control;
 }
 
+bool ps_pg_has_checksums(const struct ps_pg_cluster *c)
+{
+    return c->checksums;
+}
+
 uint32_t ps_pg_version(const struct ps_pg_cluster *c)
 {
     return c->version;
