@@ -107,7 +107,7 @@ bool pfs_node_fits(const struct pfs *fs, enum pfs_node_id id, const struct ps_ta
     if (id == PFS_NODE_PAYLOAD)
         return info->format == PS_FORMAT_NATIVE && info->type == PS_PAGE_RAW;
     if (id == PFS_NODE_ITEMS)
-        return info->type == PS_PAGE_SLOTTED || info->pages_allocated == 0;
+        return !fs->cluster && (info->type == PS_PAGE_SLOTTED || info->pages_allocated == 0);
     return true;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "file/control.h"
+#include "pg/cluster.h"
 
 #define NAME "umount.fuse.pagefs"
 #define MOUNT_TYPE "fuse.pagefs"
@@ -192,6 +193,8 @@ static int unmount_and_wait(const struct command *c, struct target *t)
     status = unmount(c, t->dir);
     if (status || c->lazy) /* a lazy unmount ends when the last file is closed, maybe never */
         return status;
+    if (ps_pg_recognize(t->source)) /* PostgreSQL's: nothing of it was written */
+        return EXIT_SUCCESS;
     if (t->lock_fd < 0) {
         fprintf(stderr, NAME ": %s: cannot see whether it is closed\n", t->source);
         return EXIT_FAILURE;
