@@ -193,10 +193,12 @@ times()
 # Every relation of users into a new database, by what the mount gives.
 take_out()
 {
-    mkdir -p "$work/out" && cd "$mnt/shop" || return 1
+    local dir
+
+    mkdir -p "$work/out" || return 1
     for dir in public.kinds public.toasted public.changed public.parts s.x%2Ey; do
-        cp "$dir/views/schema.sql" "$work/out/$dir.sql" && cp "$dir/views/rows.csv" "$work/out/$dir.csv" ||
-            return 1
+        cp "$mnt/shop/$dir/views/schema.sql" "$work/out/$dir.sql" &&
+            cp "$mnt/shop/$dir/views/rows.csv" "$work/out/$dir.csv" || return 1
     done
 }
 
@@ -223,7 +225,8 @@ mount_pg()
 }
 
 export said pgdata
-export -f same same_space encoded contents times
+export work pg_bin
+export -f same same_space encoded contents times pg_sql
 
 pg_make -k --locale=C.UTF-8 || exit 1
 mkdir "$mnt"
@@ -232,7 +235,7 @@ check "it makes tables of many kinds" fill
 check "it says what is in them" ask_server
 check "a cluster whose server runs is refused, with its pid" \
     bash -c "pagefs '$pgdata' '$mnt' 2>&1 | grep -q \"$(head -1 "$pgdata/postmaster.pid")\""
-check "and mounted with -o live" bash -c "pagefs -o live '$pgdata' '$mnt' && ls '$mnt/shop' &&
+check "and mounted with -o live" bash -c "pg_sql -c CHECKPOINT && pagefs -o live '$pgdata' '$mnt' && ls '$mnt/shop' &&
     umount.fuse.pagefs '$mnt'"
 check "the server stops" pg_stop fast
 
