@@ -1,0 +1,159 @@
+/* What a heap page says of transactions, of its visibility map and of values stored elsewhere. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "pg/damage_walk.h"
+#include "pg/visibility.h"
+
+/* --- transactions -------------------------------------------------------------------------- */
+
+static void check_xid(struct ps_pg_walk *w, uint32_t slot, const char *field, uint32_t xid)
+{
+    if (xid >= PS_PG_XID_FIRST_NORMAL && ps_pg_xact_in_future(w->xacts, xid))
+        PS_PG_WALK_DISAGREE(w, slot, "xid-future",
+                            "tuple %" PRIu32 ": %s %" PRIu32
+                            " is not before the next transaction %" PRIu32,
+                            slot, field, xid, (uint32_t)ps_pg_control(w->cluster)->next_xid);
+}
+
+static void check_xids(struct ps_pg_walk *w, uint32_t slot, const struct ps_pg_tuple *t)
+{
+    if ((t->infomask & PS_PG_XMIN_FROZEN) != PS_PG_XMIN_FROZEN)
+        check_xid(w, slot, "t_xmin", t->xmin);
+    if (!(t->infomask & (PS_PG_XMAX_INVALID | PS_PG_XMAX_IS_MULTI)))
+        check_xid(w, slot, "t_xmax", t->xmax);
+}
+
+/* --- visibility map ------------------------------------------------------------------------ */
+
+/* Bits of the page that is walked; 0 where its map does not tell. */
+static ps_err vm_bits(struct ps_pg_walk *w, unsigned *ret)
+{
+    uint32_t pages = ps_vm_pages_a_page(w->page_size);
+    uint64_t block = w->block / pages;
+    ps_err err;
+
+    *ret = 0;
+    if (!w->vm_table)
+        return PS_OK;
+    if (block != w->vm_block) {
+        err = ps_page_copy(w->vm_table, (uint32_t)block, w->cancel, w->vm);
+        if (err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM)
+            return err;
+        /* A damaged map's bits say nothing; the walk of its own fork tells of it. */
+        if (err)
+            memset(w->vm, 0, w->page_size);
+        w->vm_block = block;
+    }
+    *ret = ps_vm_bits(w->vm, (uint32_t)(w->block % pages));
+    return PS_OK;
+}
+
+static bool is_frozen(const struct ps_pg_tuple *t)
+{
+    if ((t->infomask & PS_PG_XMIN_FROZEN) != PS_PG_XMIN_FROZEN && t->xmin >= PS_PG_XID_FIRST_NORMAL)
+        return false;
+    return t->xmax == 0 || t->infomask & PS_PG_XMAX_INVALID;
+}
+
+static void check_vm_tuple(struct ps_pg_walk *w, unsigned bits, uint32_t slot,
+                           const struct ps_pg_tuple *t, const struct ps_pg_verdict *verdict)
+{
+    if (bits & PS_VM_ALL_VISIBLE && verdict->seen == PS_PG_DEAD)
+        PS_PG_WALK_DISAGREE(w, slot, "vm-lie",
+                            "all visible by the map, but tuple %" PRIu32 " is %s", slot,
+                            verdict->why);
+    else if (bits & PS_VM_ALL_FROZEN && !is_frozen(t))
+        PS_PG_WALK_DISAGREE(w, slot, "vm-lie",
+                            "all frozen by the map, but tuple %" PRIu32 " is not", slot);
+}
+
+/* --- values -------------------------------------------------------------------------------- */
+
+static ps_err check_external(struct ps_pg_walk *w, uint32_t slot, uint32_t column,
+                             const struct ps_pg_external *external)
+{
+    const struct ps_pg_toaster *toaster = w->subject.toaster;
+    ps_err err;
+
+    ps_text_clear(&w->detoasted);
+    err = toaster->fetch(toaster->ctx, external, &w->detoasted);
+    if (err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM)
+        return err;
+    if (err)
+        PS_PG_WALK_DISAGREE(w, slot, err == PS_ERR_NOENT ? "toast-missing" : "toast",
+                            "tuple %" PRIu32 ", column %" PRIu32 ": %s", slot, column,
+                            ps_message());
+    return PS_OK;
+}
+
+static ps_err check_values(struct ps_pg_walk *w, uint32_t slot, const struct ps_pg_tuple *t)
+{
+    const struct ps_pg_desc *desc = w->subject.desc;
+    struct ps_pg_value *values;
+    uint32_t good = 0;
+    ps_err err;
+
+    if (!desc || t->natts > desc->count)
+        return PS_OK; /* the page's own check says so */
+    values = calloc(desc->count + 1, sizeof(*values));
+    if (!values)
+        return ps_fail(PS_ERR_NOMEM, "no memory for %" PRIu32 " values", desc->count);
+    err = ps_pg_tuple_values(t, desc, values, &good);
+    if (err == PS_ERR_CORRUPT) {
+        ps_pg_walk_add(w, w->block, slot, true, "attribute",
+                       "tuple %" PRIu32 ", column %" PRIu32 ": %s", slot, good + 1, ps_message());
+        err = PS_OK;
+    }
+    for (uint32_t i = 0; !err && w->subject.toaster && i < good; i++)
+        if (values[i].form == PS_PG_EXTERNAL)
+            err = check_external(w, slot, i + 1, &values[i].external);
+    free(values);
+    return err;
+}
+
+/* --- the page ------------------------------------------------------------------------------ */
+
+static ps_err check_tuple(struct ps_pg_walk *w, const struct ps_pg_view *v, unsigned bits,
+                          uint32_t slot)
+{
+    struct ps_pg_verdict verdict;
+    struct ps_pg_tuple t;
+    uint32_t len = 0;
+    const uint8_t *item = ps_pg_view_item(v, slot, &len);
+
+    if (!item || len < PS_PG_TUPLE_HEADER || ps_pg_tuple_parse(item, len, &t) != PS_OK)
+        return PS_OK; /* the page's own check says so */
+    check_xids(w, slot, &t);
+    verdict = ps_pg_visible(&t, w->xacts);
+    if (verdict.hint_wrong)
+        ps_pg_walk_add(w, w->block, slot, false, "hint",
+                       "tuple %" PRIu32 ": hint bits say other than pg_xact", slot);
+    check_vm_tuple(w, bits, slot, &t, &verdict);
+    /* What a dead row points to may be gone already. */
+    return verdict.seen == PS_PG_SEEN ? check_values(w, slot, &t) : PS_OK;
+}
+
+ps_err ps_pg_walk_heap(struct ps_pg_walk *w, const struct ps_pg_view *v)
+{
+    const struct ps_pg_header *hdr = (const struct ps_pg_header *)w->page;
+    unsigned bits;
+    ps_err err = vm_bits(w, &bits);
+
+    if (err)
+        return err;
+    if (bits & PS_VM_ALL_VISIBLE && !(ps_get16(hdr->pd_flags) & PS_PD_ALL_VISIBLE))
+        PS_PG_WALK_DISAGREE(w, 0, "vm-lie",
+                            "all visible by the map, but not by the page's own flag");
+    for (uint32_t slot = 1; !err && slot <= v->slots; slot++) {
+        struct ps_lp lp = ps_pg_view_lp(v, slot);
+
+        if (lp.flags == PS_LP_NORMAL)
+            err = check_tuple(w, v, bits, slot);
+        else if (lp.flags == PS_LP_DEAD && bits & PS_VM_ALL_VISIBLE)
+            PS_PG_WALK_DISAGREE(w, slot, "vm-lie",
+                                "all visible by the map, but line pointer %" PRIu32 " is dead",
+                                slot);
+    }
+    return err;
+}

@@ -1,0 +1,258 @@
+#include "pg/damage_walk.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define WHOLE_FILE UINT64_MAX
+
+/* --- lines --------------------------------------------------------------------------------- */
+
+/* Of a relation's segments, the one that the block lies in. */
+static void add_file(struct ps_pg_walk *w, uint64_t block)
+{
+    uint32_t segment_pages = ps_pg_control(w->cluster)->segment_blocks;
+    uint64_t segment = 0;
+
+    if (block != WHOLE_FILE && segment_pages != 0 && !ps_pg_is_file(w->cluster))
+        segment = block / segment_pages;
+    ps_text_printf(w->out, "%s", w->subject.file->path);
+    if (segment > 0)
+        ps_text_printf(w->out, ".%" PRIu64, segment);
+}
+
+void ps_pg_walk_add(struct ps_pg_walk *w, uint64_t block, uint32_t lp, bool fault, const char *word,
+                    const char *fmt, ...)
+{
+    char text[400];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    ps_text_printf(w->out, "%s\t", w->subject.relation ? w->subject.relation : "-");
+    add_file(w, block);
+    if (block == WHOLE_FILE)
+        ps_text_printf(w->out, "\t-");
+    else
+        ps_text_printf(w->out, "\t%" PRIu64, block);
+    if (lp == 0)
+        ps_text_printf(w->out, "\t-");
+    else
+        ps_text_printf(w->out, "\t%" PRIu32, lp);
+    ps_text_printf(w->out, "\t%s\t%s\t%s\n", fault ? "fault" : "suspect", word, text);
+    if (fault)
+        w->counts->faults++;
+    else
+        w->counts->suspects++;
+}
+
+static void add_damage(void *ctx, bool fault, const char *word, uint32_t lp, const char *text)
+{
+    struct ps_pg_walk *w = ctx;
+
+    ps_pg_walk_add(w, w->block, lp, fault, word, "%s", text);
+}
+
+/* --- a page -------------------------------------------------------------------------------- */
+
+/* Pages of zeros at a relation's end are pages that it was extended by; between others they may be
+ * what is left of a crash, or of a disk that lost them. */
+static void tell_zeros(struct ps_pg_walk *w)
+{
+    enum ps_pg_page_kind kind = w->subject.kind;
+
+    if (w->zero_count > 0 && kind != PS_PG_PAGE_FSM && kind != PS_PG_PAGE_VM) {
+        if (w->zero_count == 1)
+            ps_pg_walk_add(w, w->zero_first, 0, false, "zero",
+                           "the page is all zero, later ones are not");
+        else
+            ps_pg_walk_add(w, w->zero_first, 0, false, "zero",
+                           "%" PRIu64 " pages from here on are all zero, later ones are not",
+                           w->zero_count);
+    }
+    w->zero_count = 0;
+}
+
+/* An index begins with its metapage or root, always. */
+static void see_zero_page(struct ps_pg_walk *w)
+{
+    bool is_index = w->subject.kind >= PS_PG_PAGE_BTREE && w->subject.kind <= PS_PG_PAGE_BRIN;
+
+    if (is_index && w->block == 0) {
+        PS_PG_WALK_DISAGREE(w, 0, "zero", "the index's first page is all zero");
+        return;
+    }
+    if (w->zero_count == 0)
+        w->zero_first = w->block;
+    w->zero_count++;
+}
+
+/* Of a page that is not trusted only the damage itself is told, not what it says of others. */
+static ps_err see_page(struct ps_pg_walk *w, bool trusted)
+{
+    struct ps_page_ident who = {w->page_size, (uint32_t)w->block, w->subject.file->id};
+    uint32_t natts = w->subject.desc ? w->subject.desc->count : 0;
+    struct ps_pg_view v = ps_pg_view(w->page, &who);
+    unsigned found;
+
+    tell_zeros(w);
+    found = ps_pg_check(w->subject.kind, w->page, &who, w->checksums, natts, add_damage, w);
+    if (!trusted && found == 0)
+        ps_pg_walk_add(w, w->block, 0, true, "read", "the page is not as it was written");
+    if (!trusted)
+        return PS_OK;
+    if (w->subject.kind == PS_PG_PAGE_HEAP)
+        return ps_pg_walk_heap(w, &v);
+    /* The links and keys of a page that is no page are not followed. */
+    if (w->subject.kind == PS_PG_PAGE_BTREE && found == 0)
+        return ps_pg_walk_btree(w, &v);
+    return PS_OK;
+}
+
+static bool ends_walk(ps_err err)
+{
+    return err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM;
+}
+
+static ps_err walk_page(struct ps_pg_walk *w)
+{
+    ps_err err = ps_page_copy(w->table, (uint32_t)w->block, w->cancel, w->page);
+
+    w->counts->pages++;
+    if (err && err != PS_ERR_CORRUPT) {
+        if (ends_walk(err))
+            return err;
+        ps_pg_walk_add(w, w->block, 0, true, "read", "%s", ps_message());
+        return PS_OK;
+    }
+    if (ps_page_is_zero(w->page, w->page_size)) {
+        see_zero_page(w);
+        return PS_OK;
+    }
+    return see_page(w, err == PS_OK);
+}
+
+/* --- the walk ------------------------------------------------------------------------------ */
+
+static ps_err pages_of(struct ps_pg_walk *w, const struct ps_pg_file *file, uint64_t *ret)
+{
+    struct ps_table_info info;
+    struct ps_table *table;
+    ps_err err = ps_table_get(ps_pg_store(w->cluster), file->id, &table);
+
+    if (err)
+        return err;
+    err = ps_table_info(table, &info);
+    if (!err)
+        *ret = info.pages_end;
+    ps_table_unref(table);
+    return err;
+}
+
+static ps_err open_tables(struct ps_pg_walk *w)
+{
+    struct ps_store *store = ps_pg_store(w->cluster);
+    ps_err err = ps_table_get(store, w->subject.file->id, &w->table);
+
+    if (!err)
+        err = pages_of(w, w->subject.file, &w->pages_end);
+    if (!err && w->subject.vm && w->subject.kind == PS_PG_PAGE_HEAP)
+        err = ps_table_get(store, w->subject.vm->id, &w->vm_table);
+    if (!err && w->subject.heap)
+        err = pages_of(w, w->subject.heap, &w->heap_pages);
+    return err;
+}
+
+ps_err ps_pg_walk_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
+                       const struct ps_pg_subject *subject, struct ps_pg_walk **ret)
+{
+    struct ps_pg_walk *w = calloc(1, sizeof(*w));
+    ps_err err;
+
+    if (!w)
+        return ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
+    w->cluster = cluster;
+    w->xacts = xacts;
+    w->subject = *subject;
+    w->checksums = ps_pg_control(cluster)->checksum_version != 0;
+    w->settled = !ps_pg_not_recovered(cluster) && !ps_pg_opts(cluster)->live;
+    w->page_size = ps_store_page_size(ps_pg_store(cluster));
+    w->heap_pages = UINT64_MAX;
+    w->vm_block = UINT64_MAX;
+    if (subject->desc)
+        ps_pg_key_order_find(subject->desc, &w->order);
+    w->page = ps_buf_alloc(w->page_size);
+    w->other = ps_buf_alloc(w->page_size);
+    w->vm = ps_buf_alloc(w->page_size);
+    if (w->page && w->other && w->vm)
+        err = open_tables(w);
+    else
+        err = ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
+    if (err) {
+        ps_pg_walk_close(w);
+        return err;
+    }
+    *ret = w;
+    return PS_OK;
+}
+
+void ps_pg_walk_close(struct ps_pg_walk *w)
+{
+    if (!w)
+        return;
+    if (w->table)
+        ps_table_unref(w->table);
+    if (w->vm_table)
+        ps_table_unref(w->vm_table);
+    ps_buf_free(w->page);
+    ps_buf_free(w->other);
+    ps_buf_free(w->vm);
+    ps_text_deinit(&w->detoasted);
+    free(w);
+}
+
+/* What does not fill a page at the file's end. */
+static void see_tail(struct ps_pg_walk *w)
+{
+    char file[4096];
+    uint64_t bytes = 0;
+    ps_err err = ps_foreign_tail(w->table, &bytes, file, sizeof(file));
+
+    if (err)
+        ps_pg_walk_add(w, WHOLE_FILE, 0, true, "read", "%s", ps_message());
+    else if (bytes > 0)
+        ps_pg_walk_add(w, w->pages_end, 0, true, "short",
+                       "%" PRIu64 " bytes of a page, which has %" PRIu32, bytes, w->page_size);
+}
+
+static void say_what_cannot_be_judged(struct ps_pg_walk *w)
+{
+    if (w->subject.kind == PS_PG_PAGE_BTREE && w->subject.file->fork == PS_PG_MAIN &&
+        !w->order.compare)
+        ps_pg_walk_add(w, WHOLE_FILE, 0, false, "unchecked",
+                       "whether keys are in order is not known for their type and collation");
+}
+
+ps_err ps_pg_walk_step(struct ps_pg_walk *w, struct ps_cancel *cancel, struct ps_text *out,
+                       struct ps_pg_damage_counts *counts, bool *ret_done)
+{
+    ps_err err;
+
+    w->cancel = cancel;
+    w->out = out;
+    w->counts = counts;
+    *ret_done = false;
+    if (w->block < w->pages_end) {
+        err = walk_page(w);
+        w->block++;
+        return err ? err : ps_text_err(out);
+    }
+    see_tail(w);
+    say_what_cannot_be_judged(w);
+    *ret_done = true;
+    return ps_text_err(out);
+}
