@@ -71,7 +71,7 @@ struct ps_pg_view ps_pg_view(const void *page, const struct ps_page_ident *who)
         v.opaque = v.bytes + v.special;
         v.opaque_len = v.size - v.special;
     }
-    if (layout->holds_items(page, v.size))
+    if (v.lower <= v.upper && v.upper <= v.special && v.opaque && layout->holds_items(page, v.size))
         v.slots = ps_slots_before(layout, v.lower, v.size);
     return v;
 }

@@ -63,7 +63,7 @@ struct ps_pg_view {
     uint32_t lower, upper, special; /* as the header claims */
     const uint8_t *opaque;          /* special space; NULL where it does not lie on the page */
     uint32_t opaque_len;
-    uint32_t slots; /* line pointers that can be read; 0 on pages without */
+    uint32_t slots; /* line pointers; 0 on pages without, and where the header makes no sense */
 };
 
 struct ps_pg_view ps_pg_view(const void *page, const struct ps_page_ident *who);

@@ -1,0 +1,371 @@
+/* Damage of whole relations and clusters: each that was tried on a real server is found where it
+ * is, and a sound cluster has none. */
+#include "csv.h"
+#include "pg/damage.h"
+#include "pg_bed.h"
+
+#define T_HOT "base/16384/16504"
+#define T_VAC "base/16384/16526"
+#define T_TOAST_CHUNKS "base/16384/16514"
+#define T_HOT_KEY "base/16384/16509"
+#define CONTROL_STATE_AT 16u
+#define IN_PRODUCTION 6u
+#define COLUMNS 7u
+
+/* A line of what was found; its parts lie in the text. */
+struct line {
+    char *at[COLUMNS]; /* relation, file, block, lp, severity, word, text */
+};
+
+struct found {
+    struct ps_text text;
+    struct line lines[512];
+    unsigned count, faults;
+    struct ps_pg_damage_counts counts;
+};
+
+static void split(struct found *f)
+{
+    char *rest;
+
+    ps_text_add(&f->text, "", 1);
+    ok(ps_text_err(&f->text));
+    for (rest = f->text.data; *rest != '\0'; f->count++) {
+        char *line = strsep(&rest, "\n");
+
+        assert_true(f->count < sizeof(f->lines) / sizeof(f->lines[0]));
+        for (unsigned i = 0; i < COLUMNS; i++) {
+            f->lines[f->count].at[i] = strsep(&line, "\t");
+            assert_non_null(f->lines[f->count].at[i]);
+        }
+        assert_null(line);
+        f->faults += strcmp(f->lines[f->count].at[4], "fault") == 0;
+    }
+    assert_int_equal(f->faults, f->counts.faults);
+    assert_int_equal(f->count, f->counts.faults + f->counts.suspects);
+}
+
+static void look(struct bed *b, struct found *f)
+{
+    struct ps_pg_catalog *catalog;
+    struct ps_pg_damage *d;
+    bool done = false;
+
+    memset(f, 0, sizeof(*f));
+    ok(try_open(b, ""));
+    ok(ps_pg_catalog_open(b->cluster, &catalog));
+    ok(ps_pg_damage_open_all(catalog, &d));
+    while (!done)
+        ok(ps_pg_damage_step(d, NULL, &f->text, &done));
+    f->counts = ps_pg_damage_counts(d);
+    ps_pg_damage_close(d);
+    ps_pg_catalog_close(catalog);
+    shut(b);
+    split(f);
+}
+
+static void print_found(const struct found *f)
+{
+    for (unsigned i = 0; i < f->count; i++)
+        for (unsigned k = 0; k < COLUMNS; k++)
+            fprintf(stderr, "%s%c", f->lines[i].at[k], k + 1 < COLUMNS ? '\t' : '\n');
+}
+
+static const struct line *find(const struct found *f, const char *file, const char *block,
+                               const char *severity, const char *word)
+{
+    for (unsigned i = 0; i < f->count; i++) {
+        const struct line *l = &f->lines[i];
+
+        if (strcmp(l->at[1], file) == 0 && strcmp(l->at[2], block) == 0 &&
+            strcmp(l->at[4], severity) == 0 && strcmp(l->at[5], word) == 0)
+            return l;
+    }
+    print_found(f);
+    fail_msg("no %s %s of %s block %s", severity, word, file, block);
+    return NULL;
+}
+
+static void let_go(struct found *f)
+{
+    ps_text_deinit(&f->text);
+}
+
+/* Writes a page back with a right checksum, after its bytes were changed. */
+static void patch_page(const struct bed *b, const char *file, uint32_t block, uint32_t offset,
+                       const void *bytes, size_t len)
+{
+    struct ps_page_ident who = {.page_size = PAGE, .page_no = block};
+    char path[TEMP_DIR_LEN + 300];
+    uint8_t page[PAGE];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", b->data, file);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, page, PAGE, (off_t)block * PAGE), PAGE);
+    memcpy(page + offset, bytes, len);
+    ps_format_postgres.seal(page, &who);
+    assert_int_equal(pwrite(fd, page, PAGE, (off_t)block * PAGE), PAGE);
+    assert_int_equal(close(fd), 0);
+}
+
+/* --- a sound cluster ------------------------------------------------------------------------ */
+
+static void sound_cluster_has_no_fault(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    look(&b, &f);
+    if (f.faults > 0) {
+        print_found(&f);
+        fail_msg("%u faults", f.faults);
+    }
+    assert_true(f.counts.pages > 600);
+    for (unsigned i = 0; i < f.count; i++)
+        if (strcmp(f.lines[i].at[5], "unchecked") != 0 && strcmp(f.lines[i].at[5], "missing") != 0)
+            fail_msg("suspect %s of %s: %s", f.lines[i].at[5], f.lines[i].at[1], f.lines[i].at[6]);
+    let_go(&f);
+    end(&b);
+}
+
+/* --- what was tried on a server ------------------------------------------------------------- */
+
+static void apply(const struct corpus *c, const struct bed *b, const char *variant)
+{
+    run("python3 '%s/recipe/apply.py' '%s' %s", c->dir, b->data, variant);
+}
+
+static void each_damage_of_the_corpus_is_found_where_it_is(void **state)
+{
+    static const struct {
+        const char *variant, *file, *block, *lp, *word;
+    } cases[] = {
+        {"flip_tuple_bit", T_HOT, "0", "-", "checksum"},
+        {"flip_lsn", T_HOT, "1", "-", "checksum"},
+        {"flip_checksum", T_HOT, "2", "-", "checksum"},
+        {"zero_checksum", T_HOT, "2", "-", "checksum"},
+        {"flip_hole", T_HOT, "3", "-", "checksum"},
+        {"bad_flags_ck_ok", T_HOT, "0", "-", "header"},
+        {"lower_gt_upper_ck_ok", T_HOT, "0", "-", "header"},
+        {"version3_ck_ok", T_HOT, "0", "-", "header"},
+        {"torn_page", T_HOT, "2", "-", "checksum"},
+        {"lp_off_beyond_ck_ok", T_HOT, "0", "1", "lp-range"},
+        {"redirect_to_dead_ck_ok", T_HOT, "0", "4", "redirect"},
+        {"natts_2000_ck_ok", T_HOT, "0", "1", "natts"},
+        {"xmin_future_ck_ok", T_HOT, "0", "1", "xid-future"},
+        {"vm_flip", T_VAC "_vm", "0", "-", "checksum"},
+        {"btree_flip", "base/16384/16605", "1", "-", "checksum"},
+        {"btree_order_ck_ok", "base/16384/16605", "1", NULL, "order"},
+        {"pg_control_flip", CONTROL, "-", "-", "control"},
+    };
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct line *l;
+        struct found f;
+        struct bed b;
+
+        begin(&b, state);
+        apply(*state, &b, cases[i].variant);
+        look(&b, &f);
+        l = find(&f, cases[i].file, cases[i].block, "fault", cases[i].word);
+        if (cases[i].lp)
+            assert_string_equal(l->at[3], cases[i].lp);
+        if (strcmp(cases[i].file, T_HOT) == 0)
+            assert_string_equal(l->at[0], "public.t_hot");
+        for (unsigned k = 0; k < f.count; k++)
+            if (strcmp(f.lines[k].at[4], "fault") == 0 &&
+                (strcmp(f.lines[k].at[1], cases[i].file) != 0 ||
+                 strcmp(f.lines[k].at[2], cases[i].block) != 0)) {
+                print_found(&f);
+                fail_msg("%s: a fault elsewhere", cases[i].variant);
+            }
+        let_go(&f);
+        end(&b);
+    }
+}
+
+static void page_of_zeros_at_the_end_is_no_fault(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    apply(*state, &b, "zero_page_appended");
+    look(&b, &f);
+    assert_int_equal(f.faults, 0);
+    let_go(&f);
+    end(&b);
+}
+
+/* --- what only several pages tell ------------------------------------------------------------- */
+
+static void page_of_zeros_amid_others_is_suspect(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    run("dd if=/dev/zero of='%s/%s' bs=8192 seek=1 count=2 conv=notrunc status=none", b.data,
+        T_HOT);
+    look(&b, &f);
+    find(&f, T_HOT, "1", "suspect", "zero");
+    let_go(&f);
+    end(&b);
+}
+
+static void part_of_a_page_at_the_end_is_a_fault(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    run("truncate -s +100 '%s/%s'", b.data, T_HOT);
+    look(&b, &f);
+    find(&f, T_HOT, "4", "fault", "short");
+    let_go(&f);
+    end(&b);
+}
+
+/* The last page of a table is lost: its checksum cannot tell, but its index leads there. */
+static void lost_last_page_is_missed_by_the_index(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    run("truncate -s 24576 '%s/%s'", b.data, T_HOT);
+    look(&b, &f);
+    assert_true(f.faults > 0);
+    find(&f, T_HOT_KEY, "1", "fault", "dangling");
+    let_go(&f);
+    end(&b);
+}
+
+static void lost_chunks_are_missed_by_the_row_that_has_them(void **state)
+{
+    const struct line *l = NULL;
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    run("truncate -s 8192 '%s/%s'", b.data, T_TOAST_CHUNKS);
+    look(&b, &f);
+    l = find(&f, "base/16384/16511", "0", "fault", "toast-missing");
+    assert_string_equal(l->at[0], "public.t_toast");
+    let_go(&f);
+    end(&b);
+}
+
+static void map_that_says_too_much_lies(void **state)
+{
+    const uint8_t all_visible = 0x55;
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    patch_page(&b, T_HOT "_vm", 0, 24, &all_visible, 1);
+    look(&b, &f);
+    find(&f, T_HOT, "0", "fault", "vm-lie");
+    let_go(&f);
+    end(&b);
+}
+
+static void sibling_that_does_not_know_its_neighbour_is_a_fault(void **state)
+{
+    const uint8_t elsewhere[4] = {3, 0, 0, 0};
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    patch_page(&b, T_HOT_KEY, 2, PAGE - 16, elsewhere, sizeof(elsewhere));
+    look(&b, &f);
+    find(&f, T_HOT_KEY, "1", "fault", "level");
+    let_go(&f);
+    end(&b);
+}
+
+static void downlink_to_another_level_is_a_fault(void **state)
+{
+    const uint8_t level[4] = {2, 0, 0, 0};
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    patch_page(&b, T_HOT_KEY, 3, PAGE - 8, level, sizeof(level));
+    look(&b, &f);
+    find(&f, T_HOT_KEY, "3", "fault", "level"); /* its children are leaves */
+    find(&f, T_HOT_KEY, "0", "fault", "level"); /* the metapage knows */
+    let_go(&f);
+    end(&b);
+}
+
+/* What recovery will make right is not called a fault. */
+static void pages_that_were_not_recovered_may_disagree(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    apply(*state, &b, "xmin_future_ck_ok");
+    patch_control(&b, CONTROL_STATE_AT, IN_PRODUCTION);
+    look(&b, &f);
+    find(&f, T_HOT, "0", "suspect", "xid-future");
+    assert_int_equal(f.faults, 0);
+    let_go(&f);
+    end(&b);
+}
+
+static void damaged_map_of_filenodes_is_a_fault(void **state)
+{
+    uint8_t map[MAP_LEN];
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    get(&b, "base/16384/pg_filenode.map", map, MAP_LEN);
+    map[20] ^= 1;
+    put(&b, "base/16384/pg_filenode.map", map, MAP_LEN);
+    look(&b, &f);
+    find(&f, "base/16384/pg_filenode.map", "-", "fault", "map");
+    let_go(&f);
+    end(&b);
+}
+
+/* Files are walked also where no catalog says what they are. */
+static void damage_of_an_orphan_is_found(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    run("cp '%s/%s' '%s/base/16384/77777'", b.data, T_HOT, b.data);
+    run("printf x | dd of='%s/base/16384/77777' bs=1 seek=9000 conv=notrunc status=none", b.data);
+    look(&b, &f);
+    assert_string_equal(find(&f, "base/16384/77777", "1", "fault", "checksum")->at[0], "-");
+    let_go(&f);
+    end(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sound_cluster_has_no_fault),
+        cmocka_unit_test(each_damage_of_the_corpus_is_found_where_it_is),
+        cmocka_unit_test(page_of_zeros_at_the_end_is_no_fault),
+        cmocka_unit_test(page_of_zeros_amid_others_is_suspect),
+        cmocka_unit_test(part_of_a_page_at_the_end_is_a_fault),
+        cmocka_unit_test(lost_last_page_is_missed_by_the_index),
+        cmocka_unit_test(lost_chunks_are_missed_by_the_row_that_has_them),
+        cmocka_unit_test(map_that_says_too_much_lies),
+        cmocka_unit_test(sibling_that_does_not_know_its_neighbour_is_a_fault),
+        cmocka_unit_test(downlink_to_another_level_is_a_fault),
+        cmocka_unit_test(pages_that_were_not_recovered_may_disagree),
+        cmocka_unit_test(damaged_map_of_filenodes_is_a_fault),
+        cmocka_unit_test(damage_of_an_orphan_is_found),
+    };
+
+    return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
+}
