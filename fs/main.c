@@ -117,6 +117,9 @@ static ps_err open_cluster(struct program *p)
         return err;
     p->fs.cluster->skip_corrupt = p->opts.skip_corrupt;
     p->fs.store = ps_pg_store(p->fs.cluster->pg);
+    if (ps_pg_not_recovered(p->fs.cluster->pg))
+        pfs_log(PS_MSG_WARNING, "%s: not recovered: %s", p->opts.source,
+                ps_pg_not_recovered(p->fs.cluster->pg));
     return PS_OK;
 }
 

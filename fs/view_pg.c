@@ -135,7 +135,7 @@ static ps_err step_notes(struct pfs_cursor *c, struct ps_text *out)
     const char *why = ps_pg_not_recovered(cluster_of(c)->pg);
 
     if (why)
-        add_note(out, why);
+        ps_text_printf(out, "not recovered: %s\n", why);
     ps_pg_notes(cluster_of(c)->pg, add_note, out);
     c->done = true;
     return PS_OK;

@@ -33,6 +33,9 @@ static int open_source(const char *path, struct source *ret)
     err = ps_pg_open(path, &opts, &store_opts, &ret->cluster);
     if (!err)
         err = ps_pg_catalog_open(ret->cluster, &ret->catalog);
+    if (!err && ps_pg_not_recovered(ret->cluster))
+        fprintf(stderr, "pagectl: %s: not recovered: %s\n", path,
+                ps_pg_not_recovered(ret->cluster));
     return pc_report(err);
 }
 

@@ -121,7 +121,7 @@ static ps_err push(struct stack *s, const uint8_t *data, uint32_t len, struct ps
         return err;
     /* The values' entries tell lengths from where the last key ends. */
     for (uint32_t i = 0; c->kind == CONTAINER_OBJECT && i < c->count; i++) {
-        struct element key;
+        struct element key = {0};
 
         err = take(c, i, &c->value_end, &key);
         if (err)
@@ -166,7 +166,7 @@ static ps_err add_element(struct stack *s, const struct element *e, struct ps_te
 
 static ps_err add_key(struct container *c, struct ps_text *out)
 {
-    struct element key;
+    struct element key = {0};
     ps_err err = take(c, c->next, &c->key_end, &key);
 
     if (err)
@@ -182,7 +182,7 @@ static ps_err add_key(struct container *c, struct ps_text *out)
 static ps_err step(struct stack *s, struct ps_text *out)
 {
     struct container *c = &s->all[s->count - 1];
-    struct element e;
+    struct element e = {0};
     uint32_t i;
     ps_err err;
 

@@ -125,7 +125,7 @@ static ps_err descend(struct ps_pg_toast_index *x, ps_oid value, struct ps_cance
                       uint32_t *ret_leaf)
 {
     uint32_t block, depth;
-    struct opaque o;
+    struct opaque o = {0};
     ps_err err = read_page(x, META_BLOCK, cancel);
 
     if (err)
@@ -193,7 +193,7 @@ ps_err ps_pg_toast_index_find(struct ps_pg_toast_index *x, ps_oid value, struct 
 {
     uint32_t block = NO_BLOCK;
     uint64_t steps;
-    struct opaque o;
+    struct opaque o = {0};
     bool passed = false;
     ps_err err = descend(x, value, cancel, &block);
 

@@ -137,7 +137,7 @@ static ps_err take_chunk(struct fetch *f, const struct chunk *c)
 static ps_err take_place(void *ctx, uint32_t seq, struct ps_pg_tid tid)
 {
     struct fetch *f = ctx;
-    struct chunk c;
+    struct chunk c = {0};
     ps_err err;
 
     if (seq != f->next_seq)
@@ -203,7 +203,7 @@ static ps_err find_spans(struct ps_pg_toast_reader *r)
 {
     struct ps_table_info info;
     uint64_t block;
-    struct chunk c;
+    struct chunk c = {0};
     ps_err err = ps_table_info(r->table, &info);
 
     for (block = 0; !err && block < info.pages_end; block++) {
@@ -228,7 +228,7 @@ static ps_err take_span(struct fetch *f)
     struct ps_pg_toast_reader *r = f->reader;
     const struct span key = {.value = f->external->value};
     uint32_t low = 0, high = r->span_count, block, slot, before;
-    struct chunk c;
+    struct chunk c = {0};
     ps_err err = PS_OK;
 
     while (low < high) {

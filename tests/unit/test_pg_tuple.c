@@ -200,7 +200,7 @@ static const struct ps_pg_attr name_attr = {.name = "c", .type = 2275, .len = -2
 
 static void take_fails(const struct ps_pg_attr *attr, const void *bytes, uint32_t len)
 {
-    uint8_t *copy = malloc(len > 0 ? len : 1); /* so that a sanitizer sees what is beyond */
+    uint8_t *copy = calloc(len > 0 ? len : 1, 1); /* so that a sanitizer sees what is beyond */
     struct ps_pg_value v;
     uint32_t at = 0;
 
