@@ -246,18 +246,12 @@ void ps_pg_printer_free(struct ps_pg_printer *printer)
 
 /* ---- rows ---- */
 
-/* COPY leaves out generated columns. */
-static bool is_copied(const struct ps_pg_attr *attr)
-{
-    return !attr->dropped && !attr->generated;
-}
-
 static bool has_only_column(const struct ps_pg_desc *desc)
 {
     uint32_t i, copied = 0;
 
     for (i = 0; i < desc->count && copied < 2; i++)
-        copied += is_copied(&desc->attrs[i]);
+        copied += ps_pg_attr_copied(&desc->attrs[i]);
     return copied == 1;
 }
 
@@ -287,7 +281,7 @@ ps_err ps_pg_csv_row(struct ps_pg_printer *printer, const struct ps_pg_desc *des
     uint32_t i;
 
     for (i = 0; i < desc->count; i++) {
-        if (!is_copied(&desc->attrs[i]))
+        if (!ps_pg_attr_copied(&desc->attrs[i]))
             continue;
         if (!first)
             ps_pg_add_char(out, ',');
@@ -312,7 +306,7 @@ void ps_pg_csv_header(const struct ps_pg_desc *desc, struct ps_text *out)
     uint32_t i;
 
     for (i = 0; i < desc->count; i++) {
-        if (!is_copied(&desc->attrs[i]))
+        if (!ps_pg_attr_copied(&desc->attrs[i]))
             continue;
         if (!first)
             ps_pg_add_char(out, ',');

@@ -23,8 +23,7 @@ ps_err ps_pg_out_name(struct ps_pg_printer *p, const struct ps_pg_out_type *type
     return ps_text_err(out);
 }
 
-/* "char": NUL prints as nothing; before 15.2 and its like, what is not ASCII was printed as it is.
- */
+/* "char": NUL prints as nothing, what is not ASCII by its digits (before version 15, as it is). */
 ps_err ps_pg_out_char(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                       const uint8_t *data, uint32_t len, struct ps_text *out)
 {
