@@ -167,6 +167,15 @@ static ps_err open_tables(struct ps_pg_walk *w)
     return err;
 }
 
+static bool has_checksums(const struct ps_pg_cluster *cluster)
+{
+    enum ps_pg_checks asked = ps_pg_opts(cluster)->checksums;
+
+    if (asked != PS_PG_CHECKS_AUTO)
+        return asked == PS_PG_CHECKS_ON;
+    return ps_pg_control(cluster)->checksum_version != 0;
+}
+
 ps_err ps_pg_walk_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
                        const struct ps_pg_subject *subject, struct ps_pg_walk **ret)
 {
@@ -178,7 +187,7 @@ ps_err ps_pg_walk_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
     w->cluster = cluster;
     w->xacts = xacts;
     w->subject = *subject;
-    w->checksums = ps_pg_control(cluster)->checksum_version != 0;
+    w->checksums = has_checksums(cluster);
     w->settled = !ps_pg_not_recovered(cluster) && !ps_pg_opts(cluster)->live;
     w->page_size = ps_store_page_size(ps_pg_store(cluster));
     w->heap_pages = UINT64_MAX;

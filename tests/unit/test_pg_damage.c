@@ -200,6 +200,20 @@ static void page_of_zeros_at_the_end_is_no_fault(void **state)
     end(&b);
 }
 
+static void checksums_that_are_not_asked_for_are_not_judged(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    apply(*state, &b, "flip_hole");
+    b.opts.checksums = PS_PG_CHECKS_OFF;
+    look(&b, &f);
+    assert_int_equal(f.faults, 0);
+    let_go(&f);
+    end(&b);
+}
+
 /* --- what only several pages tell ------------------------------------------------------------- */
 
 static void page_of_zeros_amid_others_is_suspect(void **state)
@@ -355,6 +369,7 @@ int main(void)
         cmocka_unit_test(sound_cluster_has_no_fault),
         cmocka_unit_test(each_damage_of_the_corpus_is_found_where_it_is),
         cmocka_unit_test(page_of_zeros_at_the_end_is_no_fault),
+        cmocka_unit_test(checksums_that_are_not_asked_for_are_not_judged),
         cmocka_unit_test(page_of_zeros_amid_others_is_suspect),
         cmocka_unit_test(part_of_a_page_at_the_end_is_a_fault),
         cmocka_unit_test(lost_last_page_is_missed_by_the_index),
