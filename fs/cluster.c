@@ -140,10 +140,10 @@ bool pfs_cluster_fits(const struct pfs_cluster *c, enum pfs_node_id id, uint32_t
     if (fork != PS_PG_MAIN)
         return false;
     if (!r) /* an orphan, or a file by itself: its lines are shown whatever they are */
-        return where == PFS_IN_HEAP;
+        return where == PFS_IN_HEAP || (where == PFS_IN_CHECKED && ps_pg_is_file(c->pg));
     if (where == PFS_IN_HEAP)
         return is_heap(r);
-    return where == PFS_IN_NAMED || has_rows(r);
+    return where == PFS_IN_NAMED || where == PFS_IN_CHECKED || has_rows(r);
 }
 
 /* --- names -------------------------------------------------------------------------------- */

@@ -77,6 +77,8 @@ static const struct pfs_node nodes[PFS_NODE_COUNT] = {
                          .view = &pfs_view_schema, .where = PFS_IN_NAMED},
     [PFS_NODE_SPACE] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "space", .perm = SHOW_PERM,
                         .view = &pfs_view_space, .where = PFS_IN_HEAP},
+    [PFS_NODE_DAMAGE] = {PFS_NODE_VIEWS, PFS_KIND_VIEW, .name = "damage", .perm = SHOW_PERM,
+                         .view = &pfs_view_damage, .where = PFS_IN_CHECKED},
 };
 
 const struct pfs_node *pfs_node(enum pfs_node_id id)

@@ -62,6 +62,7 @@ enum pfs_node_id {
     PFS_NODE_UNDECIDED,
     PFS_NODE_SCHEMA,
     PFS_NODE_SPACE,
+    PFS_NODE_DAMAGE,
     PFS_NODE_COUNT,
 };
 
@@ -85,9 +86,10 @@ enum pfs_where {
     PFS_IN_ANY,
     PFS_IN_STORE, /* with a log */
     PFS_IN_CLUSTER,
-    PFS_IN_HEAP, /* relations with heap pages */
-    PFS_IN_ROWS, /* relations with rows of known columns */
-    PFS_IN_NAMED /* relations that the catalog names */
+    PFS_IN_HEAP,   /* relations with heap pages */
+    PFS_IN_ROWS,   /* relations with rows of known columns */
+    PFS_IN_NAMED,  /* relations that the catalog names */
+    PFS_IN_CHECKED /* these, and a file by itself */
 };
 
 struct pfs_node {

@@ -69,7 +69,8 @@ extern const struct pfs_view pfs_view_config, pfs_view_checkpoint;
 extern const struct pfs_view pfs_view_metrics, pfs_view_heatmap;
 extern const struct pfs_view pfs_view_checksums, pfs_view_decoded, pfs_view_items;
 /* Of PostgreSQL sources. */
-extern const struct pfs_view pfs_view_notes, pfs_view_orphans, pfs_view_schema, pfs_view_space;
+extern const struct pfs_view pfs_view_damage, pfs_view_notes, pfs_view_orphans, pfs_view_schema,
+    pfs_view_space;
 extern const struct pfs_view pfs_view_tuples, pfs_view_rows, pfs_view_dead, pfs_view_undecided;
 
 /* One line of stats: `name value`, padded. */

@@ -5,6 +5,7 @@
 #include "fs/pfs.h"
 #include "fs/view.h"
 
+#include "pg/damage.h"
 #include "pg/rows.h"
 
 #include <string.h>
@@ -80,6 +81,38 @@ const struct pfs_view pfs_view_rows = {PFS_SIZE_STREAM, .step = step_rows, .end 
 const struct pfs_view pfs_view_dead = {PFS_SIZE_STREAM, .step = step_dead, .end = end_scan};
 const struct pfs_view pfs_view_undecided = {PFS_SIZE_STREAM, .step = step_undecided,
                                             .end = end_scan};
+
+/* --- damage ------------------------------------------------------------------------------- */
+
+static ps_err open_damage(struct pfs_cursor *c)
+{
+    struct ps_pg_catalog *catalog = cluster_of(c)->catalog;
+    const struct ps_pg_relation *relation;
+    struct ps_pg_damage *damage = NULL;
+    uint32_t db = 0;
+    ps_err err = relation_of(c, &db, &relation);
+
+    if (!err)
+        err = ps_pg_damage_open(catalog, db, relation, &damage);
+    else if (ps_pg_is_file(cluster_of(c)->pg)) /* all that there is */
+        err = ps_pg_damage_open_all(catalog, &damage);
+    c->state = damage;
+    return err;
+}
+
+static ps_err step_damage(struct pfs_cursor *c, struct ps_text *out)
+{
+    ps_err err = c->state ? PS_OK : open_damage(c);
+
+    return err ? err : ps_pg_damage_step(c->state, c->cancel, out, &c->done);
+}
+
+static void end_damage(struct pfs_cursor *c)
+{
+    ps_pg_damage_close(c->state);
+}
+
+const struct pfs_view pfs_view_damage = {PFS_SIZE_STREAM, .step = step_damage, .end = end_damage};
 
 /* --- of a relation ------------------------------------------------------------------------ */
 

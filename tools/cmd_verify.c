@@ -1,5 +1,5 @@
 /*
- * pagectl verify STORE|FILE [--page-size N]
+ * pagectl verify STORE|PGDATA|FILE [--page-size N]
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -70,6 +70,11 @@ static int verify_file(const char *path, uint32_t page_size)
     pc_progress_start(&bar);
     err = ps_verify_file(path, page_size, &opts, &result);
     pc_progress_end(&bar);
+    if (err == PS_ERR_UNSUPPORTED && ps_pg_recognize(path)) { /* no native pages: PostgreSQL's? */
+        const struct ps_pg_options as_said = {.segment = UINT32_MAX, .page_size = page_size};
+
+        return pc_pg_verify(path, &as_said);
+    }
     if (err) {
         pc_report(err);
         return PC_USAGE;
@@ -127,12 +132,17 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     if (!S_ISDIR(st.st_mode))
         return verify_file(words[0], page_size);
     pc_target_find(words[0], &target);
+    if (ps_pg_recognize(target.store)) {
+        const struct ps_pg_options as_said = {.segment = UINT32_MAX, .page_size = page_size};
+
+        return pc_pg_verify(target.store, &as_said);
+    }
     return verify_store(&target);
 }
 
 const struct pc_command pc_cmd_verify = {
     .name = "verify",
-    .args = "STORE|FILE [--page-size N]",
+    .args = "STORE|PGDATA|FILE [--page-size N]",
     .summary = "check every page, the maps, the log and the control file",
     .text = "Prints a line a finding and goes on to the end:\n"
             "  SEVERITY FILE page N offset BYTE WORD TEXT\n"
@@ -141,7 +151,9 @@ const struct pc_command pc_cmd_verify = {
             "will repair it). A last line has the verdict: sound, needs recovery, or damaged.\n"
             "FILE is a file of native pages that belongs to no store; its page size is found out "
             "where\n"
-            "--page-size does not say it.\n"
+            "--page-size does not say it. Of a PostgreSQL directory, or a relation file of one, a "
+            "line\nhas tabs between its parts:\n"
+            "  RELATION FILE BLOCK LINE-POINTER SEVERITY WORD TEXT\n"
             "exit status: 0 sound or needs recovery, 1 faults, 2 could not run",
     .run = run,
 };

@@ -105,6 +105,7 @@ void pc_list_free(struct pc_list *list);
 /* --- PostgreSQL directories and files (ps_pg_recognize) ------------------------------------ */
 
 int pc_pg_ls(const char *source, bool json);
+int pc_pg_verify(const char *source, const struct ps_pg_options *opts);
 /* table as DATABASE/SCHEMA.RELATION, the folders' names of a mount. */
 int pc_pg_dump(const char *source, const char *table, uint32_t page);
 

@@ -6,6 +6,7 @@
 
 #include "pagectl.h"
 #include "pg/catalog.h"
+#include "pg/damage.h"
 #include "pg/page_text.h"
 
 struct source {
@@ -20,9 +21,10 @@ static void print_note(void *ctx, enum ps_message_level level, const char *text)
         fprintf(stderr, "pagectl: %s\n", text);
 }
 
-static int open_source(const char *path, struct source *ret)
+static const struct ps_pg_options as_found = {.segment = UINT32_MAX};
+
+static int open_source(const char *path, const struct ps_pg_options *opts, struct source *ret)
 {
-    const struct ps_pg_options opts = {.segment = UINT32_MAX};
     struct ps_store_options store_opts;
     ps_err err;
 
@@ -30,7 +32,7 @@ static int open_source(const char *path, struct source *ret)
     ps_store_options_default(&store_opts);
     store_opts.read_only = true;
     store_opts.message = print_note;
-    err = ps_pg_open(path, &opts, &store_opts, &ret->cluster);
+    err = ps_pg_open(path, opts, &store_opts, &ret->cluster);
     if (!err)
         err = ps_pg_catalog_open(ret->cluster, &ret->catalog);
     if (!err && ps_pg_not_recovered(ret->cluster))
@@ -129,7 +131,7 @@ int pc_pg_ls(const char *path, bool json)
 {
     struct pc_list *list = NULL;
     struct source s;
-    int status = open_source(path, &s);
+    int status = open_source(path, &as_found, &s);
 
     if (status == PC_OK)
         status =
@@ -141,6 +143,76 @@ int pc_pg_ls(const char *path, bool json)
     pc_list_free(list);
     close_source(&s);
     return status;
+}
+
+/* --- verify --------------------------------------------------------------------------------- */
+
+/* Of all files, for the bar. */
+static uint64_t count_pages(const struct source *s)
+{
+    uint32_t i, count = ps_pg_file_count(s->cluster);
+    uint64_t pages = 0;
+
+    for (i = 0; i < count; i++) {
+        struct ps_table *table = NULL;
+        struct ps_table_info info;
+
+        if (ps_table_get(ps_pg_store(s->cluster), ps_pg_file(s->cluster, i)->id, &table))
+            continue;
+        if (!ps_table_info(table, &info))
+            pages += info.pages_end;
+        ps_table_unref(table);
+    }
+    return pages;
+}
+
+static int print_damage(const struct source *s, struct ps_pg_damage *damage)
+{
+    struct pc_progress bar;
+    struct ps_text lines = {0};
+    uint64_t total;
+    bool done = false;
+    ps_err err = PS_OK;
+
+    pc_progress_start(&bar);
+    total = bar.on ? count_pages(s) : 0;
+    while (!err && !done) {
+        err = ps_pg_damage_step(damage, NULL, &lines, &done);
+        if (lines.len > 0) {
+            pc_progress_end(&bar);
+            fwrite(lines.data, 1, lines.len, stdout);
+        }
+        ps_text_clear(&lines);
+        pc_progress_show(&bar, "verify", ps_pg_damage_counts(damage).pages, total);
+    }
+    pc_progress_end(&bar);
+    ps_text_deinit(&lines);
+    return pc_report(err);
+}
+
+int pc_pg_verify(const char *path, const struct ps_pg_options *opts)
+{
+    struct ps_pg_damage *damage = NULL;
+    struct ps_pg_damage_counts counts = {0};
+    struct source s;
+    int status = open_source(path, opts, &s);
+
+    if (status == PC_OK)
+        status = pc_report(ps_pg_damage_open_all(s.catalog, &damage));
+    if (status == PC_OK)
+        status = print_damage(&s, damage);
+    if (status == PC_OK) {
+        counts = ps_pg_damage_counts(damage);
+        printf("%s: %s; pages %" PRIu64 " faults %" PRIu64 " suspects %" PRIu64 "\n", path,
+               counts.faults ? "damaged" : "sound", counts.pages, counts.faults, counts.suspects);
+        status = pc_flush();
+    }
+    if (damage)
+        ps_pg_damage_close(damage);
+    close_source(&s);
+    if (status)
+        return PC_USAGE; /* it could not run */
+    return counts.faults ? PC_FAILED : PC_OK;
 }
 
 /* --- dump ----------------------------------------------------------------------------------- */
@@ -190,7 +262,7 @@ int pc_pg_dump(const char *path, const char *name, uint32_t page)
 {
     struct source s;
     uint32_t id = 0;
-    int status = open_source(path, &s);
+    int status = open_source(path, &as_found, &s);
 
     if (status == PC_OK)
         status = find_table(&s, name, &id);

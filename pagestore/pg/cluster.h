@@ -93,8 +93,8 @@ struct ps_store *ps_pg_store(struct ps_pg_cluster *cluster);
 const struct ps_pg_options *ps_pg_opts(const struct ps_pg_cluster *cluster);
 const struct ps_pg_control *ps_pg_control(const struct ps_pg_cluster *cluster);
 bool ps_pg_has_checksums(const struct ps_pg_cluster *cluster); /* its pages do */
-uint32_t ps_pg_version(const struct ps_pg_cluster *cluster); /* major, 0: not known */
-bool ps_pg_is_file(const struct ps_pg_cluster *cluster);     /* a single relation file */
+uint32_t ps_pg_version(const struct ps_pg_cluster *cluster);   /* major, 0: not known */
+bool ps_pg_is_file(const struct ps_pg_cluster *cluster);       /* a single relation file */
 /* NULL, or why answers may be wrong: crashed, a base backup; with the redo point and what log is
  * there. */
 const char *ps_pg_not_recovered(const struct ps_pg_cluster *cluster);

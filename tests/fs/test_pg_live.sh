@@ -272,6 +272,8 @@ check "what is needed for the way back is taken" take_out
 check "it unmounts" umount.fuse.pagefs "$mnt"
 check "no time of the cluster has changed" bash -c 'times | diff "$work/times" -'
 check "and no byte" bash -c 'contents | diff "$work/contents" -'
+check "nothing in it is wrong" \
+    bash -c 'pagectl verify "$pgdata" >"$work/verify" && grep -q ": sound; .* faults 0 " "$work/verify"'
 check "pagectl ls lists relations" bash -c 'pagectl ls "$pgdata" | grep -q "shop/public.kinds "'
 check "pagectl dump decodes a page" \
     bash -c 'pagectl dump "$pgdata" shop/public.kinds 0 | grep -q "pd_checksum"'
