@@ -35,7 +35,7 @@ def folder(relation):
 
 check "it is mounted" pagefs "$cluster" "$mnt"
 check "what is missing is told, a line each" \
-    sh 'ls anchor >/dev/null && grep -q "^anchor: pg_proc is missing" .pagefs/notes'
+    sh 'cat anchor/public.t_hot/views/schema.sql >/dev/null && grep -q "^anchor: pg_proc is missing" .pagefs/notes'
 check "rows.csv is what COPY printed, of each relation with truth" true_in_python "$compare"'
 count = 0
 for path in glob.glob(os.environ["corpus"] + "/truth/rows/*.csv"):
