@@ -10,6 +10,7 @@
 #define PG_DATABASE 1262u
 #define CONTROL_FILE "global/pg_control"
 #define SMALL_FILE_MAX 65536u
+#define PARTIAL_SHARE 10u
 
 struct ps_pg_damage {
     struct ps_pg_catalog *catalog;
@@ -23,6 +24,8 @@ struct ps_pg_damage {
     struct ps_pg_walk *walk;               /* NULL: between two */
     struct ps_pg_toast_reader *toast;      /* of the walk */
     struct ps_pg_toaster toaster;
+    bool lacks_known, lacks_files; /* may database lacks_db lack files? */
+    uint32_t lacks_db;
     struct ps_pg_damage_counts counts;
 };
 
@@ -164,6 +167,22 @@ static bool next_fork(struct ps_pg_damage *d, const struct ps_pg_file **ret)
     return false;
 }
 
+/* Where more than a tenth of the files are missing somebody took a part of a directory on purpose;
+ * where the log was not replayed, files may come and go with it. Else a missing file is lost. */
+static bool may_lack_files(struct ps_pg_damage *d)
+{
+    uint32_t i, count = ps_pg_relation_count(d->catalog, d->db), missing = 0;
+
+    if (d->lacks_known && d->lacks_db == d->db)
+        return d->lacks_files;
+    for (i = 0; i < count; i++)
+        missing += ps_pg_relation(d->catalog, d->db, i)->file_missing;
+    d->lacks_files = missing > count / PARTIAL_SHARE || ps_pg_not_recovered(d->cluster);
+    d->lacks_db = d->db;
+    d->lacks_known = true;
+    return d->lacks_files;
+}
+
 static void see_relation(struct ps_pg_damage *d, const struct ps_pg_relation *r,
                          struct ps_text *out)
 {
@@ -173,7 +192,7 @@ static void see_relation(struct ps_pg_damage *d, const struct ps_pg_relation *r,
     d->fork = 0;
     snprintf(text, sizeof(text), "its file %" PRIu32 " is missing", r->node);
     if (r->file_missing)
-        add_line(d, r->dir, "-", false, "missing", text, out);
+        add_line(d, r->dir, "-", !may_lack_files(d), "missing", text, out);
 }
 
 static bool next_relation(struct ps_pg_damage *d, struct ps_text *out)

@@ -190,6 +190,16 @@ times()
     cd "$pgdata" && find . -printf '%p %s %A+ %T+ %C+\n' | sort
 }
 
+lost_file()
+{
+    local path
+
+    path=$(pagectl ls "$pgdata" | awk '$1 == "shop/public.kinds" { print $4 }') || return 1
+    cp -a "$pgdata" "$work/lost" && rm "$work/lost/$path" && ! pagectl verify "$work/lost" >"$work/verify" &&
+        awk -F '\t' '$5 == "fault"' "$work/verify" | cut -f 1,6 | sort -u >"$work/faults" &&
+        grep -qx "public.kinds	missing" "$work/faults" && ! grep -v "^public.kinds" "$work/faults"
+}
+
 # Every relation of users into a new database, by what the mount gives.
 take_out()
 {
@@ -274,6 +284,7 @@ check "no time of the cluster has changed" bash -c 'times | diff "$work/times" -
 check "and no byte" bash -c 'contents | diff "$work/contents" -'
 check "nothing in it is wrong" \
     bash -c 'pagectl verify "$pgdata" >"$work/verify" && grep -q ": sound; .* faults 0 " "$work/verify"'
+check "a file that is lost is a fault" lost_file
 check "pagectl ls lists relations" bash -c 'pagectl ls "$pgdata" | grep -q "shop/public.kinds "'
 check "pagectl dump decodes a page" \
     bash -c 'pagectl dump "$pgdata" shop/public.kinds 0 | grep -q "pd_checksum"'
