@@ -145,6 +145,8 @@ ps_err ps_pg_catalog_open(struct ps_pg_cluster *cluster, struct ps_pg_catalog **
     err = ps_pg_xacts_open(cluster, &c->xacts);
     if (!err)
         err = init_databases(c);
+    if (!err && ps_pg_is_file(cluster) && ps_pg_opts(cluster)->catalogs)
+        err = ps_pgc_open_other(c);
     if (err) {
         ps_pg_catalog_close(c);
         return err;
@@ -181,6 +183,7 @@ void ps_pg_catalog_close(struct ps_pg_catalog *c)
         free_lists(&c->dbs[i]);
     free(c->dbs);
     free(c->by_dir);
+    ps_pgc_close_other(c);
     ps_pg_xacts_close(c->xacts);
     ps_mutex_deinit(&c->load_mtx);
     free(c);
@@ -255,6 +258,8 @@ struct ps_pgc_db *ps_pgc_teller(struct ps_pg_catalog *c, uint32_t index)
 {
     struct ps_pgc_db *db = ps_pgc_db(c, index);
 
+    if (c->other_db)
+        return c->other_db;
     if (db->pub.oid != 0)
         return db;
     ps_mutex_lock(&c->load_mtx);
@@ -314,6 +319,8 @@ const struct ps_pg_relation *ps_pg_relation_by_oid(struct ps_pg_catalog *c, uint
     const struct ps_pgc_db *teller = ps_pgc_teller(c, db);
     const struct ps_pgc_relation *rel;
 
+    if (c->other_db) /* its files are not this one's */
+        return oid == c->other_relation->oid ? ps_pg_relation(c, db, 0) : NULL;
     rel = teller && oid != 0 ? ps_pgc_list_find(&teller->relations, oid, 0) : NULL;
     return rel ? &rel->pub : NULL;
 }

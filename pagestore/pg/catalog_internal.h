@@ -88,8 +88,13 @@ struct ps_pg_catalog {
     struct ps_pg_xacts *xacts;
     struct ps_mutex load_mtx; /* PS_RANK_PG_CATALOG */
     uint32_t db_count;
-    struct ps_pgc_db *dbs;   /* as of cluster.h */
-    uint32_t *by_dir;        /* their indexes, ordered by dir */
+    struct ps_pgc_db *dbs; /* as of cluster.h */
+    uint32_t *by_dir;      /* their indexes, ordered by dir */
+    /* Of a single file, with the option `catalogs`: who describes it, and as what. */
+    struct ps_pg_cluster *other_cluster;
+    struct ps_pg_catalog *other;
+    struct ps_pgc_db *other_db;
+    const struct ps_pg_relation *other_relation;
     uint32_t shared_told_by; /* the database whose catalogs tell of shared relations; guarded by
                                 load_mtx */
 };
@@ -101,6 +106,13 @@ struct ps_pgc_db *ps_pgc_db(struct ps_pg_catalog *catalog, uint32_t db);
 struct ps_pgc_db *ps_pgc_teller(struct ps_pg_catalog *catalog, uint32_t db);
 /* With load_mtx held. */
 void ps_pgc_db_load(struct ps_pgc_db *db);
+
+/* --- catalog_other.c: a file's description in another cluster's catalogs ---------------------- */
+
+/* PS_ERR_NOENT: no relation there has its filenode. Those of ps_pg_open(). */
+PS_MUST_USE ps_err ps_pgc_open_other(struct ps_pg_catalog *catalog);
+void ps_pgc_close_other(struct ps_pg_catalog *catalog);
+void ps_pgc_describe_by_other(const struct ps_pg_catalog *catalog, struct ps_pg_relation *relation);
 
 /* --- catalog_source.c: rows of a catalog, wherever it lies ------------------------------------ */
 

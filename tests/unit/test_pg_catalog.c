@@ -347,6 +347,40 @@ static void files_without_a_row_are_orphans(void **state)
     end_catalog(&b, c);
 }
 
+static void a_file_is_described_by_other_catalogs(void **state)
+{
+    const struct corpus *corpus = *state;
+    const struct ps_pg_relation *rel;
+    const struct ps_pg_desc *desc;
+    struct ps_pg_catalog *c = NULL;
+    char other[600];
+    struct bed b;
+
+    begin(&b, state);
+    b.opts.catalogs = corpus_path(corpus, "cluster", other);
+    ok(try_open(&b, "/base/16384/16497"));
+    ok(ps_pg_catalog_open(b.cluster, &c));
+    assert_int_equal(ps_pg_relation_count(c, 0), 1);
+    rel = ps_pg_relation(c, 0, 0);
+    assert_string_equal(rel->dir, "16497");
+    assert_string_equal(rel->name, "t_mixed");
+    ok(ps_pg_relation_desc(c, 0, rel, &desc));
+    assert_int_equal(desc->count, 36);
+    assert_ptr_equal(ps_pg_relation_by_oid(c, 0, rel->oid), rel);
+    assert_null(ps_pg_relation_by_oid(c, 0, rel->toast)); /* its file is not here */
+    ps_pg_catalog_close(c);
+    shut(&b);
+    ok(try_open(&b, "/global/1262"));
+    ok(ps_pg_catalog_open(b.cluster, &c));
+    assert_string_equal(ps_pg_relation(c, 0, 0)->name, "pg_database");
+    ps_pg_catalog_close(c);
+    shut(&b);
+    run("cp '%s/base/16384/16497' '%s/base/16384/4711'", b.data, b.data);
+    ok(try_open(&b, "/base/16384/4711"));
+    expect(ps_pg_catalog_open(b.cluster, &c), PS_ERR_NOENT, "has the filenode 4711");
+    end(&b);
+}
+
 /* --- schema.sql --------------------------------------------------------------------------- */
 
 static char *sql_of(struct ps_pg_catalog *c, uint32_t db, const char *dir)
@@ -718,6 +752,7 @@ int main(void)
         cmocka_unit_test(labels_and_schemas_have_their_names),
         cmocka_unit_test(leaves_of_a_partitioned_relation_are_found),
         cmocka_unit_test(files_without_a_row_are_orphans),
+        cmocka_unit_test(a_file_is_described_by_other_catalogs),
         cmocka_unit_test(statements_make_types_before_tables),
         cmocka_unit_test(every_relation_has_statements),
         cmocka_unit_test(without_a_map_catalogs_are_found_by_their_rows),
