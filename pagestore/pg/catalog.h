@@ -68,6 +68,9 @@ const struct ps_pg_relation *ps_pg_relation(struct ps_pg_catalog *catalog, uint3
 /* By name of its folder, which may be a fork's: *ret_fork. NULL: there is none. */
 const struct ps_pg_relation *ps_pg_relation_find(struct ps_pg_catalog *catalog, uint32_t db,
                                                  const char *dir, enum ps_pg_fork *ret_fork);
+/* The name of a fork's folder, which finds it; of the main one it is dir. */
+void ps_pg_relation_fork_dir(const struct ps_pg_relation *relation, enum ps_pg_fork fork,
+                             char buf[PS_PG_DIR_MAX + 1]);
 const struct ps_pg_relation *ps_pg_relation_by_oid(struct ps_pg_catalog *catalog, uint32_t db,
                                                    ps_oid oid);
 /* Whose file a table is; *ret_db its database. NULL: an orphan. */

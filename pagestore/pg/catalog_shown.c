@@ -313,6 +313,18 @@ ps_err ps_pgc_show(struct ps_pgc_db *db, const struct ps_pgc_db *teller)
     return err ? err : part_equal_dirs(db);
 }
 
+/* --- forks --------------------------------------------------------------------------------- */
+
+void ps_pg_relation_fork_dir(const struct ps_pg_relation *rel, enum ps_pg_fork fork,
+                             char buf[PS_PG_DIR_MAX + 1])
+{
+    int len = snprintf(buf, PS_PG_DIR_MAX + 1, "%s%s%s", rel->dir, fork == PS_PG_MAIN ? "" : ".",
+                       fork == PS_PG_MAIN ? "" : ps_pg_fork_names[fork]);
+
+    if (len > (int)PS_PG_DIR_MAX) /* more must be cut than of the main fork's */
+        ps_pg_relation_dir(rel->schema, rel->name, rel->oid, fork, buf);
+}
+
 /* --- looking up --------------------------------------------------------------------------- */
 
 /* The relation whose fork's folder this is, if its name had to be cut: then it ends in ~OID. */

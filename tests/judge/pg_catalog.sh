@@ -53,10 +53,14 @@ encoded() {
 
 ask_relations() {
     ask judge -At -F $'\t' -c "
-        SELECT c.oid, $(encoded nspname) || '.' || $(encoded relname), relkind, relpersistence,
+        SELECT c.oid, CASE WHEN octet_length(dir) > 255
+                           THEN regexp_replace(left(dir, 254 - length(c.oid::pg_catalog.text)),
+                                               '%.?$', '') || '~' || c.oid
+                           ELSE dir END, relkind, relpersistence,
                coalesce(amname, ''), coalesce(pg_relation_filenode(c.oid), 0), reltoastrelid,
                coalesce(indrelid, 0), 'f'
         FROM pg_catalog.pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+             CROSS JOIN LATERAL (SELECT $(encoded nspname) || '.' || $(encoded relname) AS dir) d
              LEFT JOIN pg_am a ON a.oid = relam LEFT JOIN pg_index i ON i.indexrelid = c.oid
         WHERE relkind IN ('r', 'i', 'S', 't', 'm', 'p', 'I') AND NOT relisshared"
 }

@@ -10,7 +10,12 @@ CREATE TABLE "t.fsm" (a int);
 CREATE TABLE "ü ~%.x" ("A b" int, "select" text, """" int);
 CREATE TABLE t (a int, b text);
 INSERT INTO t SELECT g, repeat('x', g) FROM generate_series(1, 1000) g;
-VACUUM t;
+CREATE SCHEMA "///////////////////////////////////////////////////////////////";
+CREATE TABLE "///////////////////////////////////////////////////////////////".
+             "ääääääääääääääääääääääääääääääx" AS SELECT g FROM generate_series(1, 1000) g;
+CREATE TABLE "///////////////////////////////////////////////////////////////".
+             "//////////////////////////////" AS SELECT g FROM generate_series(1, 1000) g;
+VACUUM;
 
 -- Columns that come and go.
 CREATE TABLE dropped (a int, b text, c int);

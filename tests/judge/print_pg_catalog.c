@@ -96,6 +96,23 @@ static bool is_users(const struct ps_pg_relation *rel)
            strcmp(rel->schema, "information_schema") != 0;
 }
 
+/* Every folder finds its relation. */
+static void check_forks(const struct ps_pg_relation *rel)
+{
+    enum ps_pg_fork fork, found;
+    char dir[PS_PG_DIR_MAX + 1];
+
+    for (fork = PS_PG_MAIN; fork < PS_PG_FORKS; fork++) {
+        if (rel->files[fork] == 0)
+            continue;
+        ps_pg_relation_fork_dir(rel, fork, dir);
+        if (ps_pg_relation_find(catalog, db, dir, &found) != rel || found != fork) {
+            fprintf(stderr, "%s: is not found\n", dir);
+            exit(1);
+        }
+    }
+}
+
 static void print_relations(void)
 {
     FILE *relations = create("relations"), *columns = create("columns"), *tables = create("tables");
@@ -108,6 +125,7 @@ static void print_relations(void)
                 rel->persistence, rel->am_name, rel->node, rel->toast,
                 rel->kind == 't' ? 0 : rel->owner, rel->file_missing ? 't' : 'f');
         print_columns(columns, rel);
+        check_forks(rel);
         if (is_users(rel))
             print_table(tables, rel);
     }

@@ -124,7 +124,7 @@ static void check_shown(struct bed *b, struct ps_pg_catalog *c, uint32_t db)
 {
     const struct ps_pg_relation *rel, *last = NULL;
     uint32_t i, count = ps_pg_relation_count(c, db), found_db;
-    char dir[PS_PG_DIR_MAX + 8];
+    char dir[PS_PG_DIR_MAX + 1];
     enum ps_pg_fork fork, found;
 
     (void)b;
@@ -134,8 +134,7 @@ static void check_shown(struct bed *b, struct ps_pg_catalog *c, uint32_t db)
         for (fork = PS_PG_MAIN; fork < PS_PG_FORKS; fork++) {
             if (rel->files[fork] == 0)
                 continue;
-            (void)snprintf(dir, sizeof(dir), "%s%s%s", rel->dir, fork ? "." : "",
-                           fork ? ps_pg_fork_names[fork] : "");
+            ps_pg_relation_fork_dir(rel, fork, dir);
             assert_ptr_equal(ps_pg_relation_find(c, db, dir, &found), rel);
             assert_int_equal(found, fork);
             assert_ptr_equal(ps_pg_relation_of_table(c, rel->files[fork], &found_db, &found), rel);
