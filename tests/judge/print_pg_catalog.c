@@ -6,7 +6,6 @@
  *   columns     relation attnum name type typmod not-null dropped generated has-missing
  *   N.sql N.csv statements and rows of the user tables, N their OIDs; `tables` lists those
  */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +139,10 @@ int main(int argc, char **argv)
     struct ps_pg_options opts = {.segment = UINT32_MAX, .follow_links = true};
     struct ps_pg_cluster *cluster;
 
-    assert(argc == 4);
+    if (argc != 4) {
+        fprintf(stderr, "Usage: print_pg_catalog PGDATA DATABASE OUT\n");
+        return 2;
+    }
     out_folder = argv[3];
     ps_store_options_default(&store_opts);
     store_opts.message = say;
