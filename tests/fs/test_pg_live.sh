@@ -109,6 +109,14 @@ ANALYZE;
 END
 }
 
+# More than one segment of 1 GiB.
+fill_big()
+{
+    pg_sql -d shop -c "CREATE TABLE big AS SELECT i, repeat(md5(i::text), 30) AS t
+                         FROM generate_series(1, 1150000) i" &&
+        [ "$(pg_sql -d shop -A -t -c "SELECT pg_relation_size('big') > 1 << 30")" = t ]
+}
+
 # The names that mounts have, of a schema and a relation.
 encoded()
 {
@@ -242,6 +250,7 @@ pg_make -k --locale=C.UTF-8 || exit 1
 mkdir "$mnt"
 check "the server starts" pg_start
 check "it makes tables of many kinds" fill
+[ -z "${PS_LONG-}" ] || check "one of them is larger than a segment" fill_big
 check "it says what is in them" ask_server
 check "a cluster whose server runs is refused, with its pid" \
     bash -c "pagefs '$pgdata' '$mnt' 2>&1 | grep -q \"$(head -1 "$pgdata/postmaster.pid")\""
