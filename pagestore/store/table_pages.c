@@ -206,11 +206,20 @@ ps_err ps_page_free(struct ps_table *t, uint32_t page_no, struct ps_cancel *canc
 
 /* --- looking at a page -------------------------------------------------------------------- */
 
+/* Whoever looks at one page after the other is a sequential reader, too. */
+static ps_err pin_to_look(struct ps_table *t, uint32_t page_no, struct ps_page **ret)
+{
+    const struct ps_tag tag = {.table = t->id, .page = page_no};
+    bool missing = ps_pool_pin(t->store->pool, &tag, PS_PIN_RESIDENT, NULL, ret) != PS_OK;
+
+    ps_readahead_note(t, page_no, 1, missing);
+    return missing ? ps_pool_pin(t->store->pool, &tag, PS_PIN_LOAD, NULL, ret) : PS_OK;
+}
+
 /* Pins the page and latches it, sealed; look_end pays back. */
 static ps_err look_begin(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel,
                          struct ps_page **ret)
 {
-    const struct ps_tag tag = {.table = t->id, .page = page_no};
     struct ps_pool *pool = t->store->pool;
     ps_err err = ps_pool_reserve(pool, LOOK_FRAMES, cancel);
 
@@ -219,7 +228,7 @@ static ps_err look_begin(struct ps_table *t, uint32_t page_no, struct ps_cancel 
     ps_rwlock_rdlock(&t->alloc_lock);
     err = t->dropped ? ps_fail(PS_ERR_NOENT, "table %u was dropped", t->id) : ps_table_refresh(t);
     if (!err)
-        err = ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, ret);
+        err = pin_to_look(t, page_no, ret);
     ps_rwlock_unlock(&t->alloc_lock);
     if (err)
         ps_pool_release(pool, LOOK_FRAMES);

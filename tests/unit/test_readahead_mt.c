@@ -121,6 +121,20 @@ static void reading_ahead_is_nobodys_access(void **state)
     ps_table_unref(t);
 }
 
+static void pages_copied_in_a_row_have_the_next_ones_loaded(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = cold_table(f);
+
+    ok(ps_page_copy(t, 0, NULL, bytes));
+    assert_int_equal(pool_stats(f).pages_ahead, 0);
+    ok(ps_page_copy(t, 1, NULL, bytes));
+    for (uint32_t i = 0; i < WINDOW; i++)
+        await_page(t, 2 + i);
+    assert_int_equal(pool_stats(f).pages_ahead, WINDOW);
+    ps_table_unref(t);
+}
+
 static void scattered_reads_have_nothing_loaded(void **state)
 {
     static const uint32_t places[] = {16, 200, 40, 320, 104, 0, 248, 80};
@@ -213,6 +227,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(second_read_in_a_row_has_the_next_pages_loaded, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(pages_copied_in_a_row_have_the_next_ones_loaded, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(reading_ahead_is_nobodys_access, setup, teardown),
         cmocka_unit_test_setup_teardown(scattered_reads_have_nothing_loaded, setup, teardown),
