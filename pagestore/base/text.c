@@ -20,7 +20,7 @@ void ps_text_clear(struct ps_text *t)
     t->failed = false;
 }
 
-char *ps_text_room(struct ps_text *t, size_t len)
+char *ps_text_grow(struct ps_text *t, size_t len)
 {
     size_t cap = t->cap > 0 ? t->cap : CAP_FIRST;
     char *data;

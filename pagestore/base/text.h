@@ -23,9 +23,15 @@ void ps_text_clear(struct ps_text *t); /* empties it, keeps the memory */
 void ps_text_add(struct ps_text *t, const void *data, size_t len);
 void ps_text_printf(struct ps_text *t, const char *fmt, ...) PS_PRINTF(2, 3);
 
+/* As ps_text_room, where there may be too little. */
+char *ps_text_grow(struct ps_text *t, size_t len);
+
 /* Room for len more bytes, which the caller fills and then adds to t->len; NULL when out of
  * memory. */
-char *ps_text_room(struct ps_text *t, size_t len);
+static inline char *ps_text_room(struct ps_text *t, size_t len)
+{
+    return t->cap - t->len > len ? t->data + t->len : ps_text_grow(t, len);
+}
 
 /* PS_ERR_NOMEM if anything was lost. */
 PS_MUST_USE ps_err ps_text_err(const struct ps_text *t);

@@ -1,16 +1,8 @@
 /* CSV as COPY writes it, and the quoting that arrays and rows share with it. */
 #include "pg/output_internal.h"
 
-#define ONES UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
-
-/* Has any of the eight bytes of w the value c? */
-static uint64_t has_byte(uint64_t w, char c)
-{
-    uint64_t x = w ^ (uint8_t)c * ONES;
-
-    return (x - ONES) & ~x & HIGHS;
-}
+/* Bytes side by side: what is compared with one gives ~0 where it is equal. */
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
 static bool is_special(char c)
 {
@@ -19,12 +11,15 @@ static bool is_special(char c)
 
 static bool has_special(const char *s, size_t len)
 {
-    uint64_t w;
+    uint64_t found[2];
+    bytes16 v;
     size_t i;
 
-    for (i = 0; i + sizeof(w) <= len; i += sizeof(w)) {
-        memcpy(&w, s + i, sizeof(w));
-        if (has_byte(w, ',') | has_byte(w, '"') | has_byte(w, '\n') | has_byte(w, '\r'))
+    for (i = 0; i + sizeof(v) <= len; i += sizeof(v)) {
+        memcpy(&v, s + i, sizeof(v));
+        v = (bytes16)((v == ',') | (v == '"') | (v == '\n') | (v == '\r'));
+        memcpy(found, &v, sizeof(v));
+        if (found[0] | found[1])
             return true;
     }
     for (; i < len; i++)
@@ -63,12 +58,13 @@ void ps_pg_quote_tail(struct ps_text *out, size_t start, enum ps_pg_quoting how)
     to = out->len + added;
     out->len = to;
     out->data[--to] = '"';
-    while (from > start) { /* from the end, so that nothing is overwritten before it is read */
+    while (to - from > 1) { /* from the end, so that nothing is overwritten before it is read */
         c = out->data[--from];
         out->data[--to] = c;
         if (needs_escape(c, how))
             out->data[--to] = how == PS_PG_BACKSLASH_BOTH ? '\\' : c;
     }
+    memmove(out->data + start + 1, out->data + start, from - start); /* nothing to escape is left */
     out->data[start] = '"';
 }
 
@@ -95,14 +91,6 @@ void ps_pg_csv_field(struct ps_text *out, const char *text, size_t len, bool onl
 bool ps_pg_is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-void ps_pg_add_char(struct ps_text *out, char c)
-{
-    if (out->len < out->cap)
-        out->data[out->len++] = c;
-    else
-        ps_text_add(out, &c, 1);
 }
 
 void ps_pg_add_string(struct ps_text *out, const char *s)

@@ -150,8 +150,13 @@ ps_err ps_pg_out_lookup(struct ps_pg_printer *p, ps_oid type, const struct ps_pg
 
 ps_err ps_pg_out_column(struct ps_pg_printer *p, ps_oid type, const struct ps_pg_out_type **ret)
 {
-    ps_err err = ps_pg_out_lookup(p, type, ret);
+    const struct ps_pg_out_type *known = p->slots[slot_of(p, type)];
+    ps_err err;
 
+    *ret = known;
+    if (known)
+        return PS_OK;
+    err = ps_pg_out_lookup(p, type, ret);
     if (err || *ret)
         return err;
     return keep(p,

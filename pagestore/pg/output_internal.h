@@ -96,7 +96,15 @@ bool ps_pg_is_space(char c);
 
 /* Adds len bytes in hexadecimal. */
 void ps_pg_add_hex(struct ps_text *out, const uint8_t *data, uint32_t len);
-void ps_pg_add_char(struct ps_text *out, char c);
+static inline void ps_pg_add_char(struct ps_text *out, char c)
+{
+    char *to = ps_text_room(out, 1);
+
+    if (!to)
+        return;
+    *to = c;
+    out->len++;
+}
 void ps_pg_add_string(struct ps_text *out, const char *s);
 /* Adds len bytes, each ' and \ among them doubled, between '...'. */
 void ps_pg_add_lexeme(struct ps_text *out, const uint8_t *data, uint32_t len);

@@ -82,7 +82,7 @@ ps_err ps_pg_tuple_parse(const void *bytes, uint32_t len, struct ps_pg_tuple *re
     return PS_OK;
 }
 
-/* 0: there is no such alignment. */
+/* A power of two; 0: there is no such alignment. */
 static uint32_t alignment(char align)
 {
     switch (align) {
@@ -97,6 +97,11 @@ static uint32_t alignment(char align)
     default:
         return 0;
     }
+}
+
+static void set_plain(const uint8_t *data, uint32_t len, struct ps_pg_value *ret)
+{
+    *ret = (struct ps_pg_value){.form = PS_PG_PLAIN, .data = data, .len = len};
 }
 
 static ps_err take_toast_pointer(const uint8_t *at, uint32_t room, uint32_t *ret_taken,
@@ -115,19 +120,19 @@ static ps_err take_toast_pointer(const uint8_t *at, uint32_t room, uint32_t *ret
     stored = ps_get32(p.stored);
     if (raw < VARLENA_LONG || raw >> RAW_LEN_BITS != 0)
         return ps_fail(PS_ERR_CORRUPT, "toast pointer: a raw size of %u", raw);
-    ret->form = PS_PG_EXTERNAL;
-    ret->external = (struct ps_pg_external){
+    if (stored >> RAW_LEN_BITS > PS_PG_LZ4)
+        return ps_fail(PS_ERR_CORRUPT, "toast pointer: compression method %u",
+                       stored >> RAW_LEN_BITS);
+    *ret = (struct ps_pg_value){
+        .form = PS_PG_EXTERNAL,
         .raw_len = raw - VARLENA_LONG,
-        .stored_len = stored & ((1u << RAW_LEN_BITS) - 1),
         .compression = (enum ps_pg_compression)(stored >> RAW_LEN_BITS),
-        .value = ps_get32(p.value),
-        .relation = ps_get32(p.relation),
+        .external = {.raw_len = raw - VARLENA_LONG,
+                     .stored_len = stored & ((1u << RAW_LEN_BITS) - 1),
+                     .compression = (enum ps_pg_compression)(stored >> RAW_LEN_BITS),
+                     .value = ps_get32(p.value),
+                     .relation = ps_get32(p.relation)},
     };
-    ret->raw_len = ret->external.raw_len;
-    ret->compression = ret->external.compression;
-    if (ret->compression > PS_PG_LZ4)
-        return ps_fail(PS_ERR_CORRUPT, "toast pointer: compression method %d",
-                       (int)ret->compression);
     *ret_taken = TOAST_POINTER;
     return PS_OK;
 }
@@ -139,13 +144,15 @@ static ps_err set_compressed(const uint8_t *at, uint32_t len, struct ps_pg_value
     if (len < 2 * VARLENA_LONG)
         return ps_fail(PS_ERR_CORRUPT, "varlena length: %u bytes, compressed", len);
     info = get32(at + VARLENA_LONG);
-    ret->form = PS_PG_COMPRESSED;
-    ret->data = at + 2 * VARLENA_LONG;
-    ret->len = len - 2 * VARLENA_LONG;
-    ret->raw_len = info & ((1u << RAW_LEN_BITS) - 1);
-    ret->compression = (enum ps_pg_compression)(info >> RAW_LEN_BITS);
-    if (ret->compression > PS_PG_LZ4)
-        return ps_fail(PS_ERR_CORRUPT, "varlena: compression method %d", (int)ret->compression);
+    if (info >> RAW_LEN_BITS > PS_PG_LZ4)
+        return ps_fail(PS_ERR_CORRUPT, "varlena: compression method %u", info >> RAW_LEN_BITS);
+    *ret = (struct ps_pg_value){
+        .form = PS_PG_COMPRESSED,
+        .data = at + 2 * VARLENA_LONG,
+        .len = len - 2 * VARLENA_LONG,
+        .raw_len = info & ((1u << RAW_LEN_BITS) - 1),
+        .compression = (enum ps_pg_compression)(info >> RAW_LEN_BITS),
+    };
     return PS_OK;
 }
 
@@ -163,9 +170,7 @@ static ps_err take_long_varlena(const uint8_t *at, uint32_t room, uint32_t *ret_
     *ret_taken = len;
     if ((word & 3) == 2)
         return set_compressed(at, len, ret);
-    ret->form = PS_PG_PLAIN;
-    ret->data = at + VARLENA_LONG;
-    ret->len = len - VARLENA_LONG;
+    set_plain(at + VARLENA_LONG, len - VARLENA_LONG, ret);
     return PS_OK;
 }
 
@@ -182,9 +187,7 @@ static ps_err take_varlena(const uint8_t *at, uint32_t room, uint32_t *ret_taken
     len = at[0] >> 1;
     if (len > room)
         return ps_fail(PS_ERR_CORRUPT, "varlena length: %u, %u bytes are left", len, room);
-    ret->form = PS_PG_PLAIN;
-    ret->data = at + VARLENA_SHORT;
-    ret->len = len - VARLENA_SHORT;
+    set_plain(at + VARLENA_SHORT, len - VARLENA_SHORT, ret);
     *ret_taken = len;
     return PS_OK;
 }
@@ -196,10 +199,8 @@ static ps_err take_cstring(const uint8_t *at, uint32_t room, uint32_t *ret_taken
 
     if (!end)
         return ps_fail(PS_ERR_CORRUPT, "cstring: no NUL in %u bytes", room);
-    ret->form = PS_PG_PLAIN;
-    ret->data = at;
-    ret->len = (uint32_t)(end - at);
-    *ret_taken = ret->len + 1;
+    set_plain(at, (uint32_t)(end - at), ret);
+    *ret_taken = (uint32_t)(end - at) + 1;
     return PS_OK;
 }
 
@@ -208,9 +209,7 @@ static ps_err take_fixed(uint32_t width, const uint8_t *at, uint32_t room, uint3
 {
     if (width > room)
         return ps_fail(PS_ERR_CORRUPT, "%u bytes of value, %u are left", width, room);
-    ret->form = PS_PG_PLAIN;
-    ret->data = at;
-    ret->len = width;
+    set_plain(at, width, ret);
     *ret_taken = width;
     return PS_OK;
 }
@@ -220,7 +219,6 @@ ps_err ps_pg_value_take(const struct ps_pg_attr *attr, const uint8_t *bytes, uin
 {
     uint32_t align = alignment(attr->align);
     uint64_t start = *at; /* aligning cannot wrap around */
-    struct ps_pg_value value = {0};
     uint32_t taken = 0;
     ps_err err;
 
@@ -229,19 +227,18 @@ ps_err ps_pg_value_take(const struct ps_pg_attr *attr, const uint8_t *bytes, uin
                        attr->align);
     /* A varlena that begins here has a header that is not 0; padding is. */
     if (attr->len != -1 || (start < len && bytes[start] == 0))
-        start = (start + align - 1) / align * align;
+        start = (start + align - 1) & ~(uint64_t)(align - 1);
     if (start > len || (start == len && attr->len < 0))
         return ps_fail(PS_ERR_CORRUPT, "begins at byte %u, the values end at %u", (uint32_t)start,
                        len);
     if (attr->len == -1)
-        err = take_varlena(bytes + start, len - (uint32_t)start, &taken, &value);
+        err = take_varlena(bytes + start, len - (uint32_t)start, &taken, ret);
     else if (attr->len == -2)
-        err = take_cstring(bytes + start, len - (uint32_t)start, &taken, &value);
+        err = take_cstring(bytes + start, len - (uint32_t)start, &taken, ret);
     else
-        err = take_fixed((uint32_t)attr->len, bytes + start, len - (uint32_t)start, &taken, &value);
+        err = take_fixed((uint32_t)attr->len, bytes + start, len - (uint32_t)start, &taken, ret);
     if (err)
         return err;
-    *ret = value;
     *at = (uint32_t)start + taken;
     return PS_OK;
 }
