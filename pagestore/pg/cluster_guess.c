@@ -305,6 +305,11 @@ static ps_err settle_postgres(struct ps_pg_cluster *c, const char *name, struct 
     c->format = PS_FORMAT_POSTGRES;
     each_for_size(c, s, counts);
     c->page_size = c->opts.page_size ? c->opts.page_size : best_size(counts);
+    if (c->page_size == 0 && !ps_page_is_zero(s->bytes, s->len))
+        return ps_fail(PS_ERR_UNSUPPORTED,
+                       "%s: no page of it is PostgreSQL's or page-db's; page_size= says that they "
+                       "are, and how long",
+                       name);
     if (c->page_size == 0) {
         c->page_size = PS_PAGE_SIZE_DEFAULT;
         ps_pg_note(c, "%s: page size taken as %u, no page says it; page_size= sets it", name,
