@@ -1,6 +1,7 @@
 /*
  * view_control.c - files that are there to be written to: config and checkpoint.
  */
+#include "fs/cluster.h"
 #include "fs/pfs.h"
 #include "fs/view.h"
 
@@ -9,18 +10,29 @@
 
 /* --- config ------------------------------------------------------------------------------- */
 
+struct settings {
+    struct ps_text *out;
+    bool skip_corrupt; /* which the store knows nothing of */
+};
+
 static void add_setting(void *ctx, const char *name, const char *value, bool changeable)
 {
+    struct settings *s = ctx;
+
     (void)changeable;
-    ps_text_printf(ctx, "%s %s\n", name, value);
+    if (s->skip_corrupt && strcmp(name, "on_corrupt") == 0)
+        value = "skip";
+    ps_text_printf(s->out, "%s %s\n", name, value);
 }
 
 static ps_err step_config(struct pfs_cursor *c, struct ps_text *out)
 {
     struct pfs *fs = c->subject.fs;
+    struct settings s = {.out = out, .skip_corrupt = fs->cluster && fs->cluster->skip_corrupt};
 
-    ps_store_settings(fs->store, add_setting, out);
-    ps_text_printf(out, "fsync %s\n", fs->fsync_log_only ? "wal" : "checkpoint");
+    ps_store_settings(fs->store, add_setting, &s);
+    if (!fs->cluster)
+        ps_text_printf(out, "fsync %s\n", fs->fsync_log_only ? "wal" : "checkpoint");
     ps_text_printf(out, "kernel_cache %u\n", fs->opts->kernel_cache ? 1u : 0u);
     ps_text_printf(out, "threads %u\n", fs->opts->threads);
     c->done = true;

@@ -298,6 +298,19 @@ void ps_table_stats(struct ps_table *t, ps_stat_fn each, void *ctx)
 
 /* --- settings ----------------------------------------------------------------------------- */
 
+static void log_settings(struct ps_store *s, ps_setting_fn each, void *ctx)
+{
+    char value[32];
+
+    (void)snprintf(value, sizeof(value), "%" PRIu64, s->opts.max_wal);
+    each(ctx, "max_wal", value, false);
+    (void)snprintf(value, sizeof(value), "%u", (unsigned)s->wal_delay_ms);
+    each(ctx, "wal_delay", value, true);
+    (void)snprintf(value, sizeof(value), "%u", (unsigned)s->checkpoint_timeout_s);
+    each(ctx, "checkpoint_timeout", value, true);
+    each(ctx, "wal_images", s->opts.log_before_images ? "both" : "after", false);
+}
+
 void ps_store_settings(struct ps_store *s, ps_setting_fn each, void *ctx)
 {
     char value[32];
@@ -306,14 +319,9 @@ void ps_store_settings(struct ps_store *s, ps_setting_fn each, void *ctx)
     each(ctx, "pool", value, false);
     each(ctx, "policy", ps_pool_policy(s->pool), true);
     each(ctx, "io", s->io->ops->name, false);
-    (void)snprintf(value, sizeof(value), "%" PRIu64, s->opts.max_wal);
-    each(ctx, "max_wal", value, false);
-    (void)snprintf(value, sizeof(value), "%u", (unsigned)s->wal_delay_ms);
-    each(ctx, "wal_delay", value, true);
-    (void)snprintf(value, sizeof(value), "%u", (unsigned)s->checkpoint_timeout_s);
-    each(ctx, "checkpoint_timeout", value, true);
+    if (!s->foreign) /* which has no log */
+        log_settings(s, each, ctx);
     each(ctx, "on_corrupt", s->serve_corrupt ? "serve" : "eio", true);
-    each(ctx, "wal_images", s->opts.log_before_images ? "both" : "after", false);
     each(ctx, "ro", s->opts.read_only ? "1" : "0", false);
 }
 
