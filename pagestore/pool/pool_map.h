@@ -77,9 +77,10 @@ static inline struct ps_pool_run *ps_pool_look_run(const struct ps_pool *pool,
  * later whether the frame is still the page's.
  *
  * Between entry and state the page's frame may have become another page's, whose state that is. But
- * a frame is in one run at a time, leaves it before its version changes or soon after, and is in
- * the next one only then. So where entry and, behind it, key are as they were, after the state was
- * read, that state is the page's. */
+ * a VALID frame's version changes before the frame leaves its run, and a run is empty before its
+ * key changes. So where entry and, behind it, key are as they were, after the state was read, that
+ * state is the page's; or, where the run's key changed just then, it is of a version that is gone,
+ * as whoever pins the frame or validates what was read finds out. */
 static inline uint32_t ps_pool_map_look(const struct ps_pool *pool, const struct ps_pool_key *key,
                                         uint64_t *ret_state)
 {

@@ -325,8 +325,8 @@ static bool detach(struct ps_pool *pool, struct ps_frame *f)
     mine = (state & PS_ST_VALID) && !(state & PS_ST_WRITING);
     if (mine) {
         ps_pool_forget_dirty(pool, f);
+        detach_state(f); /* before it leaves its run, as look-ups rely on */
         ps_pool_map_unlink(pool, f);
-        detach_state(f);
     }
     ps_mutex_unlock(&pool->dirty_mtx);
     ps_mutex_unlock(&part->mtx);
