@@ -61,8 +61,6 @@ struct ps_evict_ops {
     uint32_t (*upcoming)(struct ps_evict *e, uint32_t *frames, uint32_t max);
     /* All frames, soonest to go first; may name some that hold no page. Returns how many. */
     uint32_t (*order)(struct ps_evict *e, uint32_t *frames);
-    /* Where the hand stands, for the trace and `frames`; 0 where there is none. */
-    uint32_t (*hand)(struct ps_evict *e);
 };
 
 struct ps_evict {

@@ -119,12 +119,6 @@ static uint32_t two_q_order(struct ps_evict *e, uint32_t *frames)
     return ps_lists_copy(&q->lists, LIST_AM, NULL, frames, count, q->lists.frames);
 }
 
-static uint32_t two_q_hand(struct ps_evict *e)
-{
-    (void)e;
-    return 0;
-}
-
 const struct ps_evict_ops ps_evict_2q = {
     .name = "2q",
     .wants_hits = true,
@@ -137,5 +131,4 @@ const struct ps_evict_ops ps_evict_2q = {
     .victim = two_q_victim,
     .upcoming = two_q_upcoming,
     .order = two_q_order,
-    .hand = two_q_hand,
 };

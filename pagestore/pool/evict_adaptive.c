@@ -120,12 +120,6 @@ static uint32_t tiny_order(struct ps_evict *e, uint32_t *frames)
     return ps_tiny_lfu_order(&((const struct tiny *)e)->lfu, frames);
 }
 
-static uint32_t tiny_hand(struct ps_evict *e)
-{
-    (void)e;
-    return 0;
-}
-
 static const struct ps_evict_ops tiny_ops = {
     .name = "tinylfu",
     .wants_hits = true,
@@ -138,7 +132,6 @@ static const struct ps_evict_ops tiny_ops = {
     .victim = tiny_victim,
     .upcoming = tiny_upcoming,
     .order = tiny_order,
-    .hand = tiny_hand,
 };
 
 /* --- the choice --------------------------------------------------------------------------- */
@@ -333,5 +326,4 @@ const struct ps_evict_ops ps_evict_adaptive = {
     .victim = adaptive_victim,
     .upcoming = adaptive_upcoming,
     .order = adaptive_order,
-    .hand = tiny_hand,
 };

@@ -165,12 +165,6 @@ static uint32_t arc_order(struct ps_evict *e, uint32_t *frames)
     return ps_lists_copy(&a->lists, LIST_T2, NULL, frames, count, a->lists.frames);
 }
 
-static uint32_t arc_hand(struct ps_evict *e)
-{
-    (void)e;
-    return 0;
-}
-
 const struct ps_evict_ops ps_evict_arc = {
     .name = "arc",
     .wants_hits = true,
@@ -183,5 +177,4 @@ const struct ps_evict_ops ps_evict_arc = {
     .victim = arc_victim,
     .upcoming = arc_upcoming,
     .order = arc_order,
-    .hand = arc_hand,
 };

@@ -106,11 +106,6 @@ static uint32_t clock_order(struct ps_evict *e, uint32_t *frames)
     return c->frames;
 }
 
-static uint32_t clock_hand(struct ps_evict *e)
-{
-    return ((const struct clock *)e)->hand;
-}
-
 const struct ps_evict_ops ps_evict_clock = {
     .name = "clock",
     .wants_hits = false,
@@ -123,5 +118,4 @@ const struct ps_evict_ops ps_evict_clock = {
     .victim = clock_victim,
     .upcoming = clock_upcoming,
     .order = clock_order,
-    .hand = clock_hand,
 };

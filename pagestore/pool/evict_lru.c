@@ -75,12 +75,6 @@ static uint32_t lru_order(struct ps_evict *e, uint32_t *frames)
     return ps_lists_copy(&l->lists, LIST_ALL, NULL, frames, 0, l->lists.frames);
 }
 
-static uint32_t lru_hand(struct ps_evict *e)
-{
-    (void)e;
-    return 0;
-}
-
 const struct ps_evict_ops ps_evict_lru = {
     .name = "lru",
     .wants_hits = true,
@@ -93,5 +87,4 @@ const struct ps_evict_ops ps_evict_lru = {
     .victim = lru_victim,
     .upcoming = lru_upcoming,
     .order = lru_order,
-    .hand = lru_hand,
 };

@@ -189,12 +189,6 @@ static uint32_t s3fifo_order(struct ps_evict *e, uint32_t *frames)
     return ps_lists_copy(&q->lists, LIST_MAIN, NULL, frames, count, q->lists.frames);
 }
 
-static uint32_t s3fifo_hand(struct ps_evict *e)
-{
-    (void)e;
-    return 0;
-}
-
 const struct ps_evict_ops ps_evict_s3fifo = {
     .name = "s3fifo",
     .wants_hits = false,
@@ -207,5 +201,4 @@ const struct ps_evict_ops ps_evict_s3fifo = {
     .victim = s3fifo_victim,
     .upcoming = s3fifo_upcoming,
     .order = s3fifo_order,
-    .hand = s3fifo_hand,
 };

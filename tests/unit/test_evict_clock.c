@@ -60,10 +60,8 @@ static uint32_t victim(struct clock_test *t)
 
 static void unused_frames_go_in_the_order_of_the_hand(void **state)
 {
-    for (uint32_t i = 0; i < 2 * FRAMES; i++) {
-        assert_int_equal(ps_evict_clock.hand(((struct clock_test *)*state)->clock), i % FRAMES);
+    for (uint32_t i = 0; i < 2 * FRAMES; i++)
         assert_int_equal(victim(*state), i % FRAMES);
-    }
 }
 
 static void used_frame_survives_as_many_visits_as_it_has_usage(void **state)
@@ -91,7 +89,8 @@ static void least_used_frame_goes_when_all_are_used(void **state)
     assert_int_equal(victim(t), 2);
     assert_int_equal(t->usage[0], PS_USAGE_MAX - 2);
     assert_int_equal(t->usage[3], PS_USAGE_MAX - 1);
-    assert_int_equal(ps_evict_clock.hand(t->clock), 3);
+    t->usage[3] = 0;
+    assert_int_equal(victim(t), 3); /* the hand went on behind it */
 }
 
 static void full_usage_everywhere_is_worn_down_in_one_call(void **state)
