@@ -16,22 +16,16 @@ static void add_ascii(struct ps_text *t, unsigned char c)
 
 void pfs_json_string(struct ps_text *t, const char *s)
 {
-    const unsigned char *at = (const unsigned char *)s;
-    size_t left = strlen(s);
+    struct ps_utf8 c = ps_utf8_of(s, strlen(s));
 
     ps_text_add(t, "\"", 1);
-    while (left > 0) {
-        size_t len = ps_utf8_len(at, left);
-
-        if (len == 1)
-            add_ascii(t, *at);
-        else if (len > 1)
-            ps_text_add(t, at, len);
+    while (ps_utf8_next(&c)) {
+        if (!c.sound)
+            ps_text_printf(t, PS_UTF8_NONE);
+        else if (c.len == 1)
+            add_ascii(t, *c.at);
         else
-            ps_text_add(t, "\xef\xbf\xbd", 3);
-        len = len > 0 ? len : 1;
-        at += len;
-        left -= len;
+            ps_text_add(t, c.at, c.len);
     }
     ps_text_add(t, "\"", 1);
 }

@@ -43,25 +43,26 @@ struct picture {
 
 /* --- text --------------------------------------------------------------------------------- */
 
-/* Bytes that XML does not take become U+FFFD. */
+static bool xml_takes(const struct ps_utf8 *c)
+{
+    if (c->len == 1)
+        return c->sound && *c->at >= 0x20 && *c->at != 0x7f;
+    /* but U+FFFE and U+FFFF */
+    return c->len != 3 || c->at[0] != 0xef || c->at[1] != 0xbf || c->at[2] < 0xbe;
+}
+
+/* What XML does not take becomes U+FFFD. */
 static void add_escaped(struct ps_text *out, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    size_t left = strlen(text);
+    struct ps_utf8 c = ps_utf8_of(text, strlen(text));
 
-    while (left > 0) {
-        size_t len = ps_utf8_len(at, left);
-
-        if (len == 0 || (len == 1 && (*at < 0x20 || *at == 0x7f)) ||
-            (len == 3 && at[0] == 0xef && at[1] == 0xbf && at[2] >= 0xbe)) /* U+FFFE, U+FFFF */
-            ps_text_add(out, "\xef\xbf\xbd", 3);
-        else if (len == 1 && strchr("<>&\"'", *at))
-            ps_text_printf(out, "&#%u;", *at);
+    while (ps_utf8_next(&c)) {
+        if (!xml_takes(&c))
+            ps_text_printf(out, PS_UTF8_NONE);
+        else if (strchr("<>&\"'", *c.at))
+            ps_text_printf(out, "&#%u;", *c.at);
         else
-            ps_text_add(out, at, len);
-        len = len > 0 ? len : 1;
-        at += len;
-        left -= len;
+            ps_text_add(out, c.at, c.len);
     }
 }
 

@@ -15,34 +15,24 @@
 
 /* --- showing ------------------------------------------------------------------------------ */
 
-/* Bytes at the start of s that are one character of text; 0: none. */
-static size_t text_char_len(const unsigned char *s, size_t len)
+static bool is_control(const struct ps_utf8 *c)
 {
-    size_t n = ps_utf8_len(s, len);
-
-    if (n == 1 && ((s[0] < 0x20 && s[0] != '\t') || s[0] == 0x7f))
-        return 0;
-    if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0) /* C1 control characters */
-        return 0;
-    return n;
+    if (c->len == 1)
+        return (c->at[0] < 0x20 && c->at[0] != '\t') || c->at[0] == 0x7f;
+    return c->len == 2 && c->at[0] == 0xc2 && c->at[1] < 0xa0;
 }
 
 static void add_item(const struct ps_item *item, struct ps_text *out)
 {
-    const unsigned char *at = item->data;
-    size_t left = item->len;
+    struct ps_utf8 c = ps_utf8_of(item->data, item->len);
 
-    while (left > 0) {
-        size_t len = text_char_len(at, left);
-
-        if (len > 0) {
-            ps_text_add(out, at, len);
-        } else {
-            ps_text_printf(out, "\\x%02x", *at);
-            len = 1;
+    while (ps_utf8_next(&c)) {
+        if (c.sound && !is_control(&c)) {
+            ps_text_add(out, c.at, c.len);
+            continue;
         }
-        at += len;
-        left -= len;
+        for (size_t i = 0; i < c.len; i++)
+            ps_text_printf(out, "\\x%02x", c.at[i]);
     }
     ps_text_add(out, "\n", 1);
 }

@@ -27,24 +27,18 @@
 /* Bytes that are not UTF-8 become U+FFFD; two names that then agree still have ids of their own. */
 static void add_label(struct ps_text *out, const char *name, const char *value)
 {
-    const unsigned char *at = (const unsigned char *)value;
-    size_t left = strlen(value);
+    struct ps_utf8 c = ps_utf8_of(value, strlen(value));
 
     ps_text_printf(out, "%s=\"", name);
-    while (left > 0) {
-        size_t len = ps_utf8_len(at, left);
-
-        if (len == 0)
-            ps_text_add(out, "\xef\xbf\xbd", 3);
-        else if (*at == '\n')
+    while (ps_utf8_next(&c)) {
+        if (!c.sound)
+            ps_text_printf(out, PS_UTF8_NONE);
+        else if (*c.at == '\n')
             ps_text_add(out, "\\n", 2);
-        else if (*at == '"' || *at == '\\')
-            ps_text_printf(out, "\\%c", *at);
+        else if (*c.at == '"' || *c.at == '\\')
+            ps_text_printf(out, "\\%c", *c.at);
         else
-            ps_text_add(out, at, len);
-        len = len > 0 ? len : 1;
-        at += len;
-        left -= len;
+            ps_text_add(out, c.at, c.len);
     }
     ps_text_add(out, "\"", 1);
 }

@@ -16,14 +16,12 @@ static size_t expected_len(const unsigned char *s, unsigned char *ret_low, unsig
     return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
 }
 
-size_t ps_utf8_len(const unsigned char *s, size_t len)
+/* Length of the well-formed sequence that s begins with; 0 if it begins with none. */
+static size_t sequence_len(const unsigned char *s, size_t len)
 {
     unsigned char low, high;
-    size_t want;
+    const size_t want = expected_len(s, &low, &high);
 
-    if (len == 0)
-        return 0;
-    want = expected_len(s, &low, &high);
     if (want > len)
         return 0;
     if (want > 1 && (s[1] < low || s[1] > high))
@@ -33,4 +31,23 @@ size_t ps_utf8_len(const unsigned char *s, size_t len)
             return 0;
     }
     return want;
+}
+
+struct ps_utf8 ps_utf8_of(const void *bytes, size_t len)
+{
+    return (struct ps_utf8){.at = bytes, .left = len};
+}
+
+bool ps_utf8_next(struct ps_utf8 *c)
+{
+    c->at += c->len;
+    c->left -= c->len;
+    c->len = 0;
+    if (c->left == 0)
+        return false;
+    c->len = sequence_len(c->at, c->left);
+    c->sound = c->len > 0;
+    if (!c->sound)
+        c->len = 1;
+    return true;
 }

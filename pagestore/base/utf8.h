@@ -1,12 +1,31 @@
 /*
  * utf8.h - where text ends and other bytes begin.
+ *
+ * To go through bytes that may be text, character by character:
+ *
+ *     struct ps_utf8 c = ps_utf8_of(text, strlen(text));
+ *
+ *     while (ps_utf8_next(&c))
+ *         ... c.len bytes at c.at, which are a character if c.sound, and else one byte
  */
 #ifndef PS_BASE_UTF8_H
 #define PS_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Length of the well-formed UTF-8 sequence that s begins with, 0 if it begins with none. */
-size_t ps_utf8_len(const unsigned char *s, size_t len);
+/* What stands for a byte that is no text: U+FFFD. */
+#define PS_UTF8_NONE "\xef\xbf\xbd"
+
+struct ps_utf8 {
+    const unsigned char *at;
+    size_t len;  /* 0: before the first */
+    size_t left; /* from `at` on */
+    bool sound;
+};
+
+struct ps_utf8 ps_utf8_of(const void *bytes, size_t len);
+/* False: there is no further one. */
+bool ps_utf8_next(struct ps_utf8 *c);
 
 #endif

@@ -39,17 +39,13 @@ static void name_add_escaped(struct name *n, unsigned char c)
 
 static void name_add_encoded(struct name *n, const char *text)
 {
-    size_t left = strlen(text);
-    size_t len;
+    struct ps_utf8 c = ps_utf8_of(text, strlen(text));
 
-    for (; left > 0; text += len, left -= len) {
-        len = ps_utf8_len((const unsigned char *)text, left);
-        if (len == 0) /* a byte of another encoding */
-            len = 1;
-        if (len == 1 && must_escape((unsigned char)*text))
-            name_add_escaped(n, (unsigned char)*text);
+    while (ps_utf8_next(&c)) {
+        if (c.len == 1 && must_escape(*c.at))
+            name_add_escaped(n, *c.at);
         else
-            name_add(n, text, len);
+            name_add(n, (const char *)c.at, c.len); /* of another encoding, perhaps */
     }
 }
 

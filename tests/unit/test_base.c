@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/poison.h"
 #include "base/trace.h"
+#include "base/utf8.h"
 #include "pagestore/err.h"
 
 static void every_error_code_has_its_own_text(void **state)
@@ -218,6 +219,29 @@ static void trace_keeps_the_last_events_in_order(void **state)
     ps_trace_destroy(trace);
 }
 
+/* The Unicode Standard, chapter 3: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+static void text_is_told_from_other_bytes(void **state)
+{
+    static const char text[] =
+        "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xff\xc3(\xed\xa0\x80\xc0\x80\xf4\x90z"
+        "\xe2\x82";
+    static const unsigned sound_len[] = {1, 2, 3, 4, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0};
+    struct ps_utf8 c = ps_utf8_of(text, sizeof(text) - 1);
+    const char *at = text;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sound_len) / sizeof(sound_len[0]); i++) {
+        assert_true(ps_utf8_next(&c));
+        assert_ptr_equal(c.at, at);
+        assert_int_equal(c.sound, sound_len[i] > 0);
+        assert_int_equal(c.len, sound_len[i] > 0 ? sound_len[i] : 1);
+        at += c.len;
+    }
+    assert_false(ps_utf8_next(&c));
+    assert_false(ps_utf8_next(&c));
+    assert_ptr_equal(at, text + sizeof(text) - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +257,7 @@ int main(void)
         cmocka_unit_test(arena_is_huge_page_aligned_and_zeroed),
         cmocka_unit_test(poison_keeps_the_first_reason),
         cmocka_unit_test(trace_keeps_the_last_events_in_order),
+        cmocka_unit_test(text_is_told_from_other_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
