@@ -20,8 +20,9 @@
  * Locking    thread safe; mtx (rank LEAF) guards the lines and is not held while a round works, nor
  *            while done is called. Callers hold no lock that a writer of pages may need.
  * Errors     as the round's work failed: PS_ERR_POISONED; PS_ERR_IO or PS_ERR_NOSPC when a page
- * could not be written: it stays dirty, nothing is lost, the next round tries again. Promise nobody
- * joins a round whose work began before; a round's failure is told to everybody in it.
+ *            could not be written: it stays dirty, nothing is lost, the next round tries again.
+ * Promise    nobody joins a round whose work began before; a round's failure is told to everybody
+ *            in it.
  */
 #ifndef PS_RECOVERY_SYNC_H
 #define PS_RECOVERY_SYNC_H

@@ -3,13 +3,15 @@
  *
  * Flow       store -> [txn] -> group (undo), wal
  * Ownership  an active transaction is on the list, which has one reference; begin, adopt and
- * find_hog give one more, which unref takes back. Locking    mtx of a transaction (rank TXN_CALL):
- * held through each call on it, so that another thread can undo one that is idle. table_lock (rank
- * TXN): held shared by a transaction from before it appends until its last_pos says so, exclusively
- * by a checkpoint while it notes all of them and appends its record, so that both agree on one
- * position of the log. lock_mtx (rank PAGE_LOCK): the lock table. Page locks are waited for with no
- * latch held. Errors     PS_ERR_CONFLICT: the page's transaction did not end in time, or
- * PS_TXNS_MAX are active. PS_ERR_INTERRUPTED.
+ *            find_hog give one more, which unref takes back.
+ * Locking    mtx of a transaction (rank TXN_CALL): held through each call on it, so that another
+ *            thread can undo one that is idle. table_lock (rank TXN): held shared by a transaction
+ *            from before it appends until its last_pos says so, exclusively by a checkpoint while
+ *            it notes all of them and appends its record, so that both agree on one position of
+ *            the log. lock_mtx (rank PAGE_LOCK): the lock table. Page locks are waited for with no
+ *            latch held.
+ * Errors     PS_ERR_CONFLICT: the page's transaction did not end in time, or PS_TXNS_MAX are
+ *            active. PS_ERR_INTERRUPTED.
  */
 #ifndef PS_RECOVERY_TXN_H
 #define PS_RECOVERY_TXN_H

@@ -7,9 +7,10 @@
  * Ownership  a model owns its bytes; init and deinit in place.
  * Locking    none: one thread.
  * Errors     none: what no caller could mean is asserted. Calls that the engine refuses are not
- * made on the model. Promise    two stores have the same digest if and only if (but for collisions
- * of 64 bits) a user sees the same tables, names, sizes, pages, bytes and items in both. LSNs,
- * checksums, times, and whether a zero page was ever written are nobody's business here.
+ *            made on the model.
+ * Promise    two stores have the same digest if and only if (but for collisions of 64 bits) a user
+ *            sees the same tables, names, sizes, pages, bytes and items in both. LSNs, checksums,
+ *            times, and whether a zero page was ever written are nobody's business here.
  */
 #ifndef TEST_STORE_MODEL_H
 #define TEST_STORE_MODEL_H
