@@ -23,7 +23,7 @@ static void *run(void *ctx)
 
     ps_mutex_lock(&w->mtx);
     while (!w->stop) {
-        if (done == w->wanted) {
+        if (done >= w->wanted) {
             ps_cond_wait(&w->cond, &w->mtx);
             continue;
         }
