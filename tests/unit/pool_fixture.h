@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -315,7 +316,12 @@ static inline void fx_init_gate(struct fx_gate *g)
     pthread_cond_init(&g->cond, NULL);
 }
 
-/* A disk full of sound pages: LSN 0, value = table * 1000000 + page. */
+static inline uint64_t fx_first_value(const struct ps_tag *tag)
+{
+    return tag->table * 1000000u + tag->page;
+}
+
+/* A disk full of sound pages: LSN 0, and their first values. */
 static inline void fx_format(struct fx *fx)
 {
     uint32_t t, n;
@@ -326,7 +332,7 @@ static inline void fx_format(struct fx *fx)
             uint8_t *page = fx_disk(fx, &tag);
 
             memset(page, 0, FX_PAGE_SIZE);
-            fx_put(page, 8, t * 1000000u + n);
+            fx_put(page, 8, fx_first_value(&tag));
             fx_put(page, 16, fx_sum(page));
         }
     }
@@ -390,6 +396,26 @@ static inline void fx_destroy(struct fx *fx)
 
 /* --- what tests do over and over ------------------------------------------------------------ */
 
+/* For threads: cmocka's asserts belong to its own one. */
+static inline void fx_must(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "thread: not so: %s\n", what);
+    abort();
+}
+
+#define FX_MUST(cond) fx_must(cond, #cond)
+
+/* Marsaglia's xorshift64. */
+static inline uint64_t fx_random(uint64_t *x)
+{
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    *x ^= *x << 17;
+    return *x;
+}
+
 static inline struct ps_page *fx_pin(struct fx *fx, uint32_t table, uint32_t page)
 {
     const struct ps_tag tag = fx_tag(table, page);
@@ -397,6 +423,21 @@ static inline struct ps_page *fx_pin(struct fx *fx, uint32_t table, uint32_t pag
 
     assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_LOAD, NULL, &ret), PS_OK);
     return ret;
+}
+
+/* The page's value, pinned and latched for as long as that takes; in any thread. */
+static inline ps_err fx_read(struct fx *fx, const struct ps_tag *tag, uint64_t *ret)
+{
+    struct ps_page *page = NULL;
+    ps_err err = ps_pool_pin(fx->pool, tag, PS_PIN_LOAD, NULL, &page);
+
+    if (err)
+        return err;
+    ps_page_latch_shared(fx->pool, page);
+    *ret = fx_get(page->data, 8);
+    ps_page_unlatch(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+    return PS_OK;
 }
 
 static inline void fx_touch(struct fx *fx, uint32_t table, uint32_t page)

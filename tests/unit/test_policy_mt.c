@@ -14,36 +14,17 @@ struct worker {
     pthread_t thread;
 };
 
-static uint64_t next(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-/* cmocka's asserts belong to its own thread. */
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
 static void *use_pages(void *arg)
 {
     struct worker *w = arg;
-    struct ps_pool *pool = w->fx->pool;
 
     for (uint32_t i = 0; i < PINS; i++) {
-        const uint32_t n = (uint32_t)(next(&w->seed) % FX_PAGES * (next(&w->seed) % 100) / 100);
-        const struct ps_tag tag = fx_tag(1, n);
-        struct ps_page *page = NULL;
+        const uint64_t n = fx_random(&w->seed) % FX_PAGES * (fx_random(&w->seed) % 100) / 100;
+        const struct ps_tag tag = fx_tag(1, (uint32_t)n);
+        uint64_t value = 0;
 
-        must(ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
-        ps_page_latch_shared(pool, page);
-        must(fx_get(page->data, 8) == 1000000u + n);
-        ps_page_unlatch(pool, page);
-        ps_pool_unpin(pool, page);
+        FX_MUST(fx_read(w->fx, &tag, &value) == PS_OK);
+        FX_MUST(value == fx_first_value(&tag));
     }
     return NULL;
 }

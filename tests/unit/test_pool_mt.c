@@ -20,17 +20,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Threads cannot use cmocka's asserts: these abort. */
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "thread: not so: %s\n", what);
-    abort();
-}
-
-#define MUST(cond) must(cond, #cond)
-
 /* Waits until the pool has counted that many of something. */
 #define AWAIT_STAT(fx, field, value) \
     do {                             \
@@ -60,20 +49,12 @@ static void join(struct actor *a)
     assert_int_equal(pthread_join(a->thread, NULL), 0);
 }
 
-/* Pins a page, reads its value under the shared latch. */
 static void *read_page(void *arg)
 {
     struct actor *a = arg;
     const struct ps_tag tag = fx_tag(a->table, a->page);
-    struct ps_page *page;
 
-    a->err = ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page);
-    if (!a->err) {
-        ps_page_latch_shared(a->fx->pool, page);
-        a->value = fx_get(page->data, 8);
-        ps_page_unlatch(a->fx->pool, page);
-        ps_pool_unpin(a->fx->pool, page);
-    }
+    a->err = fx_read(a->fx, &tag, &a->value);
     a->done = true;
     return NULL;
 }
@@ -268,7 +249,7 @@ static void *pin_often(void *arg)
         struct ps_page *page;
         const struct ps_tag tag = fx_tag(0, 1);
 
-        MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
+        FX_MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
         ps_pool_unpin(a->fx->pool, page);
     }
     return NULL;
@@ -434,11 +415,11 @@ static void *pin_more_than_half(void *arg)
     for (round = 0; round < 300; round++) {
         struct ps_page *pages[HALF_PAGES];
 
-        MUST(ps_pool_reserve(pool, HALF_PAGES, NULL) == PS_OK);
+        FX_MUST(ps_pool_reserve(pool, HALF_PAGES, NULL) == PS_OK);
         for (i = 0; i < HALF_PAGES; i++) {
             const struct ps_tag tag = fx_tag(a->table, (round + i) % FX_PAGES);
 
-            MUST(ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, &pages[i]) == PS_OK);
+            FX_MUST(ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, &pages[i]) == PS_OK);
         }
         for (i = 0; i < HALF_PAGES; i++)
             ps_pool_unpin(pool, pages[i]);
@@ -526,23 +507,9 @@ struct stress_thread {
     pthread_t thread;
 };
 
-static uint64_t next_random(uint64_t *x)
-{
-    *x ^= *x << 13;
-    *x ^= *x >> 7;
-    *x ^= *x << 17;
-    return *x;
-}
-
 static struct ps_tag stress_tag(uint32_t n)
 {
     return fx_tag(n % FX_TABLES, n / FX_TABLES);
-}
-
-/* What stands in the page before anything is added. */
-static uint64_t stress_base(uint32_t n)
-{
-    return n % FX_TABLES * 1000000u + n / FX_TABLES;
 }
 
 /* False: the pool was full of pages that could not be written just then, and said so. */
@@ -551,10 +518,10 @@ static bool stress_pin(struct stress *s, const struct ps_tag *tag, enum ps_pin_m
 {
     ps_err err = ps_pool_pin(s->fx->pool, tag, mode, NULL, ret);
 
-    MUST(err == PS_OK || err == PS_ERR_NOSPC);
+    FX_MUST(err == PS_OK || err == PS_ERR_NOSPC);
     if (err)
         return false;
-    MUST(ps_tag_cmp(&(*ret)->tag, tag) == 0);
+    FX_MUST(ps_tag_cmp(&(*ret)->tag, tag) == 0);
     return true;
 }
 
@@ -568,8 +535,8 @@ static void stress_read(struct stress *s, uint32_t n)
     if (!stress_pin(s, &tag, PS_PIN_LOAD, &page))
         return;
     ps_page_latch_shared_sealed(pool, page);
-    MUST(fx_get(page->data, 16) == fx_sum(page->data));
-    MUST(fx_get(page->data, 8) == stress_base(n) + atomic_load(&s->added[n]));
+    FX_MUST(fx_get(page->data, 16) == fx_sum(page->data));
+    FX_MUST(fx_get(page->data, 8) == fx_first_value(&tag) + atomic_load(&s->added[n]));
     ps_page_unlatch(pool, page);
     ps_pool_unpin(pool, page);
 }
@@ -583,7 +550,7 @@ static void stress_add(struct stress *s, uint32_t n)
     if (!stress_pin(s, &tag, PS_PIN_LOAD, &page))
         return;
     ps_page_latch_exclusive(pool, page);
-    MUST(fx_get(page->data, 8) == stress_base(n) + atomic_load(&s->added[n]));
+    FX_MUST(fx_get(page->data, 8) == fx_first_value(&tag) + atomic_load(&s->added[n]));
     atomic_fetch_add(&s->added[n], 1);
     fx_change_latched(s->fx, page, fx_get(page->data, 8) + 1);
     ps_page_unlatch(pool, page);
@@ -601,11 +568,11 @@ static void stress_many(struct stress *s, uint32_t first)
         tags[i] = fx_tag(0, first % 10 + 2 * i);
     (void)ps_pool_pin_many(s->fx->pool, tags, 3, pages, errs);
     for (i = 0; i < 3; i++) {
-        MUST((pages[i] != NULL) == (errs[i] == PS_OK));
-        MUST(errs[i] == PS_OK || errs[i] == PS_ERR_NOSPC);
+        FX_MUST((pages[i] != NULL) == (errs[i] == PS_OK));
+        FX_MUST(errs[i] == PS_OK || errs[i] == PS_ERR_NOSPC);
         if (!pages[i])
             continue;
-        MUST(pages[i]->tag.page == tags[i].page);
+        FX_MUST(pages[i]->tag.page == tags[i].page);
         ps_pool_unpin(s->fx->pool, pages[i]);
     }
 }
@@ -629,7 +596,7 @@ static void stress_scratch(struct stress *s, uint64_t r)
     } else if (stress_pin(s, &tag, PS_PIN_LOAD, &page)) {
         ps_page_latch_shared_sealed(pool, page);
         if (!ps_page_detached(page))
-            MUST(fx_get(page->data, 16) == fx_sum(page->data));
+            FX_MUST(fx_get(page->data, 16) == fx_sum(page->data));
         ps_page_unlatch(pool, page);
         ps_pool_unpin(pool, page);
     }
@@ -640,7 +607,7 @@ static void stress_flush(struct stress *s, uint32_t table)
     const struct ps_flush what = {.rec_lsn_below = UINT64_MAX, .one_table = true, .table = table};
     ps_err err = ps_pool_flush(s->fx->pool, &what, NULL);
 
-    MUST(err == PS_OK || err == PS_ERR_NOSPC);
+    FX_MUST(err == PS_OK || err == PS_ERR_NOSPC);
 }
 
 static void stress_op(struct stress *s, uint64_t r)
@@ -660,7 +627,7 @@ static void stress_op(struct stress *s, uint64_t r)
         break;
     case 3:
         ps_pool_frame_info(s->fx->pool, n % 8, &info);
-        MUST(info.usage <= PS_USAGE_MAX);
+        FX_MUST(info.usage <= PS_USAGE_MAX);
         break;
     case 4:
         s->fx->store_err = r >> 60 == 0 ? PS_ERR_NOSPC : PS_OK;
@@ -689,8 +656,8 @@ static void *stress_body(void *arg)
     int i;
 
     for (i = 0; i < STRESS_OPS; i++) {
-        MUST(ps_pool_reserve(t->s->fx->pool, 3, NULL) == PS_OK);
-        stress_op(t->s, next_random(&t->random));
+        FX_MUST(ps_pool_reserve(t->s->fx->pool, 3, NULL) == PS_OK);
+        stress_op(t->s, fx_random(&t->random));
         ps_pool_release(t->s->fx->pool, 3);
     }
     return NULL;
@@ -719,7 +686,8 @@ static void random_pins_changes_and_flushes_lose_nothing(void **state)
     for (i = 0; i < STRESS_PAGES; i++) {
         const struct ps_tag tag = stress_tag(i);
 
-        assert_int_equal(fx_disk_value(s.fx, tag.table, tag.page), stress_base(i) + s.added[i]);
+        assert_int_equal(fx_disk_value(s.fx, tag.table, tag.page),
+                         fx_first_value(&tag) + s.added[i]);
     }
     fx_destroy(s.fx);
 }
@@ -749,7 +717,7 @@ static void *fill_page(void *arg)
     while (!a->done) {
         struct ps_page *page;
 
-        MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
+        FX_MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
         ps_page_latch_exclusive(a->fx->pool, page);
         memset(page->data + 24, ++value, FX_PAGE_SIZE - 24);
         ps_page_unlatch(a->fx->pool, page);
@@ -795,6 +763,73 @@ static void what_an_optimistic_read_calls_valid_is_of_one_moment(void **state)
     assert_int_equal(mixed, 0);
 }
 
+/* --- look-ups while pages come and go --------------------------------------------------------- */
+
+#define CHURN_PAGES 40u
+#define CHURN_READS 30000u
+
+/* Near each other and in several tables: runs of the map empty, and become those of others. */
+static struct ps_tag churn_tag(uint64_t r)
+{
+    return fx_tag((uint32_t)(r >> 33) % FX_TABLES, (uint32_t)(r >> 40) % CHURN_PAGES);
+}
+
+static void *read_and_drop(void *arg)
+{
+    struct actor *a = arg;
+    uint64_t random = a->value;
+
+    while (!a->done) {
+        const uint64_t r = fx_random(&random);
+        const struct ps_tag tag = churn_tag(r);
+        uint64_t value = 0;
+
+        if (r % 4 == 0) {
+            ps_pool_drop(a->fx->pool, 0, tag.table, PS_FORK_DATA, tag.page, tag.page);
+            continue;
+        }
+        FX_MUST(fx_read(a->fx, &tag, &value) == PS_OK);
+        FX_MUST(value == fx_first_value(&tag));
+    }
+    return NULL;
+}
+
+RACES_ON_PURPOSE static uint64_t peek_value(const volatile uint8_t *page)
+{
+    uint64_t value = 0;
+
+    for (int i = 7; i >= 0; i--)
+        value = value << 8 | page[8 + i];
+    return value;
+}
+
+static void look_ups_find_the_page_asked_for_while_frames_change_pages(void **state)
+{
+    struct actor churners[3] = {{.value = 1}, {.value = 2}, {.value = 3}};
+    struct fx *fx = *state;
+    uint64_t random = (uint64_t)time(NULL) | 1;
+    uint32_t i, wrong = 0;
+
+    printf("seed %llu\n", (unsigned long long)random);
+    for (i = 0; i < 3; i++)
+        start(&churners[i], fx, read_and_drop);
+    for (i = 0; i < CHURN_READS; i++) {
+        const struct ps_tag tag = churn_tag(fx_random(&random));
+        struct ps_peek peek;
+        uint64_t value;
+
+        if (!ps_pool_optimistic(fx->pool, &tag, &peek))
+            continue;
+        value = peek_value(peek.bytes);
+        wrong += ps_pool_optimistic_valid(&peek) && value != fx_first_value(&tag);
+    }
+    for (i = 0; i < 3; i++) {
+        churners[i].done = true;
+        join(&churners[i]);
+    }
+    assert_int_equal(wrong, 0);
+}
+
 int main(void)
 {
 #define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -816,6 +851,7 @@ int main(void)
         POOL_TEST(small_request_does_not_overtake_a_big_one),
         POOL_TEST(interrupted_reservation_leaves_the_queue),
         POOL_TEST(what_an_optimistic_read_calls_valid_is_of_one_moment),
+        POOL_TEST(look_ups_find_the_page_asked_for_while_frames_change_pages),
         cmocka_unit_test(random_pins_changes_and_flushes_lose_nothing),
     };
 
