@@ -105,6 +105,18 @@ static void join(struct call *c)
     assert_true(c->done);
 }
 
+static void wait_until_forming(struct gate *g)
+{
+    bool forming = false;
+
+    while (!forming) {
+        sched_yield();
+        ps_mutex_lock(&g->syncer.mtx);
+        forming = g->syncer.data.forming != NULL;
+        ps_mutex_unlock(&g->syncer.mtx);
+    }
+}
+
 /* Three rounds: A holds the files, B the log behind it, C forms. */
 static void begin_three(struct gate *g, struct call *a, struct call *b, struct call *c)
 {
@@ -122,12 +134,7 @@ static void begin_three(struct gate *g, struct call *a, struct call *b, struct c
         ps_mutex_unlock(&y->mtx);
     }
     begin_leader(c, g);
-    for (reached = false; !reached;) {
-        sched_yield();
-        ps_mutex_lock(&y->mtx);
-        reached = y->data.forming != NULL;
-        ps_mutex_unlock(&y->mtx);
-    }
+    wait_until_forming(g);
 }
 
 static void change(struct ps_table *t, uint32_t page_no)
@@ -184,6 +191,50 @@ static void nobody_joins_a_round_that_has_begun(void **state)
     g.open = 3;
     join(&c);
     take_down(&g);
+}
+
+/* Holds the next write of the log until it is told to go on. */
+struct log_gate {
+    _Atomic bool reached, open;
+};
+
+static enum sim_fault hold_log(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct log_gate *l = ctx;
+
+    (void)disk;
+    if (strncmp(op->path, "wal/", 4) == 0) {
+        l->reached = true;
+        while (!l->open)
+            sched_yield();
+    }
+    return SIM_NO_FAULT;
+}
+
+static void caller_that_comes_while_a_round_flushes_the_log_is_the_next_ones(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    struct log_gate l = {0};
+    struct gate g;
+    struct call a, b;
+
+    set_up(&g, f);
+    g.open = 2;
+    change(t, 0);
+    sim_disk_set_hook(f->disk, hold_log, &l);
+    begin_leader(&a, &g);
+    while (!l.reached)
+        sched_yield();
+    begin_leader(&b, &g);
+    wait_until_forming(&g);
+    l.open = true;
+    join(&a);
+    join(&b);
+    sim_disk_set_hook(f->disk, NULL, NULL);
+    assert_int_equal(b.rounds, 2);
+    take_down(&g);
+    ps_table_unref(t);
 }
 
 static void next_round_flushes_the_log_while_one_syncs_files(void **state)
@@ -291,6 +342,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(callers_that_find_a_round_forming_leave_and_share_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(nobody_joins_a_round_that_has_begun, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            caller_that_comes_while_a_round_flushes_the_log_is_the_next_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(next_round_flushes_the_log_while_one_syncs_files, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(failed_round_is_told_to_everybody_in_it_and_nobody_else,
