@@ -173,8 +173,8 @@ void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page);
 uint32_t ps_pool_load_ahead(struct ps_pool *pool, const struct ps_tag *tags, size_t count);
 
 /* A long pin: no reservation, kept as long as its holder likes; 131071 of one page at the most.
- * PS_ERR_PINNED: there is no frame
- * left that is not held by such pins; never waits for one of them. */
+ * PS_ERR_PINNED: there is no frame left that is not held by such pins; never waits for one of
+ * them. */
 PS_MUST_USE ps_err ps_pool_pin_long(struct ps_pool *pool, const struct ps_tag *tag,
                                     struct ps_cancel *cancel, struct ps_page **ret);
 void ps_pool_unpin_long(struct ps_pool *pool, struct ps_page *page);
