@@ -147,6 +147,40 @@ static void resident_pages_are_seen_without_a_lock(void **state)
     }
 }
 
+static void what_was_read_is_not_valid_once_the_frame_has_another_page(void **state)
+{
+    const struct ps_tag tag = {.table = 1, .page = 7};
+    struct bed *b = *state;
+    struct ps_frame_info info;
+    struct ps_peek peek;
+
+    ps_pool_unpin(b->pool, pin(b, &tag));
+    assert_true(ps_pool_optimistic(b->pool, &tag, &peek));
+    for (uint32_t i = 0; ps_pool_peek(b->pool, &tag, &info); i++) {
+        const struct ps_tag other = {.table = 2, .page = i};
+
+        assert_true(ps_pool_optimistic_valid(&peek));
+        ps_pool_unpin(b->pool, pin(b, &other));
+    }
+    assert_false(ps_pool_optimistic_valid(&peek));
+    ps_pool_unpin(b->pool, pin(b, &tag));
+    assert_false(ps_pool_optimistic_valid(&peek));
+}
+
+static void page_thrown_away_is_not_seen_though_it_is_pinned(void **state)
+{
+    const struct ps_tag tag = {.table = 1, .page = 7};
+    struct bed *b = *state;
+    struct ps_page *page = pin(b, &tag);
+    struct ps_peek peek;
+
+    assert_true(ps_pool_optimistic(b->pool, &tag, &peek));
+    ps_pool_drop(b->pool, 0, tag.table, tag.fork, tag.page, tag.page);
+    assert_false(ps_pool_optimistic_valid(&peek));
+    assert_false(is_seen(b, &tag));
+    ps_pool_unpin(b->pool, page);
+}
+
 static void pool_without_pages_sees_none(void **state)
 {
     struct bed *b = *state;
@@ -177,6 +211,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(page_that_is_found_is_the_one_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(resident_pages_are_seen_without_a_lock, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_read_is_not_valid_once_the_frame_has_another_page,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(page_thrown_away_is_not_seen_though_it_is_pinned, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(pool_without_pages_sees_none, setup, teardown),
         cmocka_unit_test_setup_teardown(hits_are_counted_to_the_last_one, setup, teardown),
     };

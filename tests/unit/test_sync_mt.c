@@ -290,6 +290,27 @@ static void failed_round_is_told_to_everybody_in_it_and_nobody_else(void **state
     take_down(&g);
 }
 
+static void round_fails_whose_page_cannot_be_written_and_the_next_one_writes_it(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    const struct ps_tag tag = {.table = ps_table_id(t), .page = 0};
+    struct ps_frame_info info;
+    struct gate g;
+
+    set_up(&g, f);
+    g.open = 2;
+    change(t, 0);
+    ok(ps_sync_wait(&g.syncer, PS_SYNC_LOG));
+    sim_disk_arm(f->disk, SIM_WRITE, 0, SIM_ENOSPC);
+    assert_int_equal(ps_sync_wait(&g.syncer, PS_SYNC_DATA), PS_ERR_NOSPC);
+    ok(ps_sync_wait(&g.syncer, PS_SYNC_DATA));
+    assert_true(ps_pool_peek(ps_store_pool(f->store), &tag, &info));
+    assert_false(info.dirty);
+    take_down(&g);
+    ps_table_unref(t);
+}
+
 static void waiting_caller_is_told_why_it_failed(void **state)
 {
     struct gate g;
@@ -348,6 +369,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(failed_round_is_told_to_everybody_in_it_and_nobody_else,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            round_fails_whose_page_cannot_be_written_and_the_next_one_writes_it, setup, teardown),
         cmocka_unit_test_setup_teardown(waiting_caller_is_told_why_it_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(round_leaves_what_came_after_its_log, setup, teardown),
     };
