@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
+
 #define LOOK_EVERY_MS 20
 
 struct pfs_watcher {
@@ -128,7 +130,7 @@ ps_err pfs_watcher_create(struct pfs_watcher **ret)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&w->wake, &attr);
     pthread_condattr_destroy(&attr);
-    err = pthread_create(&w->thread, NULL, watch, w);
+    err = ps_thread_start(&w->thread, watch, w);
     if (err) {
         pthread_cond_destroy(&w->wake);
         pthread_mutex_destroy(&w->mtx);

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "fs/pfs.h"
 
 #define QUEUE_MAX 4096u       /* events */
@@ -225,7 +226,7 @@ ps_err pfs_notify_create(struct pfs *fs, struct pfs_notify **ret)
 
 ps_err pfs_notify_start(struct pfs_notify *n)
 {
-    int err = pthread_create(&n->thread, NULL, run, n);
+    int err = ps_thread_start(&n->thread, run, n);
 
     if (err)
         return ps_fail_errno(err, "starting the notifier's thread");

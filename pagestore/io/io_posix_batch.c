@@ -9,8 +9,9 @@
 #include "io/io_posix.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <string.h>
+
+#include "base/thread.h"
 
 /* Rough microseconds, as measured on NVMe: what a call waits for, and what a helper costs. */
 #define FLUSH_COST_US 100
@@ -108,19 +109,12 @@ static void *worker(void *arg)
     return NULL;
 }
 
-/* Helpers take no signals: those are for the program's own threads. Without a new thread the
- * batch still ends, only later. */
+/* Without a new thread the batch still ends, only later. */
 static void worker_start(struct ps_posix_workers *w)
 {
-    sigset_t all;
-    sigset_t before;
-
     ps_assert_held(&w->mtx);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&w->threads[w->thread_count], NULL, worker, w) == 0)
+    if (ps_thread_start(&w->threads[w->thread_count], worker, w) == 0)
         w->thread_count++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void run_helped(struct ps_posix_workers *w, struct ps_io_req *reqs, size_t count,

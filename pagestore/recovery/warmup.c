@@ -1,8 +1,8 @@
 #include "recovery/warmup.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
+
+#include "base/thread.h"
 
 #define STEP_BYTES (8u * 1024u * 1024u)
 
@@ -40,8 +40,6 @@ static void *run(void *ctx)
 struct ps_warmup *ps_warmup_start(struct ps_pool *pool)
 {
     struct ps_warmup *w = calloc(1, sizeof(*w));
-    sigset_t all, before;
-    int rc;
 
     if (!w)
         return NULL;
@@ -49,11 +47,7 @@ struct ps_warmup *ps_warmup_start(struct ps_pool *pool)
     w->step = STEP_BYTES / ps_pool_page_size(pool);
     ps_mutex_init(&w->mtx, PS_RANK_LEAF, "warmup.mtx");
     ps_cond_init(&w->cond);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&w->thread, NULL, run, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0)
+    if (ps_thread_start(&w->thread, run, w) == 0)
         return w;
     ps_cond_deinit(&w->cond);
     ps_mutex_deinit(&w->mtx);

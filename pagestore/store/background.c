@@ -6,9 +6,9 @@
  * waiting; without them (no_threads) whoever owns the store calls the steps.
  */
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "store/store_internal.h"
 
 #define CLEANER_PERIOD_US 100000u
@@ -286,7 +286,7 @@ void ps_background_want_clean(struct ps_store *s)
 
 static ps_err start(struct worker *w, void *(*run)(void *))
 {
-    if (pthread_create(&w->thread, NULL, run, w) != 0)
+    if (ps_thread_start(&w->thread, run, w) != 0)
         return ps_fail(PS_ERR_NOMEM, "cannot start a background thread");
     w->started = true;
     return PS_OK;

@@ -11,10 +11,9 @@
  * is asked for than the threads get done, and what it could not load the reader loads.
  */
 #include <assert.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "store/store_internal.h"
 
 #define THREADS 2u /* so that one reads while the other checks sums */
@@ -220,21 +219,16 @@ static void set_sizes(struct ps_readahead *ra)
         ra->piece_pages = PS_LOAD_BATCH_MAX;
 }
 
-/* Its threads take no signals: those are for the program's own. */
 static ps_err start_threads(struct ps_readahead *ra)
 {
-    sigset_t all, before;
     ps_err err = PS_OK;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (!err && ra->thread_count < THREADS) {
-        if (pthread_create(&ra->threads[ra->thread_count], NULL, readahead_main, ra) != 0)
+        if (ps_thread_start(&ra->threads[ra->thread_count], readahead_main, ra) != 0)
             err = ps_fail(PS_ERR_NOMEM, "cannot start a thread that reads ahead");
         else
             ra->thread_count++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
 }
 

@@ -7,10 +7,10 @@
  * that depends on nothing else.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "wal/wal_internal.h"
 
 #define PIECE_MAX (2u * 1024u * 1024u)
@@ -172,17 +172,6 @@ const uint8_t *ps_wal_loader_at(const struct ps_wal_loader *l, uint64_t pos)
 
 /* --- opening and closing ------------------------------------------------------------------ */
 
-/* Without a thread, where there is none to be had, the log is read all the same. */
-static void start_thread(struct ps_wal_loader *l)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    l->threaded = pthread_create(&l->thread, NULL, load_ahead, l) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 static ps_err alloc_ring(struct ps_wal_loader *l, bool ahead)
 {
     ps_err err;
@@ -216,8 +205,8 @@ ps_err ps_wal_loader_open(struct ps_io *io, uint32_t segment_size, uint64_t pos,
     }
     ps_mutex_init(&l->mtx, PS_RANK_LEAF, "wal.loader_mtx");
     ps_cond_init(&l->cond);
-    if (ahead)
-        start_thread(l);
+    if (ahead) /* without a thread, where there is none to be had, the log is read all the same */
+        l->threaded = ps_thread_start(&l->thread, load_ahead, l) == 0;
     *ret = l;
     return PS_OK;
 }

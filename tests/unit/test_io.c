@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "io/io.h"
 #include "io/io_posix.h"
 #include "temp_dir.h"
@@ -608,6 +609,39 @@ static void file_cut_short_behind_our_back_is_a_short_read(void **state)
     ps_io_close(file);
 }
 
+struct read_in_thread {
+    struct ps_io_file *file;
+    void *buf;
+    size_t got;
+    ps_err err;
+};
+
+static void *read_blocks(void *arg)
+{
+    struct read_in_thread *r = arg;
+
+    r->err = ps_io_read(r->file, r->buf, 8 * BLOCK, 0, &r->got);
+    return NULL;
+}
+
+static void file_cut_short_is_a_short_read_in_threads_of_our_own(void **state)
+{
+    struct fixture *f = *state;
+    struct read_in_thread r = {.file = open_file(f, "a", PS_IO_CREATE), .buf = f->buf};
+    char path[PATH_MAX];
+    pthread_t thread;
+
+    assert_int_equal(ps_io_write(r.file, f->buf, 8 * BLOCK, 0), PS_OK);
+    assert_int_equal(ps_io_read(r.file, f->buf, 8 * BLOCK, 0, NULL), PS_OK);
+    path_below(f, "a", path);
+    assert_int_equal(truncate(path, 3 * BLOCK), 0);
+    assert_int_equal(ps_thread_start(&thread, read_blocks, &r), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(r.err, PS_OK);
+    assert_int_equal(r.got, 3 * BLOCK);
+    ps_io_close(r.file);
+}
+
 /* By writes, by allocation and by others, past every length that a mapping may have had. */
 static void file_that_grows_is_read_where_it_has_grown(void **state)
 {
@@ -734,6 +768,7 @@ int main(void)
         T(space_and_clocks_are_plausible),
         T(direct_files_bypass_the_page_cache),
         T(file_cut_short_behind_our_back_is_a_short_read),
+        T(file_cut_short_is_a_short_read_in_threads_of_our_own),
         T(file_that_grows_is_read_where_it_has_grown),
         cmocka_unit_test_setup_teardown(full_disk_is_an_error_of_the_mapped_write, setup_mmap,
                                         teardown),
