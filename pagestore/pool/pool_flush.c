@@ -27,9 +27,7 @@ static int entry_cmp(const void *a, const void *b)
 {
     const struct flush_entry *x = a, *y = b;
 
-    if (x->key.space != y->key.space)
-        return x->key.space < y->key.space ? -1 : 1;
-    return (x->key.page > y->key.page) - (x->key.page < y->key.page);
+    return ps_pool_key_cmp(&x->key, &y->key);
 }
 
 static struct flush_entry entry_of(const struct ps_pool *pool, const struct ps_frame *f)
@@ -232,14 +230,7 @@ static uint32_t upcoming(struct ps_pool *pool, uint32_t *frames, uint32_t max)
     return count;
 }
 
-static bool is_idle_dirty(const struct ps_frame *f)
-{
-    uint64_t state = ps_frame_state(f);
-
-    return (state & PS_ST_DIRTY) && !(state & PS_ST_WRITING) && ps_st_pins(state) == 0;
-}
-
-/* Of these, the first `max` that are dirty and idle; sorted. */
+/* Of these, the first `max` that are dirty and idle. */
 static uint32_t pick_dirty(struct ps_pool *pool, const uint32_t *frames, uint32_t count,
                            struct flush_entry *entries, uint32_t max)
 {
@@ -249,18 +240,15 @@ static uint32_t pick_dirty(struct ps_pool *pool, const uint32_t *frames, uint32_
     for (i = 0; i < count && picked < max; i++) {
         const struct ps_frame *f = &pool->frames[frames[i]];
 
-        if (is_idle_dirty(f))
+        if (ps_st_idle_dirty(ps_frame_state(f)))
             entries[picked++] = entry_of(pool, f);
     }
     ps_mutex_unlock(&pool->dirty_mtx);
-    if (picked > 1)
-        qsort(entries, picked, sizeof(*entries), entry_cmp);
     return picked;
 }
 
 /* Pages that were changed and then left alone, while the log went on: what a bulk load leaves
- * behind. Those that change again and again are not among them, whatever becomes of the log.
- * Sorted. */
+ * behind. Those that change again and again are not among them, whatever becomes of the log. */
 static uint32_t pick_settled(struct ps_pool *pool, struct flush_entry *entries, uint32_t max)
 {
     const uint64_t quiet = (uint64_t)pool->frame_count / SETTLED_SHARE * pool->page_size;
@@ -275,23 +263,25 @@ static uint32_t pick_settled(struct ps_pool *pool, struct flush_entry *entries, 
          no = pool->cold[no].dirty_next, looked++) {
         const struct ps_frame *f = &pool->frames[no];
 
-        if (is_idle_dirty(f) && __atomic_load_n(&f->page.lsn, __ATOMIC_RELAXED) + quiet < durable)
+        if (ps_st_idle_dirty(ps_frame_state(f)) &&
+            __atomic_load_n(&f->page.lsn, __ATOMIC_RELAXED) + quiet < durable)
             entries[picked++] = entry_of(pool, f);
     }
     ps_mutex_unlock(&pool->dirty_mtx);
-    if (picked > 1)
-        qsort(entries, picked, sizeof(*entries), entry_cmp);
     return picked;
 }
 
-/* What to write next, at most `max` pages: first what eviction waits for. */
+/* What to write next, at most `max` pages, sorted: first what eviction waits for. */
 static uint32_t pick(struct ps_pool *pool, struct flush_entry *entries, uint32_t max)
 {
     uint32_t frames[PS_POOL_UPCOMING_MAX];
     uint32_t count = upcoming(pool, frames, PS_POOL_UPCOMING_MAX);
 
     count = pick_dirty(pool, frames, count, entries, max);
-    return count > 0 ? count : pick_settled(pool, entries, max);
+    if (count == 0)
+        count = pick_settled(pool, entries, max);
+    qsort(entries, count, sizeof(*entries), entry_cmp);
+    return count;
 }
 
 uint32_t ps_pool_clean_step(struct ps_pool *pool, uint32_t max)

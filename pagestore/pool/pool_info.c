@@ -34,10 +34,7 @@ uint32_t ps_pool_frame_no(const struct ps_pool *pool, const struct ps_page *page
 /* The tag as look-ups see it; the page's own belongs to those who have pinned it. */
 static struct ps_tag frame_tag(const struct ps_frame *f)
 {
-    const struct ps_pool_key key = {
-        .space = atomic_load(&f->key_space),
-        .page = atomic_load(&f->key_page),
-    };
+    const struct ps_pool_key key = ps_frame_key(f);
 
     return ps_pool_key_tag(&key);
 }

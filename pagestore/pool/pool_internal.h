@@ -88,6 +88,12 @@ static inline bool ps_st_may_go(uint64_t state, bool clean_only)
     return !(clean_only && (state & PS_ST_DIRTY));
 }
 
+/* Whether a frame could be written now and is in nobody's use. */
+static inline bool ps_st_idle_dirty(uint64_t state)
+{
+    return (state & PS_ST_DIRTY) && ps_st_may_go(state, false);
+}
+
 /* --- frames --------------------------------------------------------------------------------- */
 
 /* A tag as two words that look-ups compare. */
@@ -266,6 +272,22 @@ static inline struct ps_tag ps_pool_key_tag(const struct ps_pool_key *key)
         .table = (uint32_t)(key->space >> 16),
         .fork = (uint16_t)key->space,
         .page = key->page,
+    };
+}
+
+static inline int ps_pool_key_cmp(const struct ps_pool_key *a, const struct ps_pool_key *b)
+{
+    if (a->space != b->space)
+        return a->space < b->space ? -1 : 1;
+    return (a->page > b->page) - (a->page < b->page);
+}
+
+/* Of whatever page the frame has just now. */
+static inline struct ps_pool_key ps_frame_key(const struct ps_frame *f)
+{
+    return (struct ps_pool_key){
+        .space = atomic_load(&f->key_space),
+        .page = atomic_load(&f->key_page),
     };
 }
 

@@ -7,9 +7,7 @@ int ps_tag_cmp(const struct ps_tag *a, const struct ps_tag *b)
 {
     const struct ps_pool_key ka = ps_pool_key(a), kb = ps_pool_key(b);
 
-    if (ka.space != kb.space)
-        return ka.space < kb.space ? -1 : 1;
-    return (ka.page > kb.page) - (ka.page < kb.page);
+    return ps_pool_key_cmp(&ka, &kb);
 }
 
 /* --- memory --------------------------------------------------------------------------------- */

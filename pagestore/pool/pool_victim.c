@@ -214,7 +214,7 @@ static void add_neighbours(struct ps_pool *pool, struct ps_write_batch *b)
 
         key.page++;
         no = ps_pool_map_look(pool, &key, &state);
-        if (no == PS_NO_FRAME || !(state & PS_ST_DIRTY) || !ps_st_may_go(state, false))
+        if (no == PS_NO_FRAME || !ps_st_idle_dirty(state))
             return;
         f = &pool->frames[no];
         if (!ps_frame_pin_version(f, ps_st_version(state)))
@@ -360,8 +360,7 @@ static bool frame_key(const struct ps_frame *f, struct ps_pool_key *ret)
 {
     uint64_t state = ps_frame_state(f);
 
-    ret->space = atomic_load(&f->key_space);
-    ret->page = atomic_load(&f->key_page);
+    *ret = ps_frame_key(f);
     return (state & (PS_ST_VALID | PS_ST_LOADING)) != 0;
 }
 
