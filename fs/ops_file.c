@@ -211,7 +211,6 @@ struct durable_answer {
 static void answer_durable(struct ps_sync_call *sync, ps_err err)
 {
     struct durable_answer *a = (struct durable_answer *)sync;
-
     bool ours = pfs_interrupt_end(&a->wait); /* else the client was killed, and let go */
 
     if (ours && !err && a->written > 0)
