@@ -62,6 +62,7 @@ static const struct fuse_opt spec[] = {
     KEY("catalogs=", KEY_OURS),
     KEY("schema=", KEY_OURS),
     KEY("toast=", KEY_OURS),
+    KEY("table=", KEY_OURS),
     KEY("segment=", KEY_OURS),
     KEY("segment_blocks=", KEY_OURS),
     KEY("page_size=", KEY_OURS),
@@ -240,6 +241,8 @@ static bool set_cluster(struct pfs_options *o, const char *name, const char *val
         return set_path(name, &o->schema, value);
     if (strcmp(name, "toast") == 0)
         return set_path(name, &o->toast, value);
+    if (strcmp(name, "table") == 0)
+        return set_string(&o->table, value);
     if (strcmp(name, "segment") == 0)
         return set_number(name, value, 0, UINT_MAX - 1, &o->cluster.segment);
     if (strcmp(name, "segment_blocks") == 0)
@@ -399,6 +402,7 @@ bool pfs_options_parse(struct pfs_options *o, struct fuse_args *args)
     o->cluster.catalogs = o->catalogs;
     o->cluster.schema = o->schema;
     o->cluster.toast = o->toast;
+    o->cluster.table = o->table;
     return check(o);
 }
 
@@ -411,6 +415,7 @@ void pfs_options_deinit(struct pfs_options *o)
     free(o->catalogs);
     free(o->schema);
     free(o->toast);
+    free(o->table);
     for (uint32_t i = 0; i < o->cluster.tablespace_count; i++)
         free((char *)o->tablespaces[i].dir);
     free(o->tablespaces);
@@ -455,10 +460,16 @@ void pfs_options_help(void)
         "  tablespace=OID=DIR     where a tablespace lies now\n"
         "  follow_links           tablespaces lie where their links lead\n"
         "  checksums=on|off|auto  pages carry checksums, or not, or as pg_control says (auto)\n"
-        "  page_size=, pg_version=, segment=, segment_blocks=\n"
-        "                         what a file by itself, or a cluster without pg_control, lacks\n"
-        "  catalogs=PGDATA, schema=FILE, toast=FILE\n"
-        "                         what describes a file by itself\n"
+        "  page_size=SIZE, segment_blocks=N, pg_version=N\n"
+        "                         where the files cannot tell: no pg_control, a file by itself\n"
+        "\n"
+        "of one relation's file as SOURCE:\n"
+        "  catalogs=PGDATA        another data directory, whose catalogs tell its columns\n"
+        "  schema=FILE            CREATE TABLE statements that tell its columns\n"
+        "  table=NAME             the relation that it is, DATABASE/SCHEMA.TABLE of catalogs or\n"
+        "                         SCHEMA.TABLE of schema, where its name does not tell\n"
+        "  toast=FILE             its toast relation's file, where long values lie\n"
+        "  segment=N              it is the N-th segment, from 0 (as its name says)\n"
         "\n"
         "Unmount with `umount MNT`, or `fusermount3 -u MNT` as a user.\n",
         THREADS_DEFAULT);

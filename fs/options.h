@@ -26,7 +26,7 @@ struct pfs_options {
     char *policy, *io;
     /* Of a PostgreSQL source; strings belong to this struct. */
     struct ps_pg_options cluster;
-    char *catalogs, *schema, *toast;
+    char *catalogs, *schema, *toast, *table;
     struct ps_pg_tablespace *tablespaces;
     bool skip_corrupt;
     char cluster_option[32]; /* one of those that were given; "": none */

@@ -142,11 +142,11 @@ ps_err ps_pg_catalog_open(struct ps_pg_cluster *cluster, struct ps_pg_catalog **
     c->cluster = cluster;
     c->shared_told_by = PS_PGC_NO_DB;
     ps_mutex_init(&c->load_mtx, PS_RANK_PG_CATALOG, "pg_catalog.load_mtx");
-    err = ps_pg_xacts_open(cluster, &c->xacts);
+    err = ps_pg_is_file(cluster) ? PS_OK : ps_pg_xacts_open(cluster, &c->xacts);
     if (!err)
         err = init_databases(c);
-    if (!err && ps_pg_is_file(cluster) && ps_pg_opts(cluster)->catalogs)
-        err = ps_pgc_open_other(c);
+    if (!err && ps_pg_is_file(cluster))
+        err = ps_pgc_file_describe(c);
     if (err) {
         ps_pg_catalog_close(c);
         return err;
@@ -183,8 +183,8 @@ void ps_pg_catalog_close(struct ps_pg_catalog *c)
         free_lists(&c->dbs[i]);
     free(c->dbs);
     free(c->by_dir);
-    ps_pgc_close_other(c);
     ps_pg_xacts_close(c->xacts);
+    ps_pgc_file_close(c->file);
     ps_mutex_deinit(&c->load_mtx);
     free(c);
 }
@@ -258,14 +258,22 @@ struct ps_pgc_db *ps_pgc_teller(struct ps_pg_catalog *c, uint32_t index)
 {
     struct ps_pgc_db *db = ps_pgc_db(c, index);
 
-    if (c->other_db)
-        return c->other_db;
+    if (c->file)
+        return ps_pgc_file_teller(c->file);
     if (db->pub.oid != 0)
         return db;
     ps_mutex_lock(&c->load_mtx);
     db = find_teller(c);
     ps_mutex_unlock(&c->load_mtx);
     return db;
+}
+
+struct ps_pgc_db *ps_pgc_teller_of(struct ps_pg_catalog *c, uint32_t index,
+                                   const struct ps_pg_relation *relation)
+{
+    struct ps_pgc_db *db = ps_pgc_db(c, index);
+
+    return ps_pgc_columns(db, relation->oid) ? db : ps_pgc_teller(c, index);
 }
 
 /* --- what catalog.h promises -------------------------------------------------------------- */
@@ -316,11 +324,12 @@ const struct ps_pg_relation *ps_pg_relation_find(struct ps_pg_catalog *c, uint32
 
 const struct ps_pg_relation *ps_pg_relation_by_oid(struct ps_pg_catalog *c, uint32_t db, ps_oid oid)
 {
-    const struct ps_pgc_db *teller = ps_pgc_teller(c, db);
+    const struct ps_pgc_db *teller;
     const struct ps_pgc_relation *rel;
 
-    if (c->other_db) /* its files are not this one's */
-        return oid == c->other_relation->oid ? ps_pg_relation(c, db, 0) : NULL;
+    if (c->file)
+        return ps_pgc_file_relation(c, oid);
+    teller = ps_pgc_teller(c, db);
     rel = teller && oid != 0 ? ps_pgc_list_find(&teller->relations, oid, 0) : NULL;
     return rel ? &rel->pub : NULL;
 }
@@ -356,7 +365,7 @@ const struct ps_pg_relation *ps_pg_relation_of_table(struct ps_pg_catalog *c, ui
 ps_err ps_pg_relation_desc(struct ps_pg_catalog *c, uint32_t db,
                            const struct ps_pg_relation *relation, const struct ps_pg_desc **ret)
 {
-    const struct ps_pgc_db *teller = ps_pgc_teller(c, db);
+    const struct ps_pgc_db *teller = ps_pgc_teller_of(c, db, relation);
     const struct ps_pgc_columns *columns;
 
     columns = teller && relation->oid != 0 ? ps_pgc_columns(teller, relation->oid) : NULL;

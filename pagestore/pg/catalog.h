@@ -50,9 +50,12 @@ struct ps_pg_database {
     uint32_t encoding; /* enum pg_enc; 6: UTF8 */
 };
 
+/* Of a file by itself there is one database, of it and its toast relation. PS_ERR_INVAL: an option
+ * that should describe it does not; the message says why. */
 PS_MUST_USE ps_err ps_pg_catalog_open(struct ps_pg_cluster *cluster, struct ps_pg_catalog **ret);
 void ps_pg_catalog_close(struct ps_pg_catalog *catalog);
 struct ps_pg_cluster *ps_pg_catalog_cluster(struct ps_pg_catalog *catalog);
+/* NULL: only hint bits tell what became of transactions. */
 struct ps_pg_xacts *ps_pg_catalog_xacts(struct ps_pg_catalog *catalog);
 
 /* Databases by index (as of cluster.h), and by encoded name: UINT32_MAX if there is none. */

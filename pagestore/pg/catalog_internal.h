@@ -85,16 +85,12 @@ struct ps_pgc_db {
 
 struct ps_pg_catalog {
     struct ps_pg_cluster *cluster;
-    struct ps_pg_xacts *xacts;
-    struct ps_mutex load_mtx; /* PS_RANK_PG_CATALOG */
+    struct ps_pg_xacts *xacts; /* NULL: hint bits alone tell, of a file by itself */
+    struct ps_pgc_file *file;  /* NULL: this is no file by itself */
+    struct ps_mutex load_mtx;  /* PS_RANK_PG_CATALOG */
     uint32_t db_count;
-    struct ps_pgc_db *dbs; /* as of cluster.h */
-    uint32_t *by_dir;      /* their indexes, ordered by dir */
-    /* Of a single file, with the option `catalogs`: who describes it, and as what. */
-    struct ps_pg_cluster *other_cluster;
-    struct ps_pg_catalog *other;
-    struct ps_pgc_db *other_db;
-    const struct ps_pg_relation *other_relation;
+    struct ps_pgc_db *dbs;   /* as of cluster.h */
+    uint32_t *by_dir;        /* their indexes, ordered by dir */
     uint32_t shared_told_by; /* the database whose catalogs tell of shared relations; guarded by
                                 load_mtx */
 };
@@ -104,15 +100,21 @@ struct ps_pgc_db *ps_pgc_db(struct ps_pg_catalog *catalog, uint32_t db);
 /* The same, of the database whose catalogs tell of this one's relations: itself, but for shared
  * ones. NULL: no database does. */
 struct ps_pgc_db *ps_pgc_teller(struct ps_pg_catalog *catalog, uint32_t db);
+/* The one whose lists tell of this very relation. */
+struct ps_pgc_db *ps_pgc_teller_of(struct ps_pg_catalog *catalog, uint32_t db,
+                                   const struct ps_pg_relation *relation);
 /* With load_mtx held. */
 void ps_pgc_db_load(struct ps_pgc_db *db);
 
-/* --- catalog_other.c: a file's description in another cluster's catalogs ---------------------- */
+/* --- catalog_file.c: a relation's file by itself ---------------------------------------------- */
 
-/* PS_ERR_NOENT: no relation there has its filenode. Those of ps_pg_open(). */
-PS_MUST_USE ps_err ps_pgc_open_other(struct ps_pg_catalog *catalog);
-void ps_pgc_close_other(struct ps_pg_catalog *catalog);
-void ps_pgc_describe_by_other(const struct ps_pg_catalog *catalog, struct ps_pg_relation *relation);
+/* Makes the only database's lists while the catalog is opened. Errors as of ps_pg_catalog_open().
+ */
+PS_MUST_USE ps_err ps_pgc_file_describe(struct ps_pg_catalog *catalog);
+void ps_pgc_file_close(struct ps_pgc_file *file);
+struct ps_pgc_db *ps_pgc_file_teller(const struct ps_pgc_file *file);
+/* The relation, or else its toast relation; NULL: it has none. */
+const struct ps_pg_relation *ps_pgc_file_relation(const struct ps_pg_catalog *catalog, ps_oid oid);
 
 /* --- catalog_source.c: rows of a catalog, wherever it lies ------------------------------------ */
 

@@ -233,7 +233,6 @@ static ps_err set_unnamed(struct ps_pgc_db *db, const struct ps_pg_file *file,
         .space = file->space,
         .node = file->node,
     };
-    ps_pgc_describe_by_other(db->catalog, rel);
     return rel->name && rel->dir ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names of files");
 }
 

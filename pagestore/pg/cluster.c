@@ -145,6 +145,17 @@ ps_err ps_pg_read_file(struct ps_pg_cluster *c, const char *path, size_t max, ui
 
 /* --- options ------------------------------------------------------------------------------ */
 
+/* One describes a file's relation, and table= chooses what it tells of. */
+static ps_err check_describers(const struct ps_pg_options *o)
+{
+    if (o->catalogs && o->schema)
+        return ps_fail(PS_ERR_INVAL, "catalogs= and schema=: only one can describe a file");
+    if (o->table && !o->catalogs && !o->schema)
+        return ps_fail(PS_ERR_INVAL, "table=%s: needs catalogs= or schema=, where it is described",
+                       o->table);
+    return PS_OK;
+}
+
 /* Can the options be, for what is opened? */
 static ps_err check_options(const struct ps_pg_options *o, bool is_file)
 {
@@ -158,14 +169,15 @@ static ps_err check_options(const struct ps_pg_options *o, bool is_file)
         return ps_fail(PS_ERR_INVAL, "pg_version=%u: must be from %u to %u", o->version,
                        PS_PG_VERSION_MIN, PS_PG_VERSION_MAX);
     if (is_file)
-        return PS_OK;
+        return check_describers(o);
     if (o->segment != 0 && o->segment != UINT32_MAX)
         return ps_fail(PS_ERR_INVAL, "segment=%u: is for a relation's file by itself", o->segment);
-    if (o->catalogs || o->schema || o->toast)
+    if (o->catalogs || o->schema || o->toast || o->table)
         return ps_fail(PS_ERR_INVAL, "%s: is for a relation's file by itself",
                        o->catalogs ? "catalogs="
                        : o->schema ? "schema="
-                                   : "toast=");
+                       : o->toast  ? "toast="
+                                   : "table=");
     return PS_OK;
 }
 
@@ -201,6 +213,7 @@ static ps_err copy_options(struct ps_pg_cluster *c, const struct ps_pg_options *
     copied = copy_text(&c->opts.catalogs);
     copied = copy_text(&c->opts.schema) && copied;
     copied = copy_text(&c->opts.toast) && copied;
+    copied = copy_text(&c->opts.table) && copied;
     if (copy_tablespaces(&c->opts) || !copied)
         return ps_fail(PS_ERR_NOMEM, "no memory for options");
     return PS_OK;
@@ -216,6 +229,7 @@ static void free_options(struct ps_pg_options *o)
     free_text(o->catalogs);
     free_text(o->schema);
     free_text(o->toast);
+    free_text(o->table);
     for (uint32_t i = 0; o->tablespaces && i < o->tablespace_count; i++)
         free_text(o->tablespaces[i].dir);
     free((void *)(uintptr_t)o->tablespaces);
@@ -278,12 +292,15 @@ static ps_err find(void *ctx, uint32_t from, struct ps_foreign_table *ret)
 {
     struct ps_pg_cluster *c = ctx;
     const uint32_t index = from > 0 ? from - 1 : 0;
+    const struct ps_cluster_place *place = &c->place;
     const char *name = NULL, *path = NULL;
     unsigned root = 0;
 
     if (index < c->file_count) {
         name = path = c->files[index].path;
         root = c->files[index].root;
+        if (c->is_file && index == PS_CLUSTER_TOAST)
+            place = &c->toast_place;
     } else {
         ps_mutex_lock(&c->mtx);
         if (index - c->file_count < c->placeholders.count)
@@ -299,8 +316,8 @@ static ps_err find(void *ctx, uint32_t from, struct ps_foreign_table *ret)
         .checksums = c->checksums,
         .root = root,
         .path = path,
-        .first_page = path ? c->first_page : 0,
-        .segment_pages = c->segment_pages,
+        .first_page = path ? place->first_page : 0,
+        .segment_pages = place->segment_pages,
     };
     return PS_OK;
 }
@@ -323,7 +340,7 @@ static ps_err open_store(struct ps_pg_cluster *c)
 static void note_short_segment(struct ps_pg_cluster *c, const struct ps_pg_file *file,
                                uint32_t segments)
 {
-    const uint64_t full = (uint64_t)c->segment_pages * c->page_size;
+    const uint64_t full = (uint64_t)c->place.segment_pages * c->page_size;
     char path[600];
     uint64_t len = 0;
 
@@ -368,60 +385,7 @@ static ps_err open_cluster(struct ps_pg_cluster *c)
     ps_cluster_read_maps(c);
     for (uint32_t i = 0; i < c->file_count; i++)
         note_short_segment(c, &c->files[i], c->segments[i]);
-    return open_store(c);
-}
-
-/* The only file, of the only database, which has no name. */
-static ps_err add_only_file(struct ps_pg_cluster *c, const char *name)
-{
-    struct ps_cluster_name parsed = {.backend = -1};
-
-    c->dbs = calloc(1, sizeof(*c->dbs));
-    c->files = calloc(1, sizeof(*c->files));
-    if (!c->dbs || !c->files)
-        return ps_fail(PS_ERR_NOMEM, "no memory for a file");
-    c->db_count = c->file_count = 1;
-    (void)ps_cluster_parse_name(name, &parsed);
-    c->files[0] = (struct ps_pg_file){
-        .id = 1,
-        .node = parsed.node,
-        .fork = parsed.fork,
-        .backend = parsed.backend,
-        .path = strdup(name),
-    };
-    return c->files[0].path ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for a file's name");
-}
-
-/* The file of that path, which no link is part of. */
-static ps_err open_path(struct ps_pg_cluster *c, char *path)
-{
-    char *slash = strrchr(path, '/');
-    unsigned root;
-    ps_err err;
-
-    assert(path[0] == '/');
-    *slash = '\0';
-    err = ps_cluster_add_root(c, slash == path ? "/" : path, &root);
-    if (!err)
-        err = ps_cluster_settle_file(c, slash + 1);
-    if (!err)
-        err = add_only_file(c, slash + 1);
-    return err ? err : open_store(c);
-}
-
-/* A link that is the source itself is followed: the user has named it. */
-static ps_err open_single(struct ps_pg_cluster *c)
-{
-    char *path = realpath(c->source, NULL);
-    ps_err err;
-
-    if (!path)
-        return ps_fail_errno(errno, "%s", c->source);
-    c->is_file = true;
-    c->version = c->opts.version;
-    err = open_path(c, path);
-    free(path);
-    return err;
+    return PS_OK;
 }
 
 static ps_err open_source(struct ps_pg_cluster *c)
@@ -436,7 +400,8 @@ static ps_err open_source(struct ps_pg_cluster *c)
     err = check_options(&c->opts, S_ISREG(st.st_mode));
     if (err)
         return err;
-    return S_ISREG(st.st_mode) ? open_single(c) : open_cluster(c);
+    err = S_ISREG(st.st_mode) ? ps_cluster_open_file(c) : open_cluster(c);
+    return err ? err : open_store(c);
 }
 
 ps_err ps_pg_open(const char *source, const struct ps_pg_options *opts,
@@ -464,6 +429,8 @@ ps_err ps_pg_open(const char *source, const struct ps_pg_options *opts,
 
 void ps_pg_close(struct ps_pg_cluster *c)
 {
+    if (c->catalogs)
+        ps_pg_close(c->catalogs);
     if (c->store)
         (void)ps_store_close(c->store); /* nothing was written that could be lost */
     for (unsigned i = 0; i < c->root_count; i++) {
@@ -517,6 +484,17 @@ uint32_t ps_pg_version(const struct ps_pg_cluster *c)
 bool ps_pg_is_file(const struct ps_pg_cluster *c)
 {
     return c->is_file;
+}
+
+const char *ps_pg_root_dir(const struct ps_pg_cluster *c, unsigned root)
+{
+    assert(root < c->root_count);
+    return c->roots[root].dir;
+}
+
+struct ps_pg_cluster *ps_pg_catalogs(const struct ps_pg_cluster *c)
+{
+    return c->catalogs;
 }
 
 const char *ps_pg_not_recovered(const struct ps_pg_cluster *c)

@@ -43,6 +43,8 @@ struct ps_pg_options {
     const char *catalogs; /* of a FILE: a PGDATA whose catalogs describe it */
     const char *schema;   /* of a FILE: a file of CREATE TABLE statements */
     const char *toast;    /* of a FILE: its toast relation's file */
+    const char *table;    /* of a FILE: which relation of catalogs or schema it is, if its name does
+                             not tell: DATABASE/SCHEMA.TABLE, SCHEMA.TABLE or TABLE */
     uint32_t segment;     /* of a FILE: which segment it is; UINT32_MAX: as its name says. Not asked
                              of a folder */
     uint32_t segment_blocks, page_size;
@@ -95,6 +97,11 @@ const struct ps_pg_control *ps_pg_control(const struct ps_pg_cluster *cluster);
 bool ps_pg_has_checksums(const struct ps_pg_cluster *cluster); /* its pages do */
 uint32_t ps_pg_version(const struct ps_pg_cluster *cluster);   /* major, 0: not known */
 bool ps_pg_is_file(const struct ps_pg_cluster *cluster);       /* a single relation file */
+/* The folder that the files of a root lie below. */
+const char *ps_pg_root_dir(const struct ps_pg_cluster *cluster, unsigned root);
+/* Of a single file: the cluster that catalogs= names, open as long as this one; else NULL. Its
+ * notes become notes of this one. */
+struct ps_pg_cluster *ps_pg_catalogs(const struct ps_pg_cluster *cluster);
 /* NULL, or why answers may be wrong: crashed, a base backup; with the redo point and what log is
  * there. */
 const char *ps_pg_not_recovered(const struct ps_pg_cluster *cluster);
@@ -104,7 +111,8 @@ const char *ps_pg_not_recovered(const struct ps_pg_cluster *cluster);
 uint32_t ps_pg_db_count(const struct ps_pg_cluster *cluster);
 ps_oid ps_pg_db_oid(const struct ps_pg_cluster *cluster, uint32_t index);
 
-/* Files ordered by db, space, node, backend, fork. Index from 0. */
+/* Files ordered by db, space, node, backend, fork. Index from 0. Of a single file: it, then its
+ * toast relation's. */
 uint32_t ps_pg_file_count(const struct ps_pg_cluster *cluster);
 const struct ps_pg_file *ps_pg_file(const struct ps_pg_cluster *cluster, uint32_t index);
 /* Index of the first file of the database. */
@@ -125,6 +133,9 @@ PS_MUST_USE ps_err ps_pg_placeholder(struct ps_pg_cluster *cluster, const char *
 /* A small file below the source, whole, into malloc'd memory; at most max bytes (PS_ERR_RANGE). */
 PS_MUST_USE ps_err ps_pg_read_file(struct ps_pg_cluster *cluster, const char *path, size_t max,
                                    uint8_t **ret, size_t *ret_len);
+
+/* A small file anywhere, named by an option; otherwise as ps_pg_read_file(). */
+PS_MUST_USE ps_err ps_pg_read_named(const char *path, size_t max, uint8_t **ret, size_t *ret_len);
 
 /* What is missing, damaged or doubtful, a line each: told to store_opts.message when it is found,
  * and kept. */

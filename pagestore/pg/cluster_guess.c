@@ -196,16 +196,16 @@ static bool know_checksums(struct ps_pg_cluster *c)
 static void fill_control(struct ps_pg_cluster *c)
 {
     c->control.block_size = c->page_size;
-    c->control.segment_blocks = c->segment_pages;
+    c->control.segment_blocks = c->place.segment_pages;
     if (!c->control.known)
         c->control.checksum_version = c->checksums;
 }
 
 static void settle_segment(struct ps_pg_cluster *c)
 {
-    c->segment_pages = c->opts.segment_blocks      ? c->opts.segment_blocks
-                       : c->control.segment_blocks ? c->control.segment_blocks
-                                                   : PS_PG_SEGMENT_BLOCKS_DEFAULT;
+    c->place.segment_pages = c->opts.segment_blocks      ? c->opts.segment_blocks
+                             : c->control.segment_blocks ? c->control.segment_blocks
+                                                         : PS_PG_SEGMENT_BLOCKS_DEFAULT;
 }
 
 ps_err ps_cluster_settle_sizes(struct ps_pg_cluster *c)
@@ -270,83 +270,129 @@ static bool settle_native(struct ps_pg_cluster *c, const struct sample *s)
         return false;
     c->format = PS_FORMAT_NATIVE;
     c->page_size = c->opts.page_size ? c->opts.page_size : best;
-    c->segment_pages = 0;
-    c->first_page = 0;
+    c->place.segment_pages = 0;
+    c->place.first_page = 0;
     c->checksums = c->opts.checksums != PS_PG_CHECKS_OFF;
     return true;
 }
 
-/* Which pages the file has. One that is longer than a segment is no segment. */
-static ps_err settle_place(struct ps_pg_cluster *c, const char *name)
+/* Which pages a file has, if a segment has `blocks` of them. One that is longer is no segment. */
+static ps_err settle_place(struct ps_pg_cluster *c, const struct ps_pg_file *file, uint32_t blocks,
+                           uint32_t segment, struct ps_cluster_place *ret)
 {
-    uint32_t segment = c->opts.segment == UINT32_MAX ? 0 : c->opts.segment;
+    const bool by_name = segment == UINT32_MAX;
     uint64_t len = 0;
     size_t stem;
-    ps_err err = ps_cluster_file_len(c, 0, name, &len);
+    ps_err err = ps_cluster_file_len(c, file->root, file->path, &len);
 
     if (err)
         return err;
-    if (c->opts.segment == UINT32_MAX && ps_cluster_parse_segment(name, &stem, &segment))
-        ps_pg_note(c, "%s: taken as segment %u; segment= sets it", name, segment);
-    if ((uint64_t)segment * c->segment_pages >= UINT32_MAX)
+    if (by_name && ps_cluster_parse_segment(file->path, &stem, &segment))
+        ps_pg_note(c, "%s: taken as segment %u; segment= sets it", file->path, segment);
+    else if (by_name)
+        segment = 0;
+    if ((uint64_t)segment * blocks >= UINT32_MAX)
         return ps_fail(PS_ERR_INVAL, "segment=%u: no relation has so many pages", segment);
-    c->first_page = segment * c->segment_pages;
-    if (segment > 0 || len > (uint64_t)c->segment_pages * c->page_size)
-        c->segment_pages = 0;
+    ret->first_page = segment * blocks;
+    ret->segment_pages = segment > 0 || len > (uint64_t)blocks * c->page_size ? 0 : blocks;
     return PS_OK;
 }
 
-static ps_err settle_postgres(struct ps_pg_cluster *c, const char *name, struct sample *s)
+/* As the pages say, or else the cluster of catalogs=. */
+static ps_err settle_file_page_size(struct ps_pg_cluster *c, const struct sample *s)
 {
+    const char *name = c->files[0].path;
     uint32_t counts[SIZES] = {0};
-    struct checks checks = {0};
-    ps_err err;
 
-    c->format = PS_FORMAT_POSTGRES;
     each_for_size(c, s, counts);
     c->page_size = c->opts.page_size ? c->opts.page_size : best_size(counts);
-    if (c->page_size == 0 && !ps_page_is_zero(s->bytes, s->len))
+    if (c->page_size)
+        return PS_OK;
+    if (!ps_page_is_zero(s->bytes, s->len))
         return ps_fail(PS_ERR_UNSUPPORTED,
                        "%s: no page of it is PostgreSQL's or page-db's; page_size= says that they "
                        "are, and how long",
                        name);
-    if (c->page_size == 0) {
-        c->page_size = PS_PAGE_SIZE_DEFAULT;
-        ps_pg_note(c, "%s: page size taken as %u, no page says it; page_size= sets it", name,
-                   c->page_size);
-    }
-    settle_segment(c);
-    err = settle_place(c, name);
-    if (err || know_checksums(c))
-        return err;
-    s->first_page = c->first_page;
-    add_checks(s, c->page_size, &checks);
-    take_checks(c, &checks);
+    c->page_size = c->control.block_size;
+    if (c->page_size)
+        return PS_OK;
+    c->page_size = PS_PAGE_SIZE_DEFAULT;
+    ps_pg_note(c, "%s: page size taken as %u, no page says it; page_size= sets it", name,
+               c->page_size);
     return PS_OK;
 }
 
-static ps_err check_format(const struct ps_pg_cluster *c, const char *name)
+/* A table and its toast relation are of one cluster. */
+static ps_err check_toast(struct ps_pg_cluster *c, struct sample *s)
 {
-    const struct ps_format *fmt = ps_format_by_id(c->format);
+    const struct ps_pg_file *toast = &c->files[PS_CLUSTER_TOAST];
+    uint32_t counts[SIZES] = {0}, size;
 
-    if (c->page_size <= fmt->page_size_max)
+    take_sample(c, toast->root, toast->path, s);
+    each_for_size(c, s, counts);
+    size = best_size(counts);
+    if (size == 0 || size == c->page_size)
         return PS_OK;
-    return ps_fail(PS_ERR_INVAL, "page_size=%u: %s has pages of PostgreSQL's, of %u bytes at most",
-                   c->page_size, name, fmt->page_size_max);
+    return ps_fail(PS_ERR_INVAL, "toast=%s: has pages of %u bytes, %s of %u", c->opts.toast, size,
+                   c->files[0].path, c->page_size);
 }
 
-ps_err ps_cluster_settle_file(struct ps_pg_cluster *c, const char *name)
+static ps_err settle_postgres(struct ps_pg_cluster *c, struct sample *s)
+{
+    struct checks checks = {0};
+    uint32_t blocks;
+    ps_err err;
+
+    c->format = PS_FORMAT_POSTGRES;
+    err = settle_file_page_size(c, s);
+    if (err)
+        return err;
+    settle_segment(c);
+    blocks = c->place.segment_pages;
+    err = settle_place(c, &c->files[0], blocks, c->opts.segment, &c->place);
+    if (!err && c->file_count > PS_CLUSTER_TOAST)
+        err = settle_place(c, &c->files[PS_CLUSTER_TOAST], blocks, UINT32_MAX, &c->toast_place);
+    if (!err && !know_checksums(c)) {
+        s->first_page = c->place.first_page;
+        add_checks(s, c->page_size, &checks);
+        take_checks(c, &checks);
+    }
+    if (!err && c->file_count > PS_CLUSTER_TOAST)
+        err = check_toast(c, s);
+    return err;
+}
+
+/* What describes a relation of PostgreSQL's has no meaning for page-db's. */
+static ps_err check_format(const struct ps_pg_cluster *c)
+{
+    const struct ps_format *fmt = ps_format_by_id(c->format);
+    const char *name = c->files[0].path;
+
+    if (c->page_size > fmt->page_size_max)
+        return ps_fail(PS_ERR_INVAL,
+                       "page_size=%u: %s has pages of PostgreSQL's, of %u bytes at most",
+                       c->page_size, name, fmt->page_size_max);
+    if (c->format == PS_FORMAT_NATIVE && (c->opts.catalogs || c->opts.schema || c->opts.toast))
+        return ps_fail(PS_ERR_INVAL, "%s: is for a relation of PostgreSQL's, %s is page-db's",
+                       c->opts.catalogs ? "catalogs="
+                       : c->opts.schema ? "schema="
+                                        : "toast=",
+                       name);
+    return PS_OK;
+}
+
+ps_err ps_cluster_settle_file(struct ps_pg_cluster *c)
 {
     struct sample s = {.bytes = malloc(SAMPLE_BYTES)};
     ps_err err = PS_OK;
 
     if (!s.bytes)
-        return ps_fail(PS_ERR_NOMEM, "no memory for the beginning of %s", name);
-    take_sample(c, 0, name, &s);
+        return ps_fail(PS_ERR_NOMEM, "no memory for the beginning of %s", c->files[0].path);
+    take_sample(c, 0, c->files[0].path, &s);
     if (!settle_native(c, &s))
-        err = settle_postgres(c, name, &s);
+        err = settle_postgres(c, &s);
     if (!err)
-        err = check_format(c, name);
+        err = check_format(c);
     if (!err)
         fill_control(c);
     free(s.bytes);

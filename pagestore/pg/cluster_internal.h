@@ -3,7 +3,7 @@
  *
  * Flow       cluster.c opens: options and source, then pg_control and the version (control), the
  *            server and the log (server), names (files), maps (map), sizes from pages where nobody
- *            tells them (guess), at last the store.
+ *            tells them (guess), at last the store. A single file goes by cluster_file.c.
  * Units      as cluster.h.
  * Ownership  everything belongs to the cluster.
  * Locking    mtx guards notes and placeholders; all else is written while the cluster is opened, by
@@ -53,6 +53,14 @@ struct ps_cluster_texts {
     uint32_t count, cap;
 };
 
+/* Where the pages of a relation lie in its files. */
+struct ps_cluster_place {
+    uint32_t first_page;    /* number of the first file's first one */
+    uint32_t segment_pages; /* that a full file has; 0: there is one file */
+};
+
+#define PS_CLUSTER_TOAST 1u /* index of a single file's toast file */
+
 struct ps_pg_cluster {
     char *source;
     bool is_file;
@@ -74,9 +82,14 @@ struct ps_pg_cluster {
 
     /* How the tables are read. */
     enum ps_format_id format;
-    uint32_t page_size, segment_pages, first_page;
+    uint32_t page_size;
+    struct ps_cluster_place place;
     bool checksums;
     struct ps_store *store;
+
+    /* Of a single file. */
+    struct ps_pg_cluster *catalogs; /* what catalogs= names; NULL: nothing */
+    struct ps_cluster_place toast_place;
 
     struct ps_mutex mtx;                  /* rank LEAF */
     struct ps_cluster_texts notes;        /* guarded by mtx */
@@ -156,7 +169,12 @@ void ps_cluster_read_maps(struct ps_pg_cluster *c);
 /* --- cluster_guess.c ---------------------------------------------------------------------- */
 /* page_size, segment_pages, checksums: as options, pg_control, or else the pages themselves say. */
 PS_MUST_USE ps_err ps_cluster_settle_sizes(struct ps_pg_cluster *c);
-/* The same, and format and first_page, of a single file in the first root. */
-PS_MUST_USE ps_err ps_cluster_settle_file(struct ps_pg_cluster *c, const char *name);
+/* The same, and format and places, of a single file and its toast file. */
+PS_MUST_USE ps_err ps_cluster_settle_file(struct ps_pg_cluster *c);
+
+/* --- cluster_file.c ----------------------------------------------------------------------- */
+/* The source is a file: it, its toast file, and the cluster that describes it. Errors as of
+ * ps_pg_open(), PS_ERR_IN_USE also of that cluster. */
+PS_MUST_USE ps_err ps_cluster_open_file(struct ps_pg_cluster *c);
 
 #endif

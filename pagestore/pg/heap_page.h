@@ -10,6 +10,7 @@
 
 #include "format/layout.h"
 #include "pagestore/format.h"
+#include "pagestore/table.h"
 #include "pg/tuple.h"
 
 /* 0 of a new page, and of one whose header cannot be. */
@@ -23,6 +24,12 @@ static inline uint32_t ps_pg_slots(const void *page, uint32_t page_size)
 static inline struct ps_lp ps_pg_lp(const void *page, uint32_t slot)
 {
     return ps_format_postgres.slotted->lp(page, slot);
+}
+
+/* The first block of a relation, all of whose pages are there: not 0 of a segment by itself. */
+static inline uint64_t ps_pg_first_block(const struct ps_table_info *info)
+{
+    return info->pages_end - info->pages_allocated;
 }
 
 /* Do the line pointer's bytes lie on the page, as a tuple would? */

@@ -87,11 +87,11 @@ static ps_err enter_heap(struct ps_pg_scan *s, const struct ps_pg_relation *heap
     struct ps_table_info info;
     ps_err err = ps_table_get(ps_pg_store(s->cluster), heap->files[PS_PG_MAIN], &s->table);
 
-    s->block = 0;
     if (!err)
         err = ps_table_info(s->table, &info);
     if (err)
         return err;
+    s->block = ps_pg_first_block(&info);
     s->pages_end = info.pages_end;
     if (heap->file_missing)
         return ps_fail(PS_ERR_CORRUPT, "%s: its file %" PRIu32 " is missing", heap->dir,

@@ -88,8 +88,10 @@ ps_err ps_pg_tuples_step(struct ps_table *table, uint64_t *at, bool skip, struct
 
     if (err)
         return err;
-    if (*at == 0)
+    if (*at == 0) {
         add_header(out);
+        *at = ps_pg_first_block(&info);
+    }
     if (*at < info.pages_end) {
         page = ps_buf_alloc(ps_store_page_size(ps_table_store(table)));
         err = page ? add_page(table, (uint32_t)*at, cancel, page, out)

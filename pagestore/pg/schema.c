@@ -172,7 +172,7 @@ static ps_err write_relation(struct ps_pgc_writer *w, const struct ps_pg_relatio
 ps_err ps_pg_schema_sql(struct ps_pg_catalog *c, uint32_t db, const struct ps_pg_relation *relation,
                         struct ps_text *out)
 {
-    struct ps_pgc_writer w = {.db = ps_pgc_teller(c, db), .out = out};
+    struct ps_pgc_writer w = {.db = ps_pgc_teller_of(c, db, relation), .out = out};
     ps_err err;
 
     if (!w.db)

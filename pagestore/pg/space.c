@@ -86,8 +86,8 @@ static ps_err count_pages(struct ps_table *table, struct ps_pg_xacts *xacts, uin
 
     if (err)
         return err;
-    s->table_len = info.pages_end * page_size;
-    for (block = 0; block < info.pages_end && !err; block++) {
+    s->table_len = info.pages_allocated * page_size;
+    for (block = ps_pg_first_block(&info); block < info.pages_end && !err; block++) {
         err = ps_page_copy(table, (uint32_t)block, cancel, page);
         if (err == PS_ERR_CORRUPT) {
             s->damaged_pages++;

@@ -206,7 +206,7 @@ static ps_err find_spans(struct ps_pg_toast_reader *r)
     struct chunk c = {0};
     ps_err err = ps_table_info(r->table, &info);
 
-    for (block = 0; !err && block < info.pages_end; block++) {
+    for (block = err ? 0 : ps_pg_first_block(&info); !err && block < info.pages_end; block++) {
         uint32_t slot, slots;
 
         err = load_page(r, (uint32_t)block);

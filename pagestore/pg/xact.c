@@ -41,6 +41,7 @@ struct ps_pg_xacts {
     struct ps_pg_cluster *cluster;
     uint32_t block_size;
     bool next_known;
+    bool older; /* than the pages that are judged */
     uint32_t next_xid, next_multi, next_offset;
     struct ps_mutex mtx; /* reading segments, once; guards what follows */
     struct segment missing;
@@ -160,6 +161,15 @@ ps_err ps_pg_xacts_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts **ret)
     return PS_OK;
 }
 
+ps_err ps_pg_xacts_open_older(struct ps_pg_cluster *cluster, struct ps_pg_xacts **ret)
+{
+    ps_err err = ps_pg_xacts_open(cluster, ret);
+
+    if (!err)
+        (*ret)->older = true;
+    return err;
+}
+
 void ps_pg_xacts_close(struct ps_pg_xacts *x)
 {
     if (!x)
@@ -173,9 +183,14 @@ void ps_pg_xacts_close(struct ps_pg_xacts *x)
 
 /* --- transactions ----------------------------------------------------------------------- */
 
-bool ps_pg_xact_in_future(const struct ps_pg_xacts *x, uint32_t xid)
+static bool is_beyond_next(const struct ps_pg_xacts *x, uint32_t xid)
 {
     return x->next_known && xid >= PS_PG_XID_FIRST_NORMAL && (int32_t)(xid - x->next_xid) >= 0;
+}
+
+bool ps_pg_xact_in_future(const struct ps_pg_xacts *x, uint32_t xid)
+{
+    return x && !x->older && is_beyond_next(x, xid);
 }
 
 /* PREPARE TRANSACTION leaves a file until the transaction ends. */
@@ -217,7 +232,7 @@ enum ps_pg_fate ps_pg_xact_fate(struct ps_pg_xacts *x, uint32_t xid)
 
     if (xid < PS_PG_XID_FIRST_NORMAL)
         return xid == 0 ? PS_PG_ABORTED : PS_PG_COMMITTED;
-    if (ps_pg_xact_in_future(x, xid))
+    if (is_beyond_next(x, xid))
         return PS_PG_UNKNOWN;
     seg = segment_of(x, &x->xact, xid / a_segment);
     if (at >= seg->len)
@@ -229,7 +244,7 @@ enum ps_pg_fate ps_pg_xact_fate(struct ps_pg_xacts *x, uint32_t xid)
         return PS_PG_ABORTED;
     /* Neither: it ran when the server ended. Log that was not replayed may say that it committed.
      */
-    if (ps_pg_not_recovered(x->cluster))
+    if (x->older || ps_pg_not_recovered(x->cluster))
         return PS_PG_UNKNOWN;
     return is_prepared(x, xid) ? PS_PG_RUNNING : PS_PG_ABORTED;
 }

@@ -33,10 +33,14 @@ enum ps_pg_fate {
 };
 
 PS_MUST_USE ps_err ps_pg_xacts_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts **ret);
+/* The same, to judge pages that may be younger than the cluster: who ran in it may have ended
+ * since, and no transaction id is too new. */
+PS_MUST_USE ps_err ps_pg_xacts_open_older(struct ps_pg_cluster *cluster, struct ps_pg_xacts **ret);
 void ps_pg_xacts_close(struct ps_pg_xacts *xacts);
 
 enum ps_pg_fate ps_pg_xact_fate(struct ps_pg_xacts *xacts, uint32_t xid);
-/* Is xid beyond the next one to be given out (a page newer than the control file)? */
+/* Is xid beyond the next one to be given out (a page newer than the control file)? Nothing is where
+ * xacts is NULL. */
 bool ps_pg_xact_in_future(const struct ps_pg_xacts *xacts, uint32_t xid);
 
 /* Members of a multixact. PS_ERR_NOENT: its files do not have it. */
