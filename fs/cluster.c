@@ -127,6 +127,12 @@ static bool has_rows(const struct ps_pg_relation *r)
     return strchr("rtmp", r->kind) && r->kind;
 }
 
+/* Of a file by itself nothing may tell what it is. */
+static bool is_described(const struct pfs_cluster *c, const struct ps_pg_relation *r)
+{
+    return !ps_pg_is_file(c->pg) || r->oid != 0;
+}
+
 bool pfs_cluster_fits(const struct pfs_cluster *c, enum pfs_node_id id, uint32_t table)
 {
     enum pfs_where where = pfs_node(id)->where;
@@ -139,11 +145,13 @@ bool pfs_cluster_fits(const struct pfs_cluster *c, enum pfs_node_id id, uint32_t
     r = pfs_cluster_relation(c, table, &db, &fork);
     if (fork != PS_PG_MAIN)
         return false;
-    if (!r) /* an orphan, or a file by itself: its lines are shown whatever they are */
-        return where == PFS_IN_HEAP || (where == PFS_IN_CHECKED && ps_pg_is_file(c->pg));
+    if (!r) /* an orphan: its lines are shown whatever they are; or page-db's, which has none */
+        return where == PFS_IN_HEAP && !ps_pg_is_file(c->pg);
     if (where == PFS_IN_HEAP)
         return is_heap(r);
-    return where == PFS_IN_NAMED || where == PFS_IN_CHECKED || has_rows(r);
+    if (where == PFS_IN_CHECKED)
+        return true;
+    return is_described(c, r) && (where == PFS_IN_NAMED || has_rows(r));
 }
 
 /* --- names -------------------------------------------------------------------------------- */

@@ -89,7 +89,7 @@ enum pfs_where {
     PFS_IN_HEAP,   /* relations with heap pages */
     PFS_IN_ROWS,   /* relations with rows of known columns */
     PFS_IN_NAMED,  /* relations that the catalog names */
-    PFS_IN_CHECKED /* these, and a file by itself */
+    PFS_IN_CHECKED /* these, and a relation's file by itself */
 };
 
 struct pfs_node {

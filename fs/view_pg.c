@@ -94,8 +94,6 @@ static ps_err open_damage(struct pfs_cursor *c)
 
     if (!err)
         err = ps_pg_damage_open(catalog, db, relation, &damage);
-    else if (ps_pg_is_file(cluster_of(c)->pg)) /* all that there is */
-        err = ps_pg_damage_open_all(catalog, &damage);
     c->state = damage;
     return err;
 }

@@ -80,6 +80,10 @@ static void file_name(const struct source *s, uint32_t db, const struct ps_pg_re
 {
     char dir[PS_PG_DIR_MAX + 1];
 
+    if (ps_pg_is_file(s->cluster)) {
+        snprintf(buf, len, "%s", f->path);
+        return;
+    }
     if (r)
         ps_pg_relation_dir(r->schema, r->name, r->oid, f->fork, dir);
     else

@@ -103,6 +103,12 @@ static const struct ps_pg_file *main_file_of(struct ps_pg_damage *d, uint32_t db
     return r && !r->file_missing ? ps_pg_file_by_id(d->cluster, r->files[PS_PG_MAIN]) : NULL;
 }
 
+/* A file by itself may be without its toast relation's. */
+static bool has_toast(struct ps_pg_damage *d, const struct ps_pg_relation *r)
+{
+    return !ps_pg_is_file(d->cluster) || ps_pg_relation_by_oid(d->catalog, d->db, r->toast) != NULL;
+}
+
 /* What the catalog cannot tell is left out: it costs only the checks that need it. */
 static ps_err know_relation(struct ps_pg_damage *d, const struct ps_pg_relation *r,
                             struct ps_pg_subject *s)
@@ -119,7 +125,7 @@ static ps_err know_relation(struct ps_pg_damage *d, const struct ps_pg_relation 
         s->vm = ps_pg_file_by_id(d->cluster, r->files[PS_PG_VM]);
     if (r->kind == 'i' && s->file->fork == PS_PG_MAIN)
         s->heap = main_file_of(d, d->db, r->owner);
-    if (s->kind != PS_PG_PAGE_HEAP)
+    if (s->kind != PS_PG_PAGE_HEAP || !has_toast(d, r))
         return PS_OK;
     err = ps_pg_toast_reader_new(d->catalog, d->db, &d->toast);
     if (err)

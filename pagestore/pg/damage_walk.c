@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pg/heap_page.h"
 
 #define WHOLE_FILE UINT64_MAX
 
@@ -156,10 +157,13 @@ static ps_err pages_of(struct ps_pg_walk *w, const struct ps_pg_file *file, uint
 static ps_err open_tables(struct ps_pg_walk *w)
 {
     struct ps_store *store = ps_pg_store(w->cluster);
+    struct ps_table_info info = {0};
     ps_err err = ps_table_get(store, w->subject.file->id, &w->table);
 
     if (!err)
-        err = pages_of(w, w->subject.file, &w->pages_end);
+        err = ps_table_info(w->table, &info);
+    w->block = ps_pg_first_block(&info);
+    w->pages_end = info.pages_end;
     if (!err && w->subject.vm && w->subject.kind == PS_PG_PAGE_HEAP)
         err = ps_table_get(store, w->subject.vm->id, &w->vm_table);
     if (!err && w->subject.heap)

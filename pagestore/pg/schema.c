@@ -112,8 +112,10 @@ static ps_err write_table(struct ps_pgc_writer *w, const struct ps_pg_relation *
     ps_pgc_write_relation_name(w, rel);
     add(w, " (");
     for (i = 0; i < w->desc->count; i++) {
-        if (w->desc->attrs[i].dropped)
+        if (w->desc->attrs[i].dropped) {
+            ps_pgc_write_dropped(w, &w->desc->attrs[i]);
             continue;
+        }
         add(w, between);
         add_column(w, rel, &w->desc->attrs[i]);
         between = ",\n    ";

@@ -86,6 +86,8 @@ PS_MUST_USE ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema);
 enum ps_pgc_written { PS_PGC_WRITTEN_SCHEMA, PS_PGC_WRITTEN_TYPE, PS_PGC_WRITTEN_RELATION };
 PS_MUST_USE ps_err ps_pgc_write_once(struct ps_pgc_writer *w, enum ps_pgc_written what, ps_oid oid,
                                      bool *ret_first);
+/* What a dropped column was like, as sql_schema.h reads it. */
+void ps_pgc_write_dropped(struct ps_pgc_writer *w, const struct ps_pg_attr *attr);
 /* A name inside a comment, which it cannot end. */
 void ps_pgc_write_comment(struct ps_text *out, const char *name);
 /* schema_sequence.c: CREATE SEQUENCE and where it stands; once. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "pg/schema_internal.h"
+#include "pg/sql_schema.h"
 
 #define DEPTH_MAX 64u
 #define FIRST_NORMAL_OID 16384u /* what users make; below are PostgreSQL's own */
@@ -73,6 +74,14 @@ void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collati
         c->name);
 }
 
+/* Only a comment can say it: what is made by these statements has no such column, and a file of the
+ * relation that they describe has. */
+void ps_pgc_write_dropped(struct ps_pgc_writer *w, const struct ps_pg_attr *attr)
+{
+    ps_text_printf(w->out, " /* dropped column: length %d, alignment %c */", attr->len,
+                   attr->align);
+}
+
 /* --- statements --------------------------------------------------------------------------- */
 
 /* Another relation's statements may have made the type already, and CREATE TYPE has no IF NOT
@@ -129,6 +138,8 @@ static ps_err write_enum(struct ps_pgc_writer *w, const struct ps_pgc_type *type
     for (i = 0; i < count; i++) {
         add(w, i > 0 ? ", " : "");
         ps_pgc_literal(w->out, labels[i]->text);
+        if (labels[i]->key.a < PS_SQL_OID_FIRST)
+            ps_text_printf(w->out, " /* oid %u */", labels[i]->key.a);
     }
     add(w, ")");
     end_guarded(w);
@@ -208,8 +219,10 @@ static ps_err write_composite(struct ps_pgc_writer *w, const struct ps_pgc_type 
     add(w, " AS (");
     for (i = 0; columns && i < columns->desc.count; i++) {
         attr = &columns->desc.attrs[i];
-        if (attr->dropped)
+        if (attr->dropped) {
+            ps_pgc_write_dropped(w, attr);
             continue;
+        }
         add(w, between);
         ps_pgc_quote(w->out, attr->name);
         add(w, " ");
