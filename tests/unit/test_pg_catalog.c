@@ -402,7 +402,9 @@ static void statements_make_types_before_tables(void **state)
     begin(&b, state);
     c = open_catalog(&b, &db);
     sql = sql_of(c, db, "public.t_mixed");
-    type = strstr(sql, "CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'happy')");
+    type =
+        strstr(sql, "CREATE TYPE public.mood AS ENUM ('sad' /* oid 16486 */, 'ok' /* oid 16488 */, "
+                    "'happy' /* oid 16490 */)");
     assert_non_null(type);
     assert_true(type < strstr(sql, "CREATE TABLE public.t_mixed ("));
     assert_non_null(strstr(sql, "\n    num2 numeric(12,3),\n"));
