@@ -317,6 +317,7 @@ static ps_err find(void *ctx, uint32_t from, struct ps_foreign_table *ret)
         .root = root,
         .path = path,
         .first_page = path ? place->first_page : 0,
+        .page_table_id = c->page_table_id,
         .segment_pages = place->segment_pages,
     };
     return PS_OK;

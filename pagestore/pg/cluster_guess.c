@@ -17,6 +17,7 @@
 #define PG_PAGESIZE_AT 18u
 #define PG_CHECKSUM_AT 8u
 #define NATIVE_MAGIC 0x42444750u
+#define NATIVE_TABLE_AT 28u
 
 /* The beginnings of some files. */
 struct sample {
@@ -239,31 +240,48 @@ static bool is_native(const uint8_t *page, uint32_t page_no)
     return ps_get32(magic) == NATIVE_MAGIC && ps_get64(number) == page_no;
 }
 
-/* How much speaks for pages of page-db, of that size. */
-static uint32_t count_native(const struct sample *s, uint32_t size)
+/* The table that it says it is of: 0 in page-db's own files, not so in those of a store of ours. */
+static uint32_t native_table(const uint8_t *page)
 {
-    uint32_t count = 0;
+    ps_le32 table;
 
+    memcpy(&table, page + NATIVE_TABLE_AT, sizeof(table));
+    return ps_get32(table);
+}
+
+/* How much speaks for pages of page-db, of that size. *ret_table: whose the first sound one is. */
+static uint32_t count_native(const struct sample *s, uint32_t size, uint32_t *ret_table)
+{
+    uint32_t count = 0, sound = 0;
+
+    *ret_table = 0;
     for (size_t at = 0; at + size <= s->len; at += size) {
-        const struct ps_page_ident who = {.page_size = size, .page_no = (uint32_t)(at / size)};
+        const struct ps_page_ident who = {.page_size = size,
+                                          .page_no = (uint32_t)(at / size),
+                                          .table_id = native_table(s->bytes + at)};
 
         if (!is_native(s->bytes + at, who.page_no))
             continue;
-        count += ps_format_native.verify(s->bytes + at, &who) == PS_OK ? 2 : 1;
+        count++;
+        if (ps_format_native.verify(s->bytes + at, &who))
+            continue;
+        if (sound++ == 0)
+            *ret_table = who.table_id;
     }
-    return count;
+    return count + sound;
 }
 
 /* False: this is no file of page-db. */
 static bool settle_native(struct ps_pg_cluster *c, const struct sample *s)
 {
-    uint32_t size, count, most = 0, best = 0;
+    uint32_t size, count, table, most = 0, best = 0;
 
     for (size = PS_PAGE_SIZE_MIN; size <= PS_PAGE_SIZE_MAX; size *= 2) {
-        count = count_native(s, size);
+        count = count_native(s, size, &table);
         if (count > most) {
             most = count;
             best = size;
+            c->page_table_id = table;
         }
     }
     if (most == 0)

@@ -90,6 +90,7 @@ struct ps_pg_cluster {
     /* Of a single file. */
     struct ps_pg_cluster *catalogs; /* what catalogs= names; NULL: nothing */
     struct ps_cluster_place toast_place;
+    uint32_t page_table_id; /* of native pages: the table id on them */
 
     struct ps_mutex mtx;                  /* rank LEAF */
     struct ps_cluster_texts notes;        /* guarded by mtx */

@@ -123,6 +123,7 @@ static ps_err open_files(struct ps_table *t, const struct ps_foreign_table *spec
         return ps_fail(PS_ERR_NOMEM, "no memory for table %u", spec->id);
     t->foreign->checksums = spec->checksums;
     t->foreign->first_page = spec->first_page;
+    t->foreign->page_table_id = spec->page_table_id;
     t->foreign->solid.first = t->foreign->solid.end = spec->first_page;
     t->map.solid = &t->foreign->solid;
     if (!spec->path)

@@ -24,8 +24,8 @@ struct ps_page_ident ps_table_ident(const struct ps_table *t, uint32_t page_no)
     return (struct ps_page_ident){
         .page_size = t->store->page_size,
         .page_no = page_no,
-        /* page-db's own files have no table's number */
-        .table_id = t->foreign && t->fmt->id == PS_FORMAT_NATIVE ? 0 : t->id,
+        .table_id =
+            t->foreign && t->fmt->id == PS_FORMAT_NATIVE ? t->foreign->page_table_id : t->id,
     };
 }
 

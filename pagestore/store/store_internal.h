@@ -64,6 +64,7 @@ struct ps_foreign_files {
     struct ps_segments segments; /* path NULL: there is no file */
     bool checksums;
     uint32_t first_page;
+    uint32_t page_table_id; /* of native pages: the table id on them */
     _Atomic uint64_t stamp; /* live: of the files that the pool's pages were read from */
 };
 

@@ -31,6 +31,7 @@ struct ps_foreign_table {
     unsigned root;          /* what ps_foreign_add_root gave; 0: the store's own folder */
     const char *path;       /* below the root; NULL: there is no file, and so no page */
     uint32_t first_page;    /* number of the first page of `path`: not 0 of a segment by itself */
+    uint32_t page_table_id; /* of native pages: whose they say they are; 0 in page-db's own files */
     uint32_t segment_pages; /* that a full file has; then go on path.1, path.2, ...; 0: one file */
 };
 
