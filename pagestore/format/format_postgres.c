@@ -35,17 +35,6 @@ static void slotted_set_bounds(void *page, const struct ps_bounds *b)
     hdr->pd_flags = ps_put16((uint16_t)(flags | (b->has_free ? PS_PD_HAS_FREE_LINES : 0)));
 }
 
-static struct ps_lp slotted_lp(const void *page, uint32_t slot)
-{
-    uint32_t bits = ps_get32(((const struct ps_pg_header *)page)->pd_linp[slot - 1]);
-
-    return (struct ps_lp){
-        .off = bits & 0x7fff,
-        .flags = (enum ps_lp_flags)(bits >> 15 & 3),
-        .len = bits >> 17,
-    };
-}
-
 static void slotted_set_lp(void *page, uint32_t slot, const struct ps_lp *lp)
 {
     assert(lp->off <= 0x7fff && lp->len <= 0x7fff);
@@ -65,7 +54,7 @@ static const struct ps_slotted_layout postgres_layout = {
     .zero_is_empty = true,
     .bounds = slotted_bounds,
     .set_bounds = slotted_set_bounds,
-    .lp = slotted_lp,
+    .lp = ps_pg_lp_of,
     .set_lp = slotted_set_lp,
     .holds_items = slotted_holds_items,
 };

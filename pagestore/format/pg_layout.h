@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/byteorder.h"
+#include "format/layout.h"
 
 #define PS_PG_LAYOUT_VERSION 4u
 #define PS_PG_HEADER_LEN 24u
@@ -36,6 +37,18 @@ static_assert(offsetof(struct ps_pg_header, pd_checksum) == 8, "FORMAT.md sectio
 static_assert(offsetof(struct ps_pg_header, pd_lower) == 12, "FORMAT.md section 3");
 static_assert(offsetof(struct ps_pg_header, pd_pagesize_version) == 18, "FORMAT.md section 3");
 static_assert(offsetof(struct ps_pg_header, pd_linp) == 24, "FORMAT.md section 3");
+
+/* Line pointer of a slot from 1 on, whose bytes lie on the page. */
+static inline struct ps_lp ps_pg_lp_of(const void *page, uint32_t slot)
+{
+    uint32_t bits = ps_get32(((const struct ps_pg_header *)page)->pd_linp[slot - 1]);
+
+    return (struct ps_lp){
+        .off = bits & 0x7fff,
+        .flags = (enum ps_lp_flags)(bits >> 15 & 3),
+        .len = bits >> 17,
+    };
+}
 
 struct ps_pg_heap_tuple { /* HeapTupleHeaderData */
     ps_le32 t_xmin;       /* 00-03 */

@@ -1,6 +1,5 @@
 /* What a heap page says of transactions, of its visibility map and of values stored elsewhere. */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "pg/damage_walk.h"
 #include "pg/visibility.h"
@@ -90,16 +89,13 @@ static ps_err check_external(struct ps_pg_walk *w, uint32_t slot, uint32_t colum
 static ps_err check_values(struct ps_pg_walk *w, uint32_t slot, const struct ps_pg_tuple *t)
 {
     const struct ps_pg_desc *desc = w->subject.desc;
-    struct ps_pg_value *values;
+    const struct ps_pg_value *values = w->values;
     uint32_t good = 0;
     ps_err err;
 
     if (!desc || t->natts > desc->count)
         return PS_OK; /* the page's own check says so */
-    values = calloc(desc->count + 1, sizeof(*values));
-    if (!values)
-        return ps_fail(PS_ERR_NOMEM, "no memory for %" PRIu32 " values", desc->count);
-    err = ps_pg_tuple_values(t, desc, values, &good);
+    err = ps_pg_tuple_values(t, desc, w->values, &good);
     if (err == PS_ERR_CORRUPT) {
         ps_pg_walk_add(w, w->block, slot, true, "attribute",
                        "tuple %" PRIu32 ", column %" PRIu32 ": %s", slot, good + 1, ps_message());
@@ -108,7 +104,6 @@ static ps_err check_values(struct ps_pg_walk *w, uint32_t slot, const struct ps_
     for (uint32_t i = 0; !err && w->subject.toaster && i < good; i++)
         if (values[i].form == PS_PG_EXTERNAL)
             err = check_external(w, slot, i + 1, &values[i].external);
-    free(values);
     return err;
 }
 

@@ -95,13 +95,15 @@ static void see_zero_page(struct ps_pg_walk *w)
 /* Of a page that is not trusted only the damage itself is told, not what it says of others. */
 static ps_err see_page(struct ps_pg_walk *w, bool trusted)
 {
+    /* Of a page that is trusted it was compared when the page was read. */
+    bool compare = w->checksums && !(trusted && ps_pg_has_checksums(w->cluster));
     struct ps_page_ident who = {w->page_size, (uint32_t)w->block, w->subject.file->id};
     uint32_t natts = w->subject.desc ? w->subject.desc->count : 0;
     struct ps_pg_view v = ps_pg_view(w->page, &who);
     unsigned found;
 
     tell_zeros(w);
-    found = ps_pg_check(w->subject.kind, w->page, &who, w->checksums, natts, add_damage, w);
+    found = ps_pg_check(w->subject.kind, w->page, &who, compare, natts, add_damage, w);
     if (!trusted && found == 0)
         ps_pg_walk_add(w, w->block, 0, true, "read", "the page is not as it was written");
     if (!trusted)
@@ -201,7 +203,8 @@ ps_err ps_pg_walk_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
     w->page = ps_buf_alloc(w->page_size);
     w->other = ps_buf_alloc(w->page_size);
     w->vm = ps_buf_alloc(w->page_size);
-    if (w->page && w->other && w->vm)
+    w->values = calloc((subject->desc ? subject->desc->count : 0) + 1, sizeof(*w->values));
+    if (w->page && w->other && w->vm && w->values)
         err = open_tables(w);
     else
         err = ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
@@ -224,6 +227,7 @@ void ps_pg_walk_close(struct ps_pg_walk *w)
     ps_buf_free(w->page);
     ps_buf_free(w->other);
     ps_buf_free(w->vm);
+    free(w->values);
     ps_text_deinit(&w->detoasted);
     free(w);
 }

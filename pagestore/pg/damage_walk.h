@@ -49,7 +49,8 @@ struct ps_pg_walk {
     uint8_t *page, *other, *vm;      /* other: of a neighbour in a B-tree */
     uint64_t vm_block;               /* that vm is a copy of; UINT64_MAX: none */
     struct ps_pg_key_order order;
-    uint32_t btree_version; /* of the metapage; 0: not seen */
+    uint32_t btree_version;     /* of the metapage; 0: not seen */
+    struct ps_pg_value *values; /* of a row; as many as desc has attributes */
     struct ps_text detoasted;
     /* of the step */
     struct ps_cancel *cancel;

@@ -79,7 +79,7 @@ struct ps_pg_view ps_pg_view(const void *page, const struct ps_page_ident *who)
 struct ps_lp ps_pg_view_lp(const struct ps_pg_view *v, uint32_t slot)
 {
     assert(slot >= 1 && slot <= v->slots);
-    return ps_format_postgres.slotted->lp(v->bytes, slot);
+    return ps_pg_lp_of(v->bytes, slot);
 }
 
 const uint8_t *ps_pg_view_item(const struct ps_pg_view *v, uint32_t slot, uint32_t *ret_len)

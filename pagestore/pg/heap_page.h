@@ -8,7 +8,7 @@
 #ifndef PS_PG_HEAP_PAGE_H
 #define PS_PG_HEAP_PAGE_H
 
-#include "format/layout.h"
+#include "format/pg_layout.h"
 #include "pagestore/format.h"
 #include "pagestore/table.h"
 #include "pg/tuple.h"
@@ -23,7 +23,7 @@ static inline uint32_t ps_pg_slots(const void *page, uint32_t page_size)
 
 static inline struct ps_lp ps_pg_lp(const void *page, uint32_t slot)
 {
-    return ps_format_postgres.slotted->lp(page, slot);
+    return ps_pg_lp_of(page, slot);
 }
 
 /* The first block of a relation, all of whose pages are there: not 0 of a segment by itself. */
