@@ -32,7 +32,7 @@ def server_user():
 
 
 class Postgres:
-    def __init__(self, world, **settings):
+    def __init__(self, world, initdb=(), **settings):
         self.world = world
         self.bin = server_programs()
         self.user = server_user()
@@ -47,7 +47,7 @@ class Postgres:
                 os.chown(folder, self.user.pw_uid, self.user.pw_gid)
         self._can_reach()
         self._as_user([self.bin + "/initdb", "-D", self.data, "-A", "trust", "-U", "bench",
-                       "--no-sync", "-E", "UTF8", "--locale=C"])
+                       "--no-sync", "-E", "UTF8", "--locale=C", *initdb])
         self._configure()
 
     @staticmethod
@@ -94,11 +94,20 @@ class Postgres:
             self.stop()
         shutil.rmtree(self.socket, ignore_errors=True)
 
-    def sql(self, *statements):
-        """Each a transaction of its own, all in one session. Returns what they print."""
+    def psql(self, *statements):
+        """The command that runs them, each a transaction of its own, all in one session."""
         options = [word for statement in statements for word in ("-c", statement)]
-        return run([self.bin + "/psql", "-X", "-q", "-A", "-t", "-h", self.socket, "-U", "bench",
-                    "-v", "ON_ERROR_STOP=1", *options, "postgres"]).strip()
+        return [self.bin + "/psql", "-X", "-q", "-A", "-t", "-h", self.socket, "-U", "bench",
+                "-v", "ON_ERROR_STOP=1", *options, "postgres"]
+
+    def sql(self, *statements):
+        """Returns what they print."""
+        return run(self.psql(*statements)).strip()
+
+    def accounts(self, scale):
+        """pgbench's tables, of 100,000 accounts each step of the scale."""
+        run([self.bin + "/pgbench", "-i", "-q", "-h", self.socket, "-U", "bench", "-s", str(scale),
+             "postgres"])
 
     def commits(self, script, clients, transactions):
         """pgbench: commits a second of that many clients, each with so many transactions."""

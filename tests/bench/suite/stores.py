@@ -13,17 +13,44 @@ POOL = 256 * MIB
 HUGE_DELAY = 3600000  # ms: the log is flushed when somebody asks, else not
 
 
-class Mount:
+class Shown:
+    """Whatever a daemon of pagefs shows below self.at."""
+
+    def __init__(self, at):
+        self.at = at
+        os.mkdir(at)
+
+    def image(self, table):
+        return os.path.join(self.at, table, "views/image")
+
+    def lines(self, name):
+        with open(os.path.join(self.at, name), encoding="utf-8") as f:
+            return [line.split() for line in f]
+
+    def counters(self):
+        return {name: int(value) for name, value, *_ in self.lines(".pagefs/stats")
+                if value.isdigit()}
+
+    @contextlib.contextmanager
+    def counted(self):
+        """Afterwards the dictionary has what the store's counters grew by."""
+        grown = {}
+        before = self.counters()
+        yield grown
+        after = self.counters()
+        grown.update({name: after[name] - before[name] for name in after if name in before})
+
+
+class Mount(Shown):
     """A store, mounted by a daemon on one CPU, or on any."""
 
     def __init__(self, world, name, cpus=ONE_CPU, **options):
+        super().__init__(world.path(name))
         self.world = world
         self.cpus = cpus
         self.options = {"pool": POOL, **options}
         self.store = world.path(name + ".store")
-        self.at = world.path(name)
         self.mounted = False
-        os.mkdir(self.at)
         run([world.program("pagectl"), "init", self.store])
         self.mount()
 
@@ -69,35 +96,15 @@ class Mount:
             os.fsync(f.fileno())
         return image
 
-    def image(self, table):
-        return os.path.join(self.at, table, "views/image")
-
     def page(self, table, number):
         return os.path.join(self.at, table, f"{number:010d}")
 
     def page_file(self, table):
         """The table's file below the mount."""
-        for line in self._lines(f"{table}/stats"):
+        for line in self.lines(f"{table}/stats"):
             if line[0] == "table_id":
                 return os.path.join(self.store, "tables", line[1] + ".pages")
         raise KeyError("table_id")
-
-    def _lines(self, name):
-        with open(os.path.join(self.at, name), encoding="utf-8") as f:
-            return [line.split() for line in f]
-
-    def counters(self):
-        return {name: int(value) for name, value in self._lines(".pagefs/stats")
-                if value.isdigit()}
-
-    @contextlib.contextmanager
-    def counted(self):
-        """Afterwards the dictionary has what the store's counters grew by."""
-        grown = {}
-        before = self.counters()
-        yield grown
-        after = self.counters()
-        grown.update({name: after[name] - before[name] for name in after if name in before})
 
     def checkpoint(self):
         with open(os.path.join(self.at, ".pagefs/checkpoint"), "w", encoding="ascii") as f:
@@ -119,6 +126,36 @@ class Mount:
                 self.checkpoint()
             if grown["wal_segments_made"] == 0:
                 return
+
+
+class Cluster(Shown):
+    """A PostgreSQL directory that no server runs in, mounted by a daemon on one CPU."""
+
+    def __init__(self, world, data, pool):
+        super().__init__(world.path("cluster"))
+        self.world = world
+        self.data = data
+        self.pool = pool
+        self.mounted = False
+        self.mount()
+
+    def mount(self):
+        run(ONE_CPU + [self.world.program("pagefs"), "-o", f"pool={self.pool}", self.data, self.at])
+        self.mounted = True
+
+    def close(self):
+        if self.mounted:
+            run([self.world.program("umount.fuse.pagefs"), self.at])
+        self.mounted = False
+
+    def cool(self):
+        """Nothing is in the pool then, nor in the page cache."""
+        self.close()
+        drop_cached(self.data)
+        self.mount()
+
+    def rows(self, table):
+        return os.path.join(self.at, table, "views/rows.csv")
 
 
 class Memfs:
@@ -151,6 +188,13 @@ class Passthrough:
 
     def close(self):
         run(["fusermount3", "-u", self.at])
+
+
+def drop_cached(folder):
+    """The kernel forgets what its page cache has of larger files, all of which is durable."""
+    run(["sync", "-f", folder])
+    run(["find", folder, "-type", "f", "-size", "+100k", "-exec", "dd", "if={}", "iflag=nocache",
+         "count=0", "status=none", ";"])
 
 
 def page_folder(world, name, count):

@@ -6,7 +6,7 @@ import shutil
 
 from measure import Limit, Missing, ONE_CPU, Wrong, pair, spread, turns
 from postgres import Postgres
-from stores import Mount, file_once
+from stores import Mount, drop_cached, file_once
 from world import MIB, PAGE, run
 
 TITLE = "Recovery"
@@ -21,9 +21,7 @@ def copy_of(world, folder):
     copy = world.path("copy")
     shutil.rmtree(copy, ignore_errors=True)
     run(["cp", "-a", folder, copy])
-    run(["sync", "-f", copy])
-    run(["find", copy, "-type", "f", "-size", "+1M", "-exec", "dd", "if={}", "iflag=nocache",
-         "count=0", "status=none", ";"])
+    drop_cached(copy)
     return copy
 
 

@@ -1,0 +1,161 @@
+"""A PostgreSQL cluster, as pagefs shows it and as its server does."""
+
+import hashlib
+import os
+import subprocess
+import time
+
+from measure import ONE_CPU
+from postgres import Postgres
+from stores import Cluster, drop_cached
+from world import MIB, run
+
+TITLE = "PostgreSQL directories"
+METHOD = ("A cluster with checksums, and a copy of it: in the one its server runs, the other is mounted. "
+          "psql COPY TO STDOUT (FORMAT csv, HEADER) and cat of rows.csv give the same bytes (compared), "
+          "of pgbench_accounts and of a table of 26 columns of as many types. Warm: all pages are in the "
+          "pool, or in shared buffers. Cold: the daemon or the server has just been started, "
+          "and nothing is in the kernel's page cache; where a row says O_DIRECT, the peer's reads pass "
+          "it by. verify judges structure, order, visibility and values stored elsewhere; pg_checksums only "
+          "compares checksums. All on one CPU, server and client, daemon and client; but for verify "
+          "where it says any CPU.")
+
+COLUMNS = """i AS id, i % 3 = 0 AS b, (i % 30000)::int2 AS i2, i::int8 * 1000000007 AS i8,
+    (i / 7.0)::float4 AS f4, exp((i % 700)::float8) AS f8, i / 3.0 AS n,
+    (i / 7.0)::numeric(12, 2) AS n2, ('c' || i % 9)::char(5) AS c, ('v' || i)::varchar(10) AS v,
+    CASE i % 5 WHEN 0 THEN '' WHEN 1 THEN NULL WHEN 2 THEN E'a,"b"\\n' ELSE 'äöü€' || i END AS t,
+    decode(md5(i::text), 'hex') AS ba, date '2001-01-01' + i % 10000 AS d,
+    time '00:00' + i % 80000 * interval '1.234567 s' AS ti,
+    timestamp '2000-01-01' + i * interval '3 hours 0.000001 s' AS ts,
+    timestamptz '2000-01-01' + i * interval '1 hour' AS tz,
+    i % 1000 * interval '1 mon -1 day 1.5 s' AS iv, md5(i::text)::uuid AS u,
+    format('{"k": [%s, null]}', i)::json AS j,
+    format('{"k": [%s, null, {"a": "b\\"c"}]}', i)::jsonb AS jb, ARRAY[i, NULL, -i] AS ia,
+    ARRAY['a', 'b c', i::text] AS ta, ('10.0.' || i % 256 || '.1/24')::inet AS ip,
+    (ARRAY['sad', 'ok', 'happy']::mood[])[i % 3 + 1] AS m, int4range(i, i + 10) AS r,
+    point(i, -i / 3.0) AS pt"""
+TABLES = ("pgbench_accounts", "wide")
+
+
+def folder(table):
+    return "postgres/public." + table
+
+
+def cluster(world):
+    """A server that runs, and a copy of its directory as it was when it was stopped."""
+    buffers = world.size(2048, 128)  # four times the largest table, or it is read through few
+    server = world.opened(Postgres(world, ["-k"], shared_buffers=f"{buffers}MB", autovacuum="off",
+                                   synchronize_seqscans="off", timezone="UTC"))
+    server.start()
+    server.accounts(world.size(20, 1))
+    server.sql("CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')",
+               f"CREATE TABLE wide AS SELECT {COLUMNS} "
+               f"FROM generate_series(1, {world.size(200000, 5000)}) i", "VACUUM")
+    server.stop()
+    copy = world.path("copy")
+    run(["cp", "-a", server.data, copy])
+    return server, copy
+
+
+def seconds_of(command, cpus=ONE_CPU):
+    start = time.perf_counter()
+    subprocess.run(cpus + command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def digest_of(command):
+    """Of what it prints, and how many bytes that is."""
+    digest, size = hashlib.sha256(), 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        while block := process.stdout.read(MIB):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size
+
+
+def copy_command(server, table):
+    return server.psql("SET TIME ZONE 'UTC'", f"COPY {table} TO STDOUT (FORMAT csv, HEADER)")
+
+
+def rows_warm(world, server, shown):
+    """Returns how many bytes each table's rows have."""
+    sizes = {}
+    server.start()
+    for table in TABLES:
+        rows, asked = ["cat", shown.rows(folder(table))], copy_command(server, table)
+        digest, size = digest_of(rows)
+        world.check((digest, size) == digest_of(asked), f"{rows[1]} is what COPY prints")
+        with shown.counted() as grown:
+            world.pair(f"cat rows.csv of {table}, warm", "MiB/s",
+                       lambda: size / MIB / seconds_of(rows), "COPY TO STDOUT",
+                       lambda: size / MIB / seconds_of(asked), rounds=min(world.rounds, 9), aim=1.0)
+        world.check(grown["pool_pages_loaded"] == 0, f"{table} is in the pool")
+        sizes[table] = size
+    return sizes
+
+
+def rows_cold(world, server, shown, sizes):
+    def ours(table):
+        shown.cool()
+        return sizes[table] / MIB / seconds_of(["cat", shown.rows(folder(table))])
+
+    def theirs(table):
+        server.stop()
+        drop_cached(server.data)
+        server.start()
+        return sizes[table] / MIB / seconds_of(copy_command(server, table))
+
+    for table in TABLES:
+        world.pair(f"cat rows.csv of {table}, cold", "MiB/s", lambda: ours(table),
+                   "COPY TO STDOUT", lambda: theirs(table), rounds=min(world.rounds, 5), aim=1.0)
+
+
+def image(world, server, shown):
+    path = server.sql("SELECT pg_relation_filepath('pgbench_accounts')")
+    file, path = os.path.join(shown.data, path), shown.image(folder("pgbench_accounts"))
+    direct = ["dd", "if=" + file, "of=/dev/null", "bs=1M", "iflag=direct", "status=none"]
+    size = os.path.getsize(file)
+
+    def rate(command, cold=True):
+        if cold:
+            shown.cool()
+        return size / MIB / seconds_of(command)
+
+    world.check(digest_of(["cat", path]) == digest_of(["cat", file]), "image is the file")
+    for what, cold, peer, theirs in (
+            ("warm", False, "cat of the file", ["cat", file]),
+            ("cold", True, "cat of the file", ["cat", file]),
+            ("cold", True, "dd bs=1M iflag=direct of the file", direct)):
+        world.pair(f"cat image, {what}", "MiB/s", lambda: rate(["cat", path], cold), peer,
+                   lambda: rate(theirs, cold), rounds=min(world.rounds, 9), aim=0.9)
+
+
+def verify(world, server, copy):
+    files = [os.path.join(at, name) for at, _, names in os.walk(copy) for name in names]
+    size = sum(os.path.getsize(file) for file in files)
+    ours = [world.program("pagectl"), "verify", copy]
+    theirs = [server.bin + "/pg_checksums", "-c", "-D", copy]
+
+    def rate(command, cold, cpus):
+        if cold:
+            drop_cached(copy)
+        return size / MIB / seconds_of(command, cpus)
+
+    for words, cold, cpus in (("warm", False, ONE_CPU), ("cold", True, ONE_CPU),
+                              ("cold, any CPU", True, [])):
+        world.pair(f"pagectl verify, {words}", "MiB/s", lambda: rate(ours, cold, cpus),
+                   "pg_checksums -c", lambda: rate(theirs, cold, cpus),
+                   rounds=min(world.rounds, 5), aim=2.0)
+
+
+def one_cluster(world):
+    server, copy = cluster(world)
+    shown = world.opened(Cluster(world, copy, world.size(1024, 256) * MIB))
+    sizes = rows_warm(world, server, shown)
+    rows_cold(world, server, shown, sizes)
+    image(world, server, shown)
+    server.stop()
+    verify(world, server, copy)
+
+
+PARTS = [one_cluster]
