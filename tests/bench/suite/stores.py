@@ -135,12 +135,12 @@ class Cluster(Shown):
         super().__init__(world.path("cluster"))
         self.world = world
         self.data = data
-        self.pool = pool
+        self.options = f"pool={pool}"
         self.mounted = False
         self.mount()
 
-    def mount(self):
-        run(ONE_CPU + [self.world.program("pagefs"), "-o", f"pool={self.pool}", self.data, self.at])
+    def mount(self, more=""):
+        run(ONE_CPU + [self.world.program("pagefs"), "-o", self.options + more, self.data, self.at])
         self.mounted = True
 
     def close(self):
