@@ -247,11 +247,22 @@ static uint32_t pick_dirty(struct ps_pool *pool, const uint32_t *frames, uint32_
     return picked;
 }
 
+/* Has the page been left alone while the log went on, up to durable? One that was written for that
+ * reason before, and has changed since, is not believed so soon again: it would be written in vain,
+ * beside those who change it, for as long as they do. */
+static bool is_settled(const struct ps_pool *pool, const struct ps_frame *f, uint64_t durable)
+{
+    uint64_t quiet = (uint64_t)pool->frame_count * pool->page_size;
+
+    if (pool->cold[ps_frame_no(pool, f)].settled_version != ps_st_version(ps_frame_state(f)) + 1)
+        quiet /= SETTLED_SHARE;
+    return __atomic_load_n(&f->page.lsn, __ATOMIC_RELAXED) + quiet < durable;
+}
+
 /* Pages that were changed and then left alone, while the log went on: what a bulk load leaves
  * behind. Those that change again and again are not among them, whatever becomes of the log. */
 static uint32_t pick_settled(struct ps_pool *pool, struct flush_entry *entries, uint32_t max)
 {
-    const uint64_t quiet = (uint64_t)pool->frame_count / SETTLED_SHARE * pool->page_size;
     uint32_t no, looked = 0, picked = 0;
     uint64_t durable;
 
@@ -263,9 +274,10 @@ static uint32_t pick_settled(struct ps_pool *pool, struct flush_entry *entries, 
          no = pool->cold[no].dirty_next, looked++) {
         const struct ps_frame *f = &pool->frames[no];
 
-        if (ps_st_idle_dirty(ps_frame_state(f)) &&
-            __atomic_load_n(&f->page.lsn, __ATOMIC_RELAXED) + quiet < durable)
-            entries[picked++] = entry_of(pool, f);
+        if (!ps_st_idle_dirty(ps_frame_state(f)) || !is_settled(pool, f, durable))
+            continue;
+        entries[picked] = entry_of(pool, f);
+        pool->cold[no].settled_version = entries[picked++].version + 1;
     }
     ps_mutex_unlock(&pool->dirty_mtx);
     return picked;

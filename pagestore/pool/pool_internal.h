@@ -120,6 +120,8 @@ struct ps_frame_cold {
     uint64_t writing_rec_lsn; /* guarded by dirty_mtx: while WRITING, rec_lsn of what is written */
     uint32_t dirty_prev;      /* guarded by dirty_mtx */
     uint32_t dirty_next;      /* guarded by dirty_mtx */
+    uint32_t settled_version; /* guarded by dirty_mtx: one more than the version that the cleaner
+                                 wrote as settled, 0: none */
     uint32_t long_pins;       /* guarded by reserve_mtx */
     bool known;               /* guarded by policy_mtx: to the policy */
     ps_err load_err; /* set before LOADING ends; PS_OK without VALID: look the page up again */

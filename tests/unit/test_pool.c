@@ -549,6 +549,23 @@ static void cleaner_writes_what_has_not_changed_for_long(void **state)
     assert_int_equal(fx_stats(fx).dirty, 1);
 }
 
+static void cleaner_is_slower_to_write_what_changed_again(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i, round;
+
+    for (round = 0; round < 2; round++) {
+        for (i = 0; i < 6; i++)
+            fx_change(fx, 0, i, 50 + i + round);
+        fx->wal.tail += FRAMES / 2 * FX_PAGE_SIZE;
+        fx->wal.durable = fx->wal.tail;
+        assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), round == 0 ? 6 : 0);
+    }
+    fx->wal.tail += FRAMES * FX_PAGE_SIZE;
+    fx->wal.durable = fx->wal.tail;
+    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 6);
+}
+
 static void cleaner_leaves_few_dirty_pages_alone(void **state)
 {
     struct fx *fx = *state;
@@ -841,6 +858,7 @@ int main(void)
         POOL_TEST(cleaner_makes_clean_what_the_hand_comes_to),
         POOL_TEST(dirty_victim_takes_dirty_pages_behind_it_along),
         POOL_TEST(cleaner_writes_what_has_not_changed_for_long),
+        POOL_TEST(cleaner_is_slower_to_write_what_changed_again),
         POOL_TEST(cleaner_leaves_few_dirty_pages_alone),
         POOL_TEST(evictions_ask_for_cleaning_while_pages_are_dirty),
         POOL_TEST(first_reader_after_a_change_seals_the_page),
