@@ -316,7 +316,7 @@ static void count_group(struct ps_wal *wal, struct ps_record *recs, size_t count
 /* Asks for a flush, once for each that begins, when this much waits to be written. */
 static void ask_for_flush(struct ps_wal *wal, uint64_t unwritten)
 {
-    if (!wal->opts.want_flush || unwritten < wal->buf_len / 8)
+    if (!wal->opts.want_flush || unwritten < wal->buf_len / 4)
         return;
     if (!atomic_load(&wal->flush_wanted) && !atomic_exchange(&wal->flush_wanted, true))
         wal->opts.want_flush(wal->opts.ctx);
