@@ -177,15 +177,6 @@ static void filenode_name(const struct ps_pg_file *f, char name[PS_PG_DIR_MAX + 
              f->fork == PS_PG_MAIN ? "" : ps_pg_fork_names[f->fork]);
 }
 
-static void relation_name(const struct ps_pg_relation *r, enum ps_pg_fork fork,
-                          char name[PS_PG_DIR_MAX + 1])
-{
-    if (fork == PS_PG_MAIN)
-        snprintf(name, PS_PG_DIR_MAX + 1, "%s", r->dir);
-    else
-        ps_pg_relation_dir(r->schema, r->name, r->oid, fork, name);
-}
-
 static bool has_fork(const struct ps_pg_relation *r, enum ps_pg_fork fork)
 {
     return r->files[fork] != 0;
@@ -205,7 +196,7 @@ static bool next_relation(const struct pfs_cluster *c, uint32_t db, uint64_t *at
         if (!has_fork(r, fork))
             continue;
         *ret = (struct pfs_object){.id = PFS_NODE_TABLE, .table = r->files[fork]};
-        relation_name(r, fork, name);
+        ps_pg_relation_fork_dir(r, fork, name);
         ++*at;
         return true;
     }
@@ -356,6 +347,6 @@ void pfs_cluster_link(const struct pfs_cluster *c, const struct pfs_object *o,
     const struct ps_pg_relation *r = pfs_cluster_relation(c, o->table, &db, &fork);
 
     if (r)
-        relation_name(r, fork, name);
+        ps_pg_relation_fork_dir(r, fork, name);
     snprintf(to, PFS_LINK_MAX, "../%s", name);
 }
