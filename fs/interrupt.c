@@ -17,8 +17,13 @@ struct pfs_watcher {
     pthread_t thread;
     pthread_mutex_t mtx;
     pthread_cond_t wake;
-    bool stop;                     /* guarded by mtx */
-    struct pfs_interrupt *watched; /* guarded by mtx */
+    pthread_cond_t all_answered;
+    /* Guarded by mtx: */
+    bool stop;
+    bool idle;    /* nobody is watched, nor was of late */
+    bool settled; /* from now on nobody may answer later */
+    size_t unanswered;
+    struct pfs_interrupt *watched;
 };
 
 /* --- is it dying? ------------------------------------------------------------------------- */
@@ -86,8 +91,10 @@ static struct timespec look_again_at(void)
 static void look_at(struct pfs_interrupt *i)
 {
     bool seen_to = i->may_answer ? i->answered : ps_cancel_raised(&i->cancel);
+    bool seen = i->seen;
 
-    if (seen_to || !client_is_dying(i->client))
+    i->seen = true;
+    if (seen_to || !seen || !client_is_dying(i->client))
         return;
     if (i->may_answer) {
         i->answered = true;
@@ -104,14 +111,14 @@ static void *watch(void *arg)
 
     pthread_mutex_lock(&w->mtx);
     while (!w->stop) {
-        if (!w->watched) {
+        w->idle = !w->watched;
+        while (w->idle && !w->stop)
             pthread_cond_wait(&w->wake, &w->mtx);
-            continue;
-        }
         for (struct pfs_interrupt *i = w->watched; i; i = i->next)
             look_at(i);
         until = look_again_at();
-        pthread_cond_timedwait(&w->wake, &w->mtx, &until);
+        if (!w->stop)
+            pthread_cond_timedwait(&w->wake, &w->mtx, &until);
     }
     pthread_mutex_unlock(&w->mtx);
     return NULL;
@@ -130,8 +137,10 @@ ps_err pfs_watcher_create(struct pfs_watcher **ret)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&w->wake, &attr);
     pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w->all_answered, NULL);
     err = ps_thread_start(&w->thread, watch, w);
     if (err) {
+        pthread_cond_destroy(&w->all_answered);
         pthread_cond_destroy(&w->wake);
         pthread_mutex_destroy(&w->mtx);
         free(w);
@@ -150,21 +159,35 @@ void pfs_watcher_destroy(struct pfs_watcher *w)
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->mtx);
     pthread_join(w->thread, NULL);
+    pthread_cond_destroy(&w->all_answered);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->mtx);
     free(w);
 }
 
-static void put_on_watch(struct pfs_interrupt *i)
+void pfs_watcher_settle(struct pfs_watcher *w)
+{
+    pthread_mutex_lock(&w->mtx);
+    w->settled = true;
+    while (w->unanswered > 0)
+        pthread_cond_wait(&w->all_answered, &w->mtx);
+    pthread_mutex_unlock(&w->mtx);
+}
+
+/* Without cause the watcher need not hurry: it is woken if it would else not look at all. */
+static void put_on_watch(struct pfs_interrupt *i, bool has_cause)
 {
     struct pfs_watcher *w = i->watcher;
 
     pthread_mutex_lock(&w->mtx);
     if (!i->on_watch) {
         i->on_watch = true;
+        i->seen = has_cause;
         i->next = w->watched;
         w->watched = i;
-        pthread_cond_signal(&w->wake);
+        if (has_cause || w->idle)
+            pthread_cond_signal(&w->wake);
+        w->idle = false;
     }
     pthread_mutex_unlock(&w->mtx);
 }
@@ -187,28 +210,50 @@ static void take_off_watch(struct pfs_interrupt *i)
 static void interrupted(fuse_req_t req, void *data)
 {
     (void)req;
-    put_on_watch(data);
+    put_on_watch(data, true);
 }
 
 struct ps_cancel *pfs_interrupt_begin(struct pfs_interrupt *i, fuse_req_t req)
 {
+    struct pfs *fs = pfs_of(req);
+
     i->req = req;
-    i->watcher = ((struct pfs *)fuse_req_userdata(req))->watcher;
+    i->watcher = fs->watcher;
+    i->polled = fs->opts->io_uring;
     i->client = fuse_req_ctx(req)->pid;
     i->on_watch = false;
     i->may_answer = false;
     i->answered = false;
     i->next = NULL;
     ps_cancel_init(&i->cancel);
-    fuse_req_interrupt_func(req, interrupted, i); /* calls back at once if it came before */
+    if (i->polled)
+        put_on_watch(i, false);
+    else
+        fuse_req_interrupt_func(req, interrupted, i); /* calls back at once if it came before */
     return &i->cancel;
 }
 
-void pfs_interrupt_may_answer(struct pfs_interrupt *i)
+bool pfs_interrupt_may_answer(struct pfs_interrupt *i)
 {
-    pthread_mutex_lock(&i->watcher->mtx);
-    i->may_answer = true;
-    pthread_mutex_unlock(&i->watcher->mtx);
+    struct pfs_watcher *w = i->watcher;
+
+    pthread_mutex_lock(&w->mtx);
+    if (!w->settled) {
+        i->may_answer = true;
+        w->unanswered++;
+    }
+    pthread_mutex_unlock(&w->mtx);
+    return i->may_answer;
+}
+
+void pfs_interrupt_answered(struct pfs_interrupt *i)
+{
+    struct pfs_watcher *w = i->watcher;
+
+    pthread_mutex_lock(&w->mtx);
+    w->unanswered--;
+    pthread_cond_broadcast(&w->all_answered);
+    pthread_mutex_unlock(&w->mtx);
 }
 
 /* Is the answer ours? From here on it is not the watcher's. */
@@ -227,9 +272,9 @@ bool pfs_interrupt_end(struct pfs_interrupt *i)
 {
     bool ours = !i->may_answer || claim_answer(i);
 
-    if (ours) /* else the request is gone, and calls back no more */
+    if (ours && !i->polled) /* not ours: the request is gone, and calls back no more */
         fuse_req_interrupt_func(i->req, NULL, NULL); /* waits for a call back under way */
-    if (i->on_watch) /* set by the calls back only, of which there are no more */
+    if (i->on_watch) /* set at the beginning or by calls back, of which there are no more */
         take_off_watch(i);
     ps_cancel_deinit(&i->cancel);
     return ours;

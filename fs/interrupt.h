@@ -6,6 +6,9 @@
  * make a write or an fsync fail. So a signal that is not deadly puts the request on watch, and
  * the watcher looks whether its client is dying until the request is answered.
  *
+ * With -o io_uring there is no INTERRUPT: there every request is on watch from its beginning, and
+ * looked at when it has lasted for some time.
+ *
  * A request may also go on while its client is let go at once (pfs_interrupt_may_answer): then the
  * watcher answers it with EINTR, and whoever ends the work finds that there is nobody to tell.
  *
@@ -24,14 +27,19 @@ struct pfs_watcher; /* private */
 
 PS_MUST_USE ps_err pfs_watcher_create(struct pfs_watcher **ret); /* starts its thread */
 void pfs_watcher_destroy(struct pfs_watcher *w);                 /* NULL is allowed */
+/* Waits until every request that may be answered by the watcher has its answer; there are no more
+ * of them after this. */
+void pfs_watcher_settle(struct pfs_watcher *w);
 
 struct pfs_interrupt {
     struct ps_cancel cancel;
     fuse_req_t req;
     struct pfs_watcher *watcher;
+    bool polled;                /* no INTERRUPT will come */
     pid_t client;               /* 0: in a world of its own, of which nothing can be known */
     struct pfs_interrupt *next; /* guarded by the watcher's mutex, as is what follows */
     bool on_watch;
+    bool seen;       /* the watcher may look at the client: it has cause to, or time has passed */
     bool may_answer; /* the watcher answers the request rather than raise the token */
     bool answered;   /* that is done, or nobody else's any more */
 };
@@ -39,8 +47,11 @@ struct pfs_interrupt {
 /* Returns the token to give to the library. */
 struct ps_cancel *pfs_interrupt_begin(struct pfs_interrupt *i, fuse_req_t req);
 /* From here on a client that dies is answered at once, whatever the work on its request is at. The
- * token is not raised: nothing but end looks at the request after this. */
-void pfs_interrupt_may_answer(struct pfs_interrupt *i);
+ * token is not raised: nothing but end looks at the request after this. Once the reply is out, or
+ * there is none to give, the caller says so with answered. False: the mount ends, and nobody may
+ * answer later. */
+bool pfs_interrupt_may_answer(struct pfs_interrupt *i);
+void pfs_interrupt_answered(struct pfs_interrupt *i);
 /* Whether the answer is the caller's: only after may_answer it can be false, and the request gone.
  */
 bool pfs_interrupt_end(struct pfs_interrupt *i);

@@ -21,6 +21,7 @@
 #include "fs/mountpoint.h"
 #include "fs/notify.h"
 #include "fs/ops.h"
+#include "fs/ring.h"
 
 struct program {
     struct pfs fs;
@@ -233,7 +234,7 @@ static void on_ready(struct pfs *fs)
 
 /* --- serving and stopping ----------------------------------------------------------------- */
 
-static bool serve(struct program *p)
+static bool serve_device(struct program *p)
 {
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     int result;
@@ -249,6 +250,11 @@ static bool serve(struct program *p)
     if (result < 0)
         pfs_log(PS_MSG_ERROR, "serving ended: %s", strerror(-result));
     return result >= 0; /* a signal's number is a clean end too */
+}
+
+static bool serve(struct program *p)
+{
+    return p->opts.io_uring ? pfs_ring_serve(&p->fs) : serve_device(p);
 }
 
 /* A signal ends the workers while requests may still be queued, and the notifier may be waiting
@@ -317,6 +323,8 @@ static int run(struct program *p)
     if (!status && !(mount_session(p) && serve(p)))
         status = EXIT_FAILURE;
     stop_notifier(p);
+    if (p->opts.io_uring)
+        pfs_ring_end(&p->fs);
     fuse_session_unmount(p->fs.session);
     close_handles(&p->fs);
     if (!close_store(p) && !status)
@@ -378,6 +386,8 @@ static int mount_and_serve(struct program *p, struct fuse_args *args)
         pfs_say("%s: %s", p->opts.source, strerror(errno));
     else if (!make_session(p, args))
         status = PFS_EXIT_USAGE;
+    else if (p->opts.io_uring && !pfs_ring_check())
+        status = EXIT_FAILURE;
     else if (start_daemon(p))
         status = run(p);
     deinit(p);

@@ -5,6 +5,7 @@
 #include "fs/errmap.h"
 #include "fs/log.h"
 #include "fs/notify.h"
+#include "fs/ring.h"
 
 #define REQUEST_MAX (1024u * 1024u)
 #define REQUEST_ALIGN 4096u
@@ -71,6 +72,7 @@ static void op_init(void *data, struct fuse_conn_info *conn)
     conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS);
     conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
                               FUSE_CAP_WRITEBACK_CACHE);
+    pfs_ring_init(conn, fs->opts->io_uring);
     fs->ready(fs);
 }
 

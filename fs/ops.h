@@ -22,11 +22,6 @@ int pfs_resolve(struct pfs *fs, fuse_ino_t ino, struct pfs_object *ret,
 /* EROFS where nothing can be written, else 0. */
 int pfs_check_writable(struct pfs *fs, const struct pfs_object *o);
 
-static inline struct pfs *pfs_of(fuse_req_t req)
-{
-    return fuse_req_userdata(req);
-}
-
 static inline struct pfs_handle *pfs_handle_of(const struct fuse_file_info *fi)
 {
     return (struct pfs_handle *)(uintptr_t)fi->fh;

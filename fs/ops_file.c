@@ -217,6 +217,7 @@ static void answer_durable(struct ps_sync_call *sync, ps_err err)
         fuse_reply_write(a->req, a->written);
     else if (ours)
         fuse_reply_err(a->req, pfs_errno(err));
+    pfs_interrupt_answered(&a->wait);
     free(a);
 }
 
@@ -234,7 +235,12 @@ static void answer_when_durable(fuse_req_t req, enum ps_sync_kind kind, size_t w
     a->req = req;
     a->written = written;
     (void)pfs_interrupt_begin(&a->wait, req);
-    pfs_interrupt_may_answer(&a->wait);
+    if (!pfs_interrupt_may_answer(&a->wait)) {
+        pfs_interrupt_end(&a->wait);
+        free(a);
+        fuse_reply_err(req, ENOTCONN);
+        return;
+    }
     ps_store_sync_begin(pfs_of(req)->store, kind, &a->sync);
 }
 

@@ -21,6 +21,7 @@
 #define PG_VERSION_MAX 17u
 #define READ_MIN 4096u
 #define READ_MAX (1u << 20)
+#define RING_DEPTH_MAX 1024u
 
 enum key {
     KEY_HELP,
@@ -56,6 +57,8 @@ static const struct fuse_opt spec[] = {
     KEY("threads=", KEY_OURS),
     KEY("wal_images=", KEY_OURS),
     KEY("kernel_cache", KEY_OURS),
+    KEY("io_uring", KEY_OURS),
+    KEY("io_uring_q_depth=", KEY_OURS),
     KEY("ro", KEY_OURS),
     KEY("live", KEY_OURS),
     KEY("follow_links", KEY_OURS),
@@ -261,6 +264,24 @@ static bool set_cluster(struct pfs_options *o, const char *name, const char *val
 
 /* --- options of the store ------------------------------------------------------------------- */
 
+/* libfuse takes both options itself, but of the depth any text. */
+static bool set_io_uring(struct pfs_options *o, const char *name, const char *value)
+{
+#ifdef PFS_HAVE_RINGS
+    unsigned depth;
+
+    if (strcmp(name, "io_uring") != 0)
+        return set_number(name, value, 1, RING_DEPTH_MAX, &depth);
+    o->io_uring = true;
+    return true;
+#else
+    (void)o, (void)value;
+    pfs_say("option %s: this pagefs was built with libfuse %d.%d, which has no io_uring", name,
+            FUSE_MAJOR_VERSION, FUSE_MINOR_VERSION);
+    return false;
+#endif
+}
+
 static bool set_store(struct pfs_options *o, const char *name, const char *value)
 {
     bool both;
@@ -286,6 +307,8 @@ static bool set_store(struct pfs_options *o, const char *name, const char *value
         return set_number(name, value, THREADS_MIN, THREADS_MAX, &o->threads);
     if (strcmp(name, "max_read") == 0)
         return set_number(name, value, READ_MIN, READ_MAX, &o->max_read);
+    if (strncmp(name, "io_uring", strlen("io_uring")) == 0)
+        return set_io_uring(o, name, value);
     if (strcmp(name, "wal_images") == 0) {
         if (!set_choice(name, value, "after", "both", &both))
             return false;
@@ -331,10 +354,11 @@ static bool take_word(struct pfs_options *o, const char *arg)
     return false;
 }
 
-/* What is ours and the kernel is to know too. */
+/* What is ours and the kernel, or libfuse, is to know too. */
 static bool is_for_kernel(const char *arg)
 {
-    return strcmp(arg, "ro") == 0 || strncmp(arg, "max_read=", strlen("max_read=")) == 0;
+    return strcmp(arg, "ro") == 0 || strncmp(arg, "max_read=", strlen("max_read=")) == 0 ||
+           strncmp(arg, "io_uring", strlen("io_uring")) == 0;
 }
 
 /* Options of fstab that systemd and others read there. */
@@ -453,6 +477,10 @@ void pfs_options_help(void)
         "  kernel_cache           let the kernel cache what it has read\n"
         "  threads=N              requests worked on at a time (%u)\n"
         "  max_read=BYTES         of one read request, from 4096 to 1048576\n"
+#ifdef PFS_HAVE_RINGS
+        "  io_uring               requests come through a ring of io_uring for each CPU\n"
+        "  io_uring_q_depth=N     requests that a ring holds (8)\n"
+#endif
         "  allow_other, ...       FUSE's own: see mount.fuse3(8)\n"
         "\n"
         "of PostgreSQL sources:\n"

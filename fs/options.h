@@ -19,6 +19,7 @@ struct pfs_options {
     bool foreground, debug, help, version;
     bool fsync_log_only;
     bool kernel_cache;
+    bool io_uring; /* only where libfuse has it */
     unsigned threads;
     unsigned max_read; /* of one request, 0: as the kernel likes */
     /* Options as the library takes them; strings in it belong to this struct. */

@@ -48,4 +48,18 @@ struct pfs {
     void (*ready)(struct pfs *fs);
 };
 
+/* Every handler comes by here first. */
+static inline struct pfs *pfs_of(fuse_req_t req)
+{
+#ifdef PFS_HAVE_RINGS
+    /* libfuse cancels the threads of its rings when the session ends, whatever they hold. They end
+     * by themselves once they have worked off what they are at. */
+    static _Thread_local bool stays;
+
+    if (!stays)
+        stays = pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL) == 0;
+#endif
+    return fuse_req_userdata(req);
+}
+
 #endif
