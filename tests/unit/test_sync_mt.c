@@ -357,6 +357,94 @@ static void round_leaves_what_came_after_its_log(void **state)
     ps_table_unref(t);
 }
 
+/* --- many callers, who look at what a crash would leave ------------------------------------- */
+
+#define CALLERS 6u
+#define CALLS 25u
+
+struct caller {
+    struct fixture *f;
+    struct ps_table *table;
+    uint32_t page_no; /* its own */
+    _Atomic unsigned *failures;
+    pthread_t thread;
+};
+
+/* Whether the page holds that byte where only what was synced counts. */
+static bool is_durable(const struct caller *c, uint8_t byte)
+{
+    const size_t at = (size_t)c->page_no * PAGE + PAGE / 2;
+    struct sim_disk *crashed = sim_disk_clone(c->f->disk);
+    unsigned char *bytes;
+    char path[64];
+    size_t len;
+    bool there;
+
+    sim_disk_crash(crashed, SIM_CRASH_DROP, 0);
+    snprintf(path, sizeof(path), "tables/%u.pages", ps_table_id(c->table));
+    bytes = sim_disk_dump(crashed, path, &len);
+    there = len > at && bytes[at] == byte;
+    free(bytes);
+    sim_disk_free(crashed);
+    return there;
+}
+
+static void *change_sync_and_look(void *arg)
+{
+    const struct caller *c = arg;
+    struct ps_wal *wal = ps_store_wal(c->f->store);
+    uint8_t bytes[PAGE];
+
+    for (uint8_t i = 1; i <= CALLS; i++) {
+        const bool data = (i + c->page_no) % 3 != 0;
+        uint64_t lsn;
+
+        memset(bytes, i, PAGE);
+        *c->failures += ps_write(c->table, PS_SPACE_IMAGE, (uint64_t)c->page_no * PAGE, bytes, PAGE,
+                                 0, NULL) != PS_OK;
+        lsn = ps_wal_tail_lsn(wal);
+        *c->failures += ps_store_sync(c->f->store, data ? PS_SYNC_DATA : PS_SYNC_LOG) != PS_OK;
+        *c->failures += ps_wal_durable_lsn(wal) < lsn;
+        if (data)
+            *c->failures += !is_durable(c, i);
+    }
+    return NULL;
+}
+
+/* The fixture takes events of one thread. */
+static void reopen_without_events(struct fixture *f)
+{
+    struct ps_store_options opts;
+
+    close_store(f);
+    options(f, &opts);
+    opts.event = NULL;
+    ok(ps_store_open("sim", &opts, &f->store));
+}
+
+static void what_each_of_many_callers_changed_is_durable_when_it_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct caller callers[CALLERS];
+    _Atomic unsigned failures = 0;
+    struct ps_table *t;
+    uint32_t i;
+
+    reopen_without_events(f);
+    t = make(f, "t", PS_FORMAT_NATIVE);
+    for (i = 0; i < CALLERS; i++) {
+        callers[i] = (struct caller){.f = f, .table = t, .page_no = i, .failures = &failures};
+        assert_int_equal(
+            pthread_create(&callers[i].thread, NULL, change_sync_and_look, &callers[i]), 0);
+    }
+    for (i = 0; i < 3; i++)
+        ok(ps_store_checkpoint(f->store, NULL));
+    for (i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+    assert_int_equal(failures, 0);
+    ps_table_unref(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +461,8 @@ int main(void)
             round_fails_whose_page_cannot_be_written_and_the_next_one_writes_it, setup, teardown),
         cmocka_unit_test_setup_teardown(waiting_caller_is_told_why_it_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(round_leaves_what_came_after_its_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            what_each_of_many_callers_changed_is_durable_when_it_is_told, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
