@@ -206,6 +206,19 @@ static bool make_session(struct program *p, struct fuse_args *args)
     return p->fs.session != NULL; /* else libfuse has said which option it does not know */
 }
 
+/* The mount is taken down by its path, after the daemon has left the folder that it was started
+ * in. */
+static bool mount_at(struct fuse_session *session, const char *mountpoint)
+{
+    char *dir = realpath(mountpoint, NULL);
+    bool mounted = dir && fuse_session_mount(session, dir) == 0;
+
+    if (!dir)
+        pfs_say("mount point %s: %s", mountpoint, strerror(errno));
+    free(dir);
+    return mounted;
+}
+
 static bool mount_session(struct program *p)
 {
     if (fuse_set_signal_handlers(p->fs.session) != 0) {
@@ -218,7 +231,7 @@ static bool mount_session(struct program *p)
         pfs_say("%s", ps_message());
         return false;
     }
-    return fuse_session_mount(p->fs.session, p->opts.mountpoint) == 0;
+    return mount_at(p->fs.session, p->opts.mountpoint);
 }
 
 /* The kernel's first request has come: whoever asks now is answered. */

@@ -88,6 +88,9 @@ for signal in TERM INT HUP; do
             flock \"\$store/lock\" true && ! grep -F \" \$mnt \" /proc/self/mounts &&
             pagectl verify \"\$store\""
 done
+check "a mount point that was relative is unmounted, too" \
+    sh 'cd "$work" && pagefs store mnt && kill $(cat "$store/lock") && flock "$store/lock" true &&
+        ! mountpoint -q "$mnt" && ! grep -F " $mnt " /proc/self/mounts'
 check "what fstab says to others is passed over" \
     sh 'mounted -o x-systemd.automount,X-mount.mkdir,noauto,ro && unmounted'
 check "one signal after the other ends it as one does" \
