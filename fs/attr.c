@@ -19,6 +19,11 @@ static struct timespec time_of(uint64_t us)
                              .tv_nsec = (long)(us % 1000000) * 1000};
 }
 
+static uint64_t us_of(struct timespec t)
+{
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 /* Who may read a file may enter its folder. */
 static mode_t dir_mode(mode_t file_mode)
 {
@@ -159,6 +164,15 @@ static ps_err attr_of_page(struct pfs *fs, const struct pfs_object *o, struct ps
     return err;
 }
 
+/* What has no file, as a partitioned relation, belongs to the source's folder's owner. */
+static void adopt(const struct pfs *fs, struct ps_table_info *info)
+{
+    info->mode = S_IFREG | (fs->mode & 0666);
+    info->uid = fs->uid;
+    info->gid = fs->gid;
+    info->mtime_us = info->ctime_us = us_of(fs->mounted_at);
+}
+
 static ps_err attr_table_node(struct pfs *fs, const struct pfs_object *o, struct ps_table *table,
                               struct stat *st)
 {
@@ -167,6 +181,8 @@ static ps_err attr_table_node(struct pfs *fs, const struct pfs_object *o, struct
 
     if (err)
         return err;
+    if (fs->cluster && !pfs_cluster_has_file(fs->cluster, o->table))
+        adopt(fs, &info);
     if (!pfs_node_fits(fs, o->id, &info))
         return ps_fail(PS_ERR_NOENT, "a table of this type has no %s", pfs_node_of(o)->name);
     if (pfs_node_of(o)->naming == PFS_NAMED_BY_PAGE)

@@ -101,6 +101,11 @@ const struct ps_pg_relation *pfs_cluster_relation(const struct pfs_cluster *c, u
     return ps_pg_relation_of_table(c->catalog, table, ret_db, ret_fork ? ret_fork : &fork);
 }
 
+bool pfs_cluster_has_file(const struct pfs_cluster *c, uint32_t table)
+{
+    return ps_pg_file_by_id(c->pg, table) != NULL;
+}
+
 /* Of an orphan, by its file. */
 uint32_t pfs_cluster_database_of(const struct pfs_cluster *c, uint32_t table)
 {
@@ -182,6 +187,15 @@ static bool has_fork(const struct ps_pg_relation *r, enum ps_pg_fork fork)
     return r->files[fork] != 0;
 }
 
+/* Of its rows, in .rows. */
+static void rows_name(const struct ps_pg_relation *r, char name[PS_PG_DIR_MAX + 1])
+{
+    if (strlen(r->dir) + strlen(ROWS_SUFFIX) <= PS_PG_DIR_MAX)
+        snprintf(name, PS_PG_DIR_MAX + 1, "%s" ROWS_SUFFIX, r->dir);
+    else
+        ps_pg_relation_file(r->schema, r->name, r->oid, ROWS_SUFFIX, name);
+}
+
 /* Positions in a database's folder count relations, and their forks. */
 static bool next_relation(const struct pfs_cluster *c, uint32_t db, uint64_t *at,
                           struct pfs_object *ret, char name[PS_PG_DIR_MAX + 1])
@@ -211,10 +225,10 @@ static bool next_rows(const struct pfs_cluster *c, uint32_t db, uint64_t *at,
     for (; *at < end; ++*at) {
         const struct ps_pg_relation *r = ps_pg_relation(c->catalog, db, (uint32_t)*at);
 
-        if (!is_user_table(r) || strlen(r->dir) + strlen(ROWS_SUFFIX) > PS_PG_DIR_MAX)
+        if (!is_user_table(r))
             continue;
         *ret = (struct pfs_object){.id = PFS_NODE_ROWS_OF, .table = r->files[PS_PG_MAIN]};
-        snprintf(name, PS_PG_DIR_MAX + 1, "%s" ROWS_SUFFIX, r->dir);
+        rows_name(r, name);
         ++*at;
         return true;
     }
@@ -288,19 +302,36 @@ static int lookup_relation(const struct pfs_cluster *c, uint32_t db, const char 
     return 0;
 }
 
-static int lookup_rows(const struct pfs_cluster *c, uint32_t db, const char *name,
-                       struct pfs_object *ret)
+/* Without its suffix the name is the folder's, unless it had to be cut: then it ends in ~OID. */
+static const struct ps_pg_relation *relation_of_rows(const struct pfs_cluster *c, uint32_t db,
+                                                     const char *name, size_t len)
 {
     char dir[PS_PG_DIR_MAX + 1];
-    size_t len = strlen(name), suffix = strlen(ROWS_SUFFIX);
+    const char *mark = memrchr(name, '~', len);
     enum ps_pg_fork fork = PS_PG_MAIN;
     const struct ps_pg_relation *r;
 
-    if (len <= suffix || len > PS_PG_DIR_MAX || strcmp(name + len - suffix, ROWS_SUFFIX) != 0)
-        return ENOENT;
-    snprintf(dir, sizeof(dir), "%.*s", (int)(len - suffix), name);
+    snprintf(dir, sizeof(dir), "%.*s", (int)len, name);
     r = ps_pg_relation_find(c->catalog, db, dir, &fork);
-    if (!r || fork != PS_PG_MAIN || !is_user_table(r))
+    if (!r && mark)
+        r = ps_pg_relation_by_oid(c->catalog, db, (ps_oid)strtoul(mark + 1, NULL, 10));
+    return r;
+}
+
+static int lookup_rows(const struct pfs_cluster *c, uint32_t db, const char *name,
+                       struct pfs_object *ret)
+{
+    char expected[PS_PG_DIR_MAX + 1];
+    size_t len = strlen(name), suffix = strlen(ROWS_SUFFIX);
+    const struct ps_pg_relation *r;
+
+    if (len <= suffix || len > PS_PG_DIR_MAX)
+        return ENOENT;
+    r = relation_of_rows(c, db, name, len - suffix);
+    if (!r || !is_user_table(r))
+        return ENOENT;
+    rows_name(r, expected);
+    if (strcmp(expected, name) != 0)
         return ENOENT;
     *ret = (struct pfs_object){.id = PFS_NODE_ROWS_OF, .table = r->files[PS_PG_MAIN]};
     return 0;

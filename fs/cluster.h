@@ -34,6 +34,8 @@ void pfs_cluster_stats(const struct pfs_cluster *c, ps_stat_fn each, void *ctx);
 /* The relation whose file the table is, NULL: not known. *ret_fork may be NULL. */
 const struct ps_pg_relation *pfs_cluster_relation(const struct pfs_cluster *c, uint32_t table,
                                                   uint32_t *ret_db, enum ps_pg_fork *ret_fork);
+/* Has the table a file of its own? One that has none is only there to have a folder. */
+bool pfs_cluster_has_file(const struct pfs_cluster *c, uint32_t table);
 uint32_t pfs_cluster_database_of(const struct pfs_cluster *c, uint32_t table);
 
 /* Does this table (0: none is meant) have the node? */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STREAM_STEPS 1024u /* most of them are a page each */
+
 /*
  * The text that is there lies in `text`; it begins at byte text_off of the file. A snapshot has
  * all of it. A stream keeps what its last reads made: reading backwards starts it again.
@@ -66,13 +68,21 @@ static void forget_before(struct pfs_gen *g, uint64_t off)
     g->text_off += gone;
 }
 
+static bool is_filled(const struct pfs_gen *g, uint64_t end)
+{
+    return g->cursor.done || g->text_off + g->text.len >= end;
+}
+
+/* Where text is sparse, as rows of a relation that is mostly empty, a stream gives what it has. */
 static ps_err fill(struct pfs_gen *g, uint64_t off, size_t len, struct ps_cancel *cancel)
 {
     ps_err err = PS_OK;
 
     if (off < g->text_off)
         restart(g);
-    while (!g->cursor.done && g->text_off + g->text.len < off + len && !err) {
+    for (unsigned steps = 0; !is_filled(g, off + len) && !err; steps++) {
+        if (g->is_stream && steps >= STREAM_STEPS && g->text_off + g->text.len > off)
+            break;
         if (g->is_stream)
             forget_before(g, off);
         err = advance(g, cancel);

@@ -85,7 +85,7 @@ static void file_name(const struct source *s, uint32_t db, const struct ps_pg_re
         return;
     }
     if (r)
-        ps_pg_relation_dir(r->schema, r->name, r->oid, f->fork, dir);
+        ps_pg_relation_fork_dir(r, f->fork, dir);
     else
         snprintf(dir, sizeof(dir), ".by-filenode/%" PRIu32 "%s%s", f->node, f->fork ? "_" : "",
                  f->fork ? ps_pg_fork_names[f->fork] : "");

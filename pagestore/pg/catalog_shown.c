@@ -295,6 +295,28 @@ static uint32_t files_end(const struct ps_pgc_db *db, uint32_t first)
     return end;
 }
 
+/* Temporary and unlogged relations lose their files without anything being wrong: when a server
+ * crashes, and in a base backup. */
+static void note_missing_files(struct ps_pgc_db *db)
+{
+    const struct ps_pg_relation *first = NULL;
+    uint32_t i, count = 0;
+
+    for (i = 0; i < db->shown_count; i++) {
+        if (!db->shown[i]->file_missing || db->shown[i]->persistence != 'p')
+            continue;
+        first = first ? first : db->shown[i];
+        count++;
+    }
+    if (count == 1)
+        ps_pg_note(db->catalog->cluster, "%s/%s: its file %u is missing", db->pub.dir, first->dir,
+                   first->node);
+    else if (count > 1)
+        ps_pg_note(db->catalog->cluster,
+                   "%s: the files of %u relations are missing, the first is %u of %s", db->pub.dir,
+                   count, first->node, first->dir);
+}
+
 ps_err ps_pgc_show(struct ps_pgc_db *db, const struct ps_pgc_db *teller)
 {
     uint32_t first = ps_pg_file_first(db->catalog->cluster, db->pub.oid);
@@ -309,7 +331,11 @@ ps_err ps_pgc_show(struct ps_pgc_db *db, const struct ps_pgc_db *teller)
         err = show_named(db, teller);
     if (!err && !(teller && teller->relations_whole))
         err = show_unnamed(db, first, end);
-    return err ? err : part_equal_dirs(db);
+    if (!err)
+        err = part_equal_dirs(db);
+    if (!err)
+        note_missing_files(db);
+    return err;
 }
 
 /* --- forks --------------------------------------------------------------------------------- */

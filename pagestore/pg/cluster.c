@@ -344,20 +344,25 @@ static void note_short_segment(struct ps_pg_cluster *c, const struct ps_pg_file 
     const uint64_t full = (uint64_t)c->place.segment_pages * c->page_size;
     char path[600];
     uint64_t len = 0;
+    uint32_t i;
+    ps_err err = PS_OK;
 
-    for (uint32_t i = 0; i + 1 < segments; i++) {
+    for (i = 0; i < segments; i++) {
         if (i == 0)
             (void)snprintf(path, sizeof(path), "%s", file->path);
         else
             (void)snprintf(path, sizeof(path), "%s.%u", file->path, i);
-        if (ps_cluster_file_len(c, file->root, path, &len) == PS_OK && len < full) {
-            ps_pg_note(c,
-                       "%s: has %llu bytes, a full segment %llu; %u later ones are no part of the "
-                       "relation",
-                       path, (unsigned long long)len, (unsigned long long)full, segments - i - 1);
-            return;
-        }
+        err = ps_cluster_file_len(c, file->root, path, &len);
+        if (err || len < full)
+            break;
     }
+    if (err)
+        ps_pg_note(c, "%s; its relation cannot be read", ps_message());
+    else if (i + 1 < segments)
+        ps_pg_note(c,
+                   "%s: has %llu bytes, a full segment %llu; %u later ones are no part of the "
+                   "relation",
+                   path, (unsigned long long)len, (unsigned long long)full, segments - i - 1);
 }
 
 static ps_err open_cluster(struct ps_pg_cluster *c)

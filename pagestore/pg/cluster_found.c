@@ -103,6 +103,18 @@ static ps_err add_file(struct ps_pg_cluster *c, const struct ps_cluster_found *f
     return PS_OK;
 }
 
+/* A folder, a link, a pipe, what may not be read: the relation is there as one without its file. */
+static bool can_be_opened(struct ps_pg_cluster *c, const struct ps_cluster_found *found,
+                          const char *path)
+{
+    uint64_t len;
+
+    if (ps_cluster_file_len(c, found->root, path, &len) == PS_OK)
+        return true;
+    ps_pg_note(c, "%s; taken as missing", ps_message());
+    return false;
+}
+
 /* The finds are of one file. */
 static ps_err settle_file(struct ps_pg_cluster *c, const struct ps_cluster_finds *f,
                           const struct ps_cluster_found *found, uint32_t count)
@@ -119,7 +131,7 @@ static ps_err settle_file(struct ps_pg_cluster *c, const struct ps_cluster_finds
     if (whole < count)
         ps_pg_note(c, "%s: segment .%u is missing; %u later ones are no part of the relation", path,
                    whole, count - whole);
-    return add_file(c, found, path, whole);
+    return can_be_opened(c, found, path) ? add_file(c, found, path, whole) : PS_OK;
 }
 
 ps_err ps_cluster_finds_settle(struct ps_pg_cluster *c, struct ps_cluster_finds *f)

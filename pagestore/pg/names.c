@@ -7,6 +7,8 @@
 
 #include "base/utf8.h"
 
+#define SUFFIX_MAX 16u
+
 /* A name under construction. Beyond max the bytes are counted, not kept; cut is the longest length
  * up to cut_max that splits no character and no %XX. */
 struct name {
@@ -79,20 +81,27 @@ void ps_pg_database_dir(const char *name, ps_oid oid, char buf[PS_PG_DIR_MAX + 1
     name_end(&n, oid, "");
 }
 
-void ps_pg_relation_dir(const char *schema, const char *name, ps_oid oid, enum ps_pg_fork fork,
-                        char buf[PS_PG_DIR_MAX + 1])
+void ps_pg_relation_file(const char *schema, const char *name, ps_oid oid, const char *suffix,
+                         char buf[PS_PG_DIR_MAX + 1])
 {
-    char suffix[16] = "";
-    struct name n;
+    struct name n = name_begin(buf, oid, strlen(suffix));
 
-    assert(fork < PS_PG_FORKS);
-    if (fork != PS_PG_MAIN)
-        snprintf(suffix, sizeof(suffix), ".%s", ps_pg_fork_names[fork]);
-    n = name_begin(buf, oid, strlen(suffix));
+    assert(strlen(suffix) <= SUFFIX_MAX);
     if (*schema != '\0') {
         name_add_encoded(&n, schema);
         name_add(&n, ".", 1);
     }
     name_add_encoded(&n, name);
     name_end(&n, oid, suffix);
+}
+
+void ps_pg_relation_dir(const char *schema, const char *name, ps_oid oid, enum ps_pg_fork fork,
+                        char buf[PS_PG_DIR_MAX + 1])
+{
+    char suffix[SUFFIX_MAX + 1] = "";
+
+    assert(fork < PS_PG_FORKS);
+    if (fork != PS_PG_MAIN)
+        snprintf(suffix, sizeof(suffix), ".%s", ps_pg_fork_names[fork]);
+    ps_pg_relation_file(schema, name, oid, suffix, buf);
 }

@@ -16,6 +16,10 @@
 #define PS_PG_DIR_MAX 255u
 
 void ps_pg_database_dir(const char *name, ps_oid oid, char buf[PS_PG_DIR_MAX + 1]);
+/* `suffix`, of at most 16 bytes, is whole also where the name before it is cut. */
+void ps_pg_relation_file(const char *schema, const char *name, ps_oid oid, const char *suffix,
+                         char buf[PS_PG_DIR_MAX + 1]);
+/* The same with the suffix of a fork's folder; main has none. */
 void ps_pg_relation_dir(const char *schema, const char *name, ps_oid oid, enum ps_pg_fork fork,
                         char buf[PS_PG_DIR_MAX + 1]);
 

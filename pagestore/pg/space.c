@@ -88,6 +88,8 @@ static ps_err count_pages(struct ps_table *table, struct ps_pg_xacts *xacts, uin
         return err;
     s->table_len = info.pages_allocated * page_size;
     for (block = ps_pg_first_block(&info); block < info.pages_end && !err; block++) {
+        if (ps_cancel_raised(cancel))
+            return ps_fail(PS_ERR_INTERRUPTED, "counting space was interrupted");
         err = ps_page_copy(table, (uint32_t)block, cancel, page);
         if (err == PS_ERR_CORRUPT) {
             s->damaged_pages++;
