@@ -26,6 +26,12 @@ static ps_err relation_of(const struct pfs_cursor *c, uint32_t *ret_db,
     return *ret ? PS_OK : ps_fail(PS_ERR_NOENT, "no catalog names this file");
 }
 
+/* What the catalogs do not tell is damage of the source; the file that asks for it is there. */
+static ps_err as_damage(ps_err err)
+{
+    return err == PS_ERR_NOENT ? PS_ERR_CORRUPT : err;
+}
+
 /* --- rows --------------------------------------------------------------------------------- */
 
 static ps_err open_scan(struct pfs_cursor *c, enum ps_pg_rows what)
@@ -47,7 +53,9 @@ static ps_err step_scan(struct pfs_cursor *c, struct ps_text *out, enum ps_pg_ro
 {
     ps_err err = c->state ? PS_OK : open_scan(c, what);
 
-    return err ? err : ps_pg_scan_step(c->state, c->cancel, out, &c->done);
+    if (!err)
+        err = ps_pg_scan_step(c->state, c->cancel, out, &c->done);
+    return as_damage(err);
 }
 
 static void end_scan(struct pfs_cursor *c)
@@ -134,7 +142,9 @@ static ps_err step_schema(struct pfs_cursor *c, struct ps_text *out)
     ps_err err = relation_of(c, &db, &relation);
 
     c->done = true;
-    return err ? err : ps_pg_schema_sql(cluster_of(c)->catalog, db, relation, out);
+    if (!err)
+        err = ps_pg_schema_sql(cluster_of(c)->catalog, db, relation, out);
+    return as_damage(err);
 }
 
 static ps_err schema_size(const struct pfs_subject *s, uint64_t *ret)

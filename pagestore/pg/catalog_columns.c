@@ -278,3 +278,19 @@ const struct ps_pgc_columns *ps_pgc_columns(const struct ps_pgc_db *db, ps_oid r
 
     return columns && columns->sound ? columns : NULL;
 }
+
+ps_err ps_pgc_catalog_desc(const struct ps_pgc_db *db, ps_oid catalog, struct ps_pg_desc *built,
+                           const struct ps_pg_desc **ret)
+{
+    const struct ps_pgc_columns *columns = ps_pgc_columns(db, catalog);
+    ps_err err;
+
+    *built = (struct ps_pg_desc){0};
+    *ret = built;
+    err = ps_pgc_layout(catalog, ps_pg_version(db->catalog->cluster), built);
+    if (columns && (err == PS_ERR_NOENT || (!err && columns->desc.count >= built->count))) {
+        *ret = &columns->desc;
+        return PS_OK;
+    }
+    return err;
+}

@@ -156,6 +156,10 @@ ps_err ps_pgc_optional(ps_err err);
 PS_MUST_USE ps_err ps_pgc_load_columns(struct ps_pgc_db *db);
 /* NULL: pg_attribute does not tell. */
 const struct ps_pgc_columns *ps_pgc_columns(const struct ps_pgc_db *db, ps_oid relation);
+/* A catalog's columns by pg_attribute, or where that lacks some of those that are built in, as they
+ * are built in. *built is to be given back in any case. PS_ERR_NOENT: neither tells. */
+PS_MUST_USE ps_err ps_pgc_catalog_desc(const struct ps_pgc_db *db, ps_oid catalog,
+                                       struct ps_pg_desc *built, const struct ps_pg_desc **ret);
 PS_MUST_USE ps_err ps_pgc_load_relations(struct ps_pgc_db *db);
 /* catalog_shown.c: which are shown, under which names, with which files. First files are found,
  * then names of schemas are known, then folders have names. */

@@ -97,18 +97,12 @@ static ps_err add_relation(void *ctx, const struct ps_pgc_row *row)
 /* By its columns as pg_attribute has them, or as they are built in. */
 static ps_err read_class(struct ps_pgc_db *db)
 {
-    const struct ps_pgc_columns *columns = ps_pgc_columns(db, PS_PGC_CLASS);
     struct ps_pgc_met met = {0};
-    struct ps_pg_desc built = {0};
-    struct ps_pgc_probe probe = {.spec = &class_spec,
-                                 .desc = columns ? &columns->desc : &built,
-                                 .oid = PS_PGC_CLASS,
-                                 .name = class_spec.name};
+    struct ps_pg_desc built;
+    struct ps_pgc_probe probe = {.spec = &class_spec, .oid = PS_PGC_CLASS, .name = class_spec.name};
     uint32_t table = 0;
-    ps_err err = PS_OK;
+    ps_err err = ps_pgc_catalog_desc(db, PS_PGC_CLASS, &built, &probe.desc);
 
-    if (!columns)
-        err = ps_pgc_layout(PS_PGC_CLASS, ps_pg_version(db->catalog->cluster), &built);
     if (!err)
         err = ps_pgc_find_file(db, &probe, &table);
     if (!err && table != 0)

@@ -101,21 +101,6 @@ static uint32_t file_of(const struct ps_pgc_db *db, const struct ps_pgc_spec *sp
     return rel->pub.file_missing ? 0 : rel->pub.files[PS_PG_MAIN];
 }
 
-/* The catalog's columns by pg_attribute, or else as they are built in: then *ret_built is to be
- * given back. */
-static ps_err layout_of(const struct ps_pgc_db *db, const struct ps_pgc_spec *spec,
-                        struct ps_pg_desc *ret_built, const struct ps_pg_desc **ret)
-{
-    const struct ps_pgc_columns *columns = ps_pgc_columns(db, spec->oid);
-
-    *ret_built = (struct ps_pg_desc){0};
-    *ret = ret_built;
-    if (!columns)
-        return ps_pgc_layout(spec->oid, ps_pg_version(db->catalog->cluster), ret_built);
-    *ret = &columns->desc;
-    return PS_OK;
-}
-
 ps_err ps_pgc_read(struct ps_pgc_db *db, const struct ps_pgc_spec *spec, ps_pgc_row_fn row,
                    void *ctx, bool *ret_whole)
 {
@@ -127,7 +112,7 @@ ps_err ps_pgc_read(struct ps_pgc_db *db, const struct ps_pgc_spec *spec, ps_pgc_
 
     if (ret_whole)
         *ret_whole = false;
-    err = layout_of(db, spec, &built, &desc);
+    err = ps_pgc_catalog_desc(db, spec->oid, &built, &desc);
     if (err == PS_ERR_NOENT) /* pg_attribute is lost, which was noted */
         return err;
     if (!err && table == 0) {

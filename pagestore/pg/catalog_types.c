@@ -106,18 +106,14 @@ static ps_err add_type(void *ctx, const struct ps_pgc_row *row)
 
 static ps_err read_types(struct ps_pgc_db *db)
 {
-    const struct ps_pgc_columns *columns = ps_pgc_columns(db, PS_PGC_TYPE);
     struct ps_pgc_met met = {0};
-    struct ps_pg_desc built = {0};
+    struct ps_pg_desc built;
     struct ps_pgc_probe probe = {.spec = &type_spec,
-                                 .desc = columns ? &columns->desc : &built,
                                  .oid = 71, /* pg_type's own row type */
                                  .name = type_spec.name};
     uint32_t table = 0;
-    ps_err err = PS_OK;
+    ps_err err = ps_pgc_catalog_desc(db, PS_PGC_TYPE, &built, &probe.desc);
 
-    if (!columns)
-        err = ps_pgc_layout(PS_PGC_TYPE, ps_pg_version(db->catalog->cluster), &built);
     if (!err)
         err = ps_pgc_find_file(db, &probe, &table);
     if (!err && table != 0)
