@@ -40,7 +40,7 @@ static enum room room_for(const struct ps_wal *wal, uint64_t cost, bool urgent,
     *ret_seg_no = ps_wal_seg_no(wal->opts.segment_size, end - 1) + in_hand;
     if (!urgent && end - atomic_load(&wal->log_start_lsn) > wal->opts.max_wal)
         return ROOM_NO_LOG;
-    if (end > wal->written_pos + wal->buf_len)
+    if (end > wal->written_pos + wal->ring_len)
         return ROOM_NO_BUFFER;
     if (*ret_seg_no >= atomic_load(&wal->seg_limit))
         return ROOM_NO_SEGMENT;
@@ -232,8 +232,8 @@ void ps_wal_close_block(struct ps_wal *wal, bool next_segment)
 
     ps_assert_held(&wal->tail_mtx);
     ps_wal_check(wal, true);
-    memset(ps_wal_at(wal, wal->tail - 1) + 1, 0, (size_t)(end - wal->tail));
-    ps_block_encode(&block, ps_wal_at(wal, wal->block_pos));
+    memset(ps_wal_ring_at(wal, wal->tail - 1) + 1, 0, (size_t)(end - wal->tail));
+    ps_block_encode(&block, ps_wal_ring_at(wal, wal->block_pos));
     if (block.next == seg_end)
         wal->used_end[ps_wal_seg_no(segment_size, wal->block_pos) % wal->span] = end;
 
@@ -282,7 +282,7 @@ static void place_group(struct ps_wal *wal, struct ps_record *recs, size_t count
     for (i = 0; i < count; i++) {
         if (i > 0 && recs[i].txn != 0 && recs[i].txn == recs[i - 1].txn)
             recs[i].txn_prev = recs[i - 1].pos;
-        ps_record_encode(&recs[i], ps_wal_at(wal, wal->tail), recs[i].crc, wal->tail, lsn);
+        ps_record_encode(&recs[i], ps_wal_ring_at(wal, wal->tail), recs[i].crc, wal->tail, lsn);
         crc = ps_put32(recs[i].crc);
         wal->block_crc = ps_crc32c_extend(wal->block_crc, &crc, sizeof(crc));
         wal->block_records++;
@@ -316,7 +316,7 @@ static void count_group(struct ps_wal *wal, struct ps_record *recs, size_t count
 /* Asks for a flush, once for each that begins, when this much waits to be written. */
 static void ask_for_flush(struct ps_wal *wal, uint64_t unwritten)
 {
-    if (!wal->opts.want_flush || unwritten < wal->buf_len / 4)
+    if (!wal->opts.want_flush || unwritten < wal->ring_len / 4)
         return;
     if (!atomic_load(&wal->flush_wanted) && !atomic_exchange(&wal->flush_wanted, true))
         wal->opts.want_flush(wal->opts.ctx);
@@ -357,7 +357,7 @@ static bool may_skip_segment(const struct ps_wal *wal)
 
     ps_assert_held(&wal->tail_mtx);
     return atomic_load(&wal->short_of_space) && wal->block_pos % segment_size != 0 &&
-           end <= wal->written_pos + wal->buf_len &&
+           end <= wal->written_pos + wal->ring_len &&
            ps_wal_seg_no(segment_size, end - 1) < atomic_load(&wal->seg_limit);
 }
 
@@ -392,7 +392,7 @@ static void check_open_block(const struct ps_wal *wal)
     ps_err err;
 
     while (at < wal->tail) {
-        err = ps_record_parse(ps_wal_at(wal, at), (size_t)(wal->tail - at), at, &rec);
+        err = ps_record_parse(ps_wal_ring_at(wal, at), (size_t)(wal->tail - at), at, &rec);
         assert(err == PS_OK && rec.prev == prev);
         (void)err;
         prev = rec.lsn;
@@ -409,7 +409,7 @@ void ps_wal_check(const struct ps_wal *wal, bool records)
     assert(wal->written_pos <= wal->block_pos && wal->block_pos < wal->tail);
     assert(wal->block_pos % PS_IO_ALIGN == 0 && wal->written_pos % PS_IO_ALIGN == 0);
     assert(wal->tail <= ps_wal_seg_end(wal->opts.segment_size, wal->block_pos));
-    assert(close_bound(wal) + wal->reserved <= wal->written_pos + wal->buf_len);
+    assert(close_bound(wal) + wal->reserved <= wal->written_pos + wal->ring_len);
     assert(atomic_load(&wal->durable_lsn) <= atomic_load(&wal->tail_lsn));
     assert(atomic_load(&wal->tail_lsn) <= wal->tail);
     assert(atomic_load(&wal->log_start_lsn) <= wal->tail);

@@ -15,16 +15,12 @@ struct batch {
     uint64_t lsn; /* of the last record in them */
 };
 
-/* What is appended from here on goes to the other buffer, which is free: all that it had is
- * durable. */
 static void close_batch(struct ps_wal *wal, struct batch *ret)
 {
     ps_mutex_lock(&wal->tail_mtx);
     atomic_store(&wal->flush_wanted, false); /* what is appended from here on may ask again */
     if (wal->block_records > 0)
         ps_wal_close_block(wal, false);
-    wal->filling = !wal->filling;
-    wal->buf_pos[wal->filling] = wal->block_pos;
     ret->from = wal->written_pos;
     ret->to = wal->block_pos;
     ret->lsn = wal->block_prev_lsn;
@@ -73,7 +69,7 @@ static ps_err plan_writes(struct ps_wal *wal, const struct batch *batch, uint32_
         err = open_handle(wal, ps_wal_seg_no(segment_size, pos), &file);
         if (err)
             return err;
-        wal->iovs[count].iov_base = ps_wal_at(wal, pos);
+        wal->iovs[count].iov_base = ps_wal_ring_at(wal, pos);
         wal->iovs[count].iov_len = (size_t)(end - pos);
         wal->reqs[count] = (struct ps_io_req){
             .file = file,
@@ -106,7 +102,7 @@ static ps_err write_durably(struct ps_wal *wal, uint32_t count)
     return ps_io_run(wal->opts.io, wal->reqs, count);
 }
 
-/* The batch is durable: its memory is free, and who waited for it may go on. */
+/* The batch is durable: its ring space is free, and who waited for it may go on. */
 static void finish_batch(struct ps_wal *wal, const struct batch *batch)
 {
     ps_mutex_lock(&wal->tail_mtx);

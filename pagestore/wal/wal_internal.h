@@ -1,25 +1,24 @@
 /*
  * wal_internal.h - what the files of the log share, and nobody else sees.
  *
- * The log's tail lives in two buffers. Appenders fill one, from its beginning; a flush closes it,
- * has them go on in the other one, whose bytes the flush before has made durable, and writes it. So
- * memory is used no further than what a flush finds, again and again, and stays in the caches.
+ * The log's tail lives in a ring: position p is at ring[p % ring_len]. ring_len is a multiple of
+ * the segment size and a block never crosses a segment, so no block wraps.
  *
  *     written_pos         block_pos        tail
  *     |  closed blocks    | open block     |
  *     v                   v                v
  *     [hdr rec rec pad][hdr rec pad]  [hdr rec rec ...
  *
- * Everything below written_pos is durable in the segment files and its memory is free. Blocks
+ * Everything below written_pos is durable in the segment files and its ring space is free. Blocks
  * between written_pos and block_pos are closed: their bytes never change again, and a flush writes
  * them. Records go to the open block, at tail. Where the group does not fit in what is left of
  * the segment, the block is closed with the next segment as its successor, and what is left stays
  * unwritten: `used_end` remembers from where.
  *
  * Room: close_bound() is where tail would be if the open block were closed now. Always
- *     close_bound() + reserved <= written_pos + buf_len
+ *     close_bound() + reserved <= written_pos + ring_len
  * because each reservation counts with group_cost(), which is no less than what its append can
- * add to close_bound(). Each buffer has buf_len bytes: either can take all that there is room for.
+ * add to close_bound().
  */
 #ifndef PS_WAL_INTERNAL_H
 #define PS_WAL_INTERNAL_H
@@ -159,10 +158,10 @@ struct ps_wal_counters {
 struct ps_wal {
     /* constant after open */
     struct ps_wal_options opts;
-    struct ps_arena bufs; /* two, buf_len bytes each */
-    uint64_t buf_len;
+    struct ps_arena ring;
+    uint64_t ring_len;
     uint64_t group_max;
-    uint32_t span; /* segments that a buffer's bytes can touch: entries of the arrays below */
+    uint32_t span; /* segments that the ring's bytes can touch: entries of the arrays below */
 
     struct ps_mutex tail_mtx; /* rank WAL_TAIL */
     struct ps_cond room_cond; /* with tail_mtx: written_pos, log_start or reserved has moved */
@@ -174,9 +173,6 @@ struct ps_wal {
     uint32_t block_records;   /* records in the open block */
     uint32_t block_crc;       /* running CRC of their crc fields */
     uint64_t *used_end;       /* [segment number % span]: end of its last block, once closed */
-    /* The next two are changed by the flusher only, who may read them without the lock. */
-    uint64_t buf_pos[2]; /* position of each buffer's first byte */
-    unsigned filling;    /* the one that is appended to; the other one's bytes lie before it */
     uint32_t room_waiters;
 
     _Atomic uint64_t tail_lsn;      /* of the last record; written under tail_mtx */
@@ -213,13 +209,9 @@ static inline void ps_wal_check(const struct ps_wal *wal, bool records)
 void ps_wal_check(const struct ps_wal *wal, bool records);
 #endif
 
-/* Where in memory the byte at pos is, which is written_pos or behind it. */
-static inline uint8_t *ps_wal_at(const struct ps_wal *wal, uint64_t pos)
+static inline uint8_t *ps_wal_ring_at(const struct ps_wal *wal, uint64_t pos)
 {
-    unsigned buf = pos >= wal->buf_pos[wal->filling] ? wal->filling : !wal->filling;
-
-    assert(pos >= wal->buf_pos[buf] && pos - wal->buf_pos[buf] < wal->buf_len);
-    return wal->bufs.base + buf * wal->buf_len + (pos - wal->buf_pos[buf]);
+    return wal->ring.base + pos % wal->ring_len;
 }
 
 /* Bytes of log that appending a group of `bytes` can take up, whatever comes before it. */

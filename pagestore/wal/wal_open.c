@@ -6,7 +6,7 @@
 #include "base/crc32c.h"
 #include "wal/wal_internal.h"
 
-#define BUF_LEN_MIN (1024u * 1024u)
+#define RING_LEN_MIN (1024u * 1024u)
 
 /* Numbers from the control file and the options of a mount: refused, not asserted. */
 ps_err ps_wal_options_check(const struct ps_wal_options *o)
@@ -27,29 +27,29 @@ ps_err ps_wal_options_check(const struct ps_wal_options *o)
 }
 
 /* What fits in a segment, and in an empty buffer, where the open block's header has its place. */
-static uint64_t group_max(uint32_t segment_size, uint64_t buf_len)
+static uint64_t group_max(uint32_t segment_size, uint64_t ring_len)
 {
     uint64_t by_segment = segment_size - PS_WAL_BLOCK_HDR_LEN;
-    uint64_t by_buf = (buf_len - PS_WAL_BLOCK_HDR_LEN - ps_wal_group_cost(0)) / 2;
+    uint64_t by_ring = (ring_len - PS_WAL_BLOCK_HDR_LEN - ps_wal_group_cost(0)) / 2;
 
-    return by_segment < by_buf ? by_segment : by_buf;
+    return by_segment < by_ring ? by_segment : by_ring;
 }
 
 static ps_err alloc_buffers(struct ps_wal *wal)
 {
     uint32_t segment_size = wal->opts.segment_size;
 
-    wal->buf_len = segment_size > BUF_LEN_MIN ? segment_size : BUF_LEN_MIN;
-    wal->group_max = group_max(segment_size, wal->buf_len);
-    wal->span = (uint32_t)(wal->buf_len / segment_size) + 1;
+    wal->ring_len = segment_size > RING_LEN_MIN ? segment_size : RING_LEN_MIN;
+    wal->group_max = group_max(segment_size, wal->ring_len);
+    wal->span = (uint32_t)(wal->ring_len / segment_size) + 1;
     wal->used_end = calloc(wal->span, sizeof(*wal->used_end));
     wal->handles = calloc(wal->span, sizeof(*wal->handles));
     wal->reqs = calloc(wal->span, sizeof(*wal->reqs));
     wal->iovs = calloc(wal->span, sizeof(*wal->iovs));
     if (!wal->used_end || !wal->handles || !wal->reqs || !wal->iovs)
-        return ps_fail(PS_ERR_NOMEM, "out of memory for the log's buffers of %llu bytes",
-                       (unsigned long long)wal->buf_len);
-    return ps_arena_init(&wal->bufs, 2 * (size_t)wal->buf_len);
+        return ps_fail(PS_ERR_NOMEM, "out of memory for the log's buffer of %llu bytes",
+                       (unsigned long long)wal->ring_len);
+    return ps_arena_init(&wal->ring, (size_t)wal->ring_len);
 }
 
 static void free_buffers(struct ps_wal *wal)
@@ -58,7 +58,7 @@ static void free_buffers(struct ps_wal *wal)
     free(wal->reqs);
     free(wal->handles);
     free(wal->used_end);
-    ps_arena_deinit(&wal->bufs);
+    ps_arena_deinit(&wal->ring);
 }
 
 static void init_tail(struct ps_wal *wal)
@@ -66,8 +66,6 @@ static void init_tail(struct ps_wal *wal)
     wal->written_pos = wal->opts.end_pos;
     wal->block_pos = wal->opts.end_pos;
     wal->tail = wal->block_pos + PS_WAL_BLOCK_HDR_LEN;
-    wal->buf_pos[0] = wal->block_pos;
-    wal->buf_pos[1] = wal->block_pos;
     wal->block_prev_lsn = wal->opts.last_lsn;
     wal->block_crc = PS_CRC32C_INIT;
     atomic_init(&wal->tail_lsn, wal->opts.last_lsn);

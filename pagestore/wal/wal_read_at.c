@@ -1,5 +1,5 @@
 /*
- * wal_read_at.c - one record of an open log, wherever it is: in memory, or in a segment file.
+ * wal_read_at.c - one record of an open log, wherever it is: in the ring, or in a segment file.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,36 +30,36 @@ static ps_err fail_no_record(const struct ps_wal *wal, uint64_t pos)
                    pos % wal->opts.segment_size);
 }
 
-/* Copies the record at pos from memory. *ret_len: its length; it was copied only if it is no
+/* Copies the record at pos from the ring. *ret_len: its length; it was copied only if it is no
  * longer than buf_len. 0: no record there. False: pos is in the files. */
-static bool copy_from_memory(struct ps_wal *wal, uint64_t pos, uint8_t *buf, size_t buf_len,
-                             size_t *ret_len)
+static bool copy_from_ring(struct ps_wal *wal, uint64_t pos, uint8_t *buf, size_t buf_len,
+                           size_t *ret_len)
 {
     uint64_t end = ps_wal_seg_end(wal->opts.segment_size, pos);
-    bool in_memory;
+    bool in_ring;
 
     *ret_len = 0;
     ps_mutex_lock(&wal->tail_mtx);
-    in_memory = pos >= wal->written_pos;
-    if (in_memory && pos < wal->tail) {
+    in_ring = pos >= wal->written_pos;
+    if (in_ring && pos < wal->tail) {
         if (end > wal->tail)
             end = wal->tail;
-        *ret_len = ps_record_peek_len(ps_wal_at(wal, pos), (size_t)(end - pos));
+        *ret_len = ps_record_peek_len(ps_wal_ring_at(wal, pos), (size_t)(end - pos));
         if (*ret_len <= buf_len && *ret_len > 0)
-            memcpy(buf, ps_wal_at(wal, pos), *ret_len);
+            memcpy(buf, ps_wal_ring_at(wal, pos), *ret_len);
     }
     ps_mutex_unlock(&wal->tail_mtx);
-    return in_memory;
+    return in_ring;
 }
 
-static ps_err read_from_memory(struct ps_wal *wal, uint64_t pos, uint8_t **buf, size_t *buf_len,
-                               size_t *ret_len, bool *ret_in_memory)
+static ps_err read_from_ring(struct ps_wal *wal, uint64_t pos, uint8_t **buf, size_t *buf_len,
+                             size_t *ret_len, bool *ret_in_ring)
 {
     ps_err err;
 
     for (;;) {
-        *ret_in_memory = copy_from_memory(wal, pos, *buf, *buf_len, ret_len);
-        if (!*ret_in_memory)
+        *ret_in_ring = copy_from_ring(wal, pos, *buf, *buf_len, ret_len);
+        if (!*ret_in_ring)
             return PS_OK;
         if (*ret_len == 0)
             return fail_no_record(wal, pos);
@@ -129,15 +129,15 @@ ps_err ps_wal_read_at(struct ps_wal *wal, uint64_t pos, uint8_t **buf, size_t *b
                       struct ps_record *ret)
 {
     char name[WAL_NAME_LEN];
-    bool in_memory;
+    bool in_ring;
     size_t len;
     ps_err err;
 
     if (pos % WAL_RECORD_ALIGN != 0 || pos < atomic_load(&wal->log_start_lsn) ||
         pos >= atomic_load(&wal->tail_lsn))
         return ps_fail(PS_ERR_RANGE, "log position %" PRIu64 " is not within the log", pos);
-    err = read_from_memory(wal, pos, buf, buf_len, &len, &in_memory);
-    if (!err && !in_memory)
+    err = read_from_ring(wal, pos, buf, buf_len, &len, &in_ring);
+    if (!err && !in_ring)
         err = read_from_file(wal, pos, buf, buf_len, &len);
     if (err)
         return err;
