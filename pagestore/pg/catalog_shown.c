@@ -163,6 +163,36 @@ static ps_err show(struct ps_pgc_db *db, const struct ps_pg_relation *rel)
     return err;
 }
 
+/* Two rows with one file can only be damage, or a catalog not recovered: one of them has it, the
+ * others have lost theirs. */
+static ps_err part_equal_files(struct ps_pgc_db *db)
+{
+    const struct ps_pgc_table *owner;
+    struct ps_pg_relation *rel;
+    ps_err err = PS_OK;
+    unsigned fork;
+    uint32_t i;
+
+    for (i = 0; i < db->shown_count; i++) {
+        rel = (struct ps_pg_relation *)db->shown[i];
+        for (fork = 0; fork < PS_PG_FORKS; fork++) {
+            owner = ps_pgc_list_find(&db->tables, rel->files[fork], 0);
+            if (owner && owner->relation != rel)
+                rel->files[fork] = 0;
+        }
+    }
+    for (i = 0; !err && i < db->shown_count; i++) {
+        rel = (struct ps_pg_relation *)db->shown[i];
+        if (rel->files[PS_PG_MAIN] != 0)
+            continue;
+        rel->file_missing = true;
+        err = set_placeholder(db, rel);
+        if (!err)
+            err = own_table(db, rel->files[PS_PG_MAIN], rel, PS_PG_MAIN);
+    }
+    return err;
+}
+
 static ps_err show_named(struct ps_pgc_db *db, const struct ps_pgc_db *teller)
 {
     const struct ps_pgc_relation *rel;
@@ -174,6 +204,9 @@ static ps_err show_named(struct ps_pgc_db *db, const struct ps_pgc_db *teller)
         if (is_shown(&rel->pub) && rel->pub.shared == (db->pub.oid == 0))
             err = show(db, &rel->pub);
     }
+    ps_pgc_list_settle(&db->tables);
+    if (!err)
+        err = part_equal_files(db);
     ps_pgc_list_settle(&db->tables);
     sort_shown(db);
     return err;

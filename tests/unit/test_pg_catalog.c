@@ -714,6 +714,61 @@ static void ask_everything(struct ps_pg_catalog *c, uint32_t db)
     ps_text_deinit(&text);
 }
 
+#define T_HOT_NODE 16504u
+#define T_VAC_NODE 16526u
+#define ROW_PART 128u /* relname and relfilenode are not further apart */
+
+/* In each row of pg_class that is called t_vac, its filenode becomes that of t_hot. */
+static void let_t_vac_claim_t_hot(const struct bed *b)
+{
+    const uint32_t was = T_VAC_NODE, is = T_HOT_NODE;
+    char path[TEMP_DIR_LEN + 300];
+    static uint8_t bytes[1 << 20];
+    uint8_t *at = bytes, *node;
+    unsigned changed = 0;
+    ssize_t len;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/" PG_CLASS, b->data);
+    fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    len = pread(fd, bytes, sizeof(bytes), 0);
+    assert_true(len > 0);
+    while ((at = memmem(at, (size_t)(bytes + len - at), "t_vac", sizeof("t_vac"))) != NULL) {
+        node = memmem(at, ROW_PART, &was, sizeof(was));
+        at++;
+        if (!node)
+            continue;
+        memcpy(node, &is, sizeof(is));
+        changed++;
+    }
+    assert_true(changed > 0);
+    assert_int_equal(pwrite(fd, bytes, (size_t)len, 0), len);
+    close(fd);
+}
+
+static void of_relations_that_claim_one_file_one_has_it(void **state)
+{
+    const struct ps_pg_relation *hot, *vac;
+    struct ps_pg_catalog *c;
+    struct bed b;
+    uint32_t db;
+
+    begin(&b, state);
+    let_t_vac_claim_t_hot(&b);
+    b.store_opts.serve_corrupt = true;
+    c = open_catalog(&b, &db);
+    check_shown(&b, c, db);
+    hot = find(c, db, "public.t_hot");
+    vac = find(c, db, "public.t_vac");
+    assert_non_null(hot);
+    assert_non_null(vac);
+    assert_int_equal(hot->node, vac->node);
+    assert_int_not_equal(hot->files[PS_PG_MAIN], vac->files[PS_PG_MAIN]);
+    assert_int_not_equal(hot->file_missing, vac->file_missing);
+    end_catalog(&b, c);
+}
+
 #define ROUNDS 8
 
 static void any_bytes_in_catalogs_are_survived(void **state)
@@ -766,6 +821,7 @@ int main(void)
         cmocka_unit_test(without_pg_namespace_schemas_are_called_by_oid),
         cmocka_unit_test(without_pg_database_databases_are_called_by_oid),
         cmocka_unit_test(a_damaged_page_of_pg_class_costs_its_rows),
+        cmocka_unit_test(of_relations_that_claim_one_file_one_has_it),
         cmocka_unit_test(a_damaged_page_of_pg_attribute_costs_its_columns),
         cmocka_unit_test(circles_of_partitions_end),
         cmocka_unit_test(any_bytes_in_catalogs_are_survived),
