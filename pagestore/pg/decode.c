@@ -84,8 +84,11 @@ struct ps_lp ps_pg_view_lp(const struct ps_pg_view *v, uint32_t slot)
 
 const uint8_t *ps_pg_view_item(const struct ps_pg_view *v, uint32_t slot, uint32_t *ret_len)
 {
-    struct ps_lp lp = ps_pg_view_lp(v, slot);
+    struct ps_lp lp;
 
+    if (slot < 1 || slot > v->slots)
+        return NULL;
+    lp = ps_pg_view_lp(v, slot);
     if (!ps_lp_has_storage(&lp) || lp.off > v->size || lp.len > v->size - lp.off)
         return NULL;
     *ret_len = lp.len;

@@ -68,7 +68,8 @@ struct ps_pg_view {
 
 struct ps_pg_view ps_pg_view(const void *page, const struct ps_page_ident *who);
 struct ps_lp ps_pg_view_lp(const struct ps_pg_view *v, uint32_t slot);
-/* The item's bytes; NULL if it has none or they do not lie on the page whole. */
+/* The item's bytes; NULL if there is no such item, it has none, or they do not lie on the page
+ * whole. */
 const uint8_t *ps_pg_view_item(const struct ps_pg_view *v, uint32_t slot, uint32_t *ret_len);
 /* What follows the header: contents[from..from + len), or NULL where the page is too short. */
 const uint8_t *ps_pg_contents(const struct ps_pg_view *v, uint32_t from, uint32_t len);
