@@ -7,21 +7,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/byteorder.h"
+#include "pg/decode_private.h"
 #include "pg/heap_page.h"
 
 #define META_BLOCK 0u
-#define META_MAGIC 0x053162u
-#define META_OFF 24u /* behind the page header */
 #define LEVELS_MAX 32u
-
-/* BTPageOpaqueData, the last 16 bytes. */
-#define OPAQUE_LEN 16u
-#define NO_BLOCK 0u /* btpo_next of the rightmost page */
-#define BTP_LEAF 1u
-#define BTP_DELETED 4u
-#define BTP_META 8u
-#define BTP_HALF_DEAD 16u
 
 /* IndexTupleData: block and offset number, then length and flags. */
 #define ITEM_HEADER 8u
@@ -30,11 +20,6 @@
 #define ITEM_NULLS 0x8000u
 #define ALT_COUNT_MASK 0x0fffu
 #define ALT_POSTING 0x2000u
-
-struct opaque {
-    uint32_t next, level;
-    unsigned flags;
-};
 
 struct item {
     struct ps_pg_tid tid;
@@ -46,36 +31,20 @@ struct item {
     bool has_value, has_seq; /* a pivot's key may be cut short: then it is lower than any */
 };
 
-static uint16_t u16_at(const uint8_t *p)
-{
-    ps_le16 v;
-
-    memcpy(v.b, p, sizeof(v));
-    return ps_get16(v);
-}
-
-static uint32_t u32_at(const uint8_t *p)
-{
-    ps_le32 v;
-
-    memcpy(v.b, p, sizeof(v));
-    return ps_get32(v);
-}
-
 /* ItemPointerData has its block as two halves, the high one first. */
 static ps_err read_page(struct ps_pg_toast_index *x, uint32_t block, struct ps_cancel *cancel)
 {
     return ps_page_copy(x->table, block, cancel, x->page);
 }
 
-static ps_err get_opaque(const struct ps_pg_toast_index *x, uint32_t block, struct opaque *ret)
+static ps_err get_opaque(const struct ps_pg_toast_index *x, uint32_t block, struct ps_bt_page *ret)
 {
-    const uint8_t *p = x->page + x->page_size - OPAQUE_LEN;
+    const struct ps_page_ident who = {.page_size = x->page_size, .page_no = block};
+    const struct ps_pg_view v = ps_pg_view(x->page, &who);
 
-    if (ps_format_postgres.slotted->bounds(x->page).special != x->page_size - OPAQUE_LEN)
+    if (!ps_bt_page(&v, ret))
         return ps_fail(PS_ERR_CORRUPT, "toast index, block %" PRIu32 ": is no page of a B-tree",
                        block);
-    *ret = (struct opaque){.next = u32_at(p + 4), .level = u32_at(p + 8), .flags = u16_at(p + 12)};
     return PS_OK;
 }
 
@@ -90,23 +59,24 @@ static bool get_item(const struct ps_pg_toast_index *x, uint32_t slot, struct it
         return false;
     *ret = (struct item){.bytes = x->page + lp.off, .len = lp.len};
     ret->tid = ps_pg_tid(ret->bytes);
-    ret->info = u16_at(ret->bytes + PS_PG_TID_LEN);
+    ret->info = ps_pg_u16(ret->bytes + PS_PG_TID_LEN);
     keys = ret->info & ITEM_ALT_TID && !(ret->tid.slot & ALT_POSTING)
                ? ret->tid.slot & ALT_COUNT_MASK
                : 2;
     ret->has_value = !(ret->info & ITEM_NULLS) && keys >= 1 && lp.len >= ITEM_HEADER + 4;
     ret->has_seq = ret->has_value && keys >= 2 && lp.len >= ITEM_HEADER + 8;
-    ret->value = ret->has_value ? u32_at(ret->bytes + ITEM_HEADER) : 0;
-    ret->seq = ret->has_seq ? u32_at(ret->bytes + ITEM_HEADER + 4) : 0;
+    ret->value = ret->has_value ? ps_pg_u32(ret->bytes + ITEM_HEADER) : 0;
+    ret->seq = ret->has_seq ? ps_pg_u32(ret->bytes + ITEM_HEADER + 4) : 0;
     return true;
 }
 
 /* The page below to look for (value, 0) in: that of the last item whose key is lower. */
-static uint32_t child_of(const struct ps_pg_toast_index *x, const struct opaque *o, ps_oid value)
+static uint32_t child_of(const struct ps_pg_toast_index *x, const struct ps_bt_page *o,
+                         ps_oid value)
 {
     uint32_t slots = ps_pg_slots(x->page, x->page_size);
-    uint32_t first = o->next == NO_BLOCK ? 1 : 2; /* slot 1 is the high key */
-    uint32_t slot, child = NO_BLOCK;
+    uint32_t first = ps_bt_first_slot(o);
+    uint32_t slot, child = PS_BT_NONE;
     struct item item;
 
     for (slot = first; slot <= slots; slot++) {
@@ -124,22 +94,26 @@ static uint32_t child_of(const struct ps_pg_toast_index *x, const struct opaque 
 static ps_err descend(struct ps_pg_toast_index *x, ps_oid value, struct ps_cancel *cancel,
                       uint32_t *ret_leaf)
 {
+    const struct ps_page_ident who = {.page_size = x->page_size, .page_no = META_BLOCK};
+    struct ps_bt_page o = {0};
+    struct ps_bt_meta meta;
+    struct ps_pg_view v;
     uint32_t block, depth;
-    struct opaque o = {0};
     ps_err err = read_page(x, META_BLOCK, cancel);
 
     if (err)
         return err;
-    if (u32_at(x->page + META_OFF) != META_MAGIC)
+    v = ps_pg_view(x->page, &who);
+    if (!ps_bt_meta(&v, &meta) || meta.magic != PS_BT_MAGIC)
         return ps_fail(PS_ERR_CORRUPT, "toast index: its first page is no B-tree's");
-    block = u32_at(x->page + META_OFF + 8);
-    for (depth = 0; block != NO_BLOCK && depth < LEVELS_MAX; depth++) {
+    block = meta.root;
+    for (depth = 0; block != PS_BT_NONE && depth < LEVELS_MAX; depth++) {
         err = read_page(x, block, cancel);
         if (!err)
             err = get_opaque(x, block, &o);
         if (err)
             return err;
-        if (o.flags & BTP_LEAF) {
+        if (o.flags & PS_BT_LEAF) {
             *ret_leaf = block;
             return PS_OK;
         }
@@ -191,17 +165,17 @@ static ps_err give_leaf(const struct ps_pg_toast_index *x, ps_oid value, bool ri
 ps_err ps_pg_toast_index_find(struct ps_pg_toast_index *x, ps_oid value, struct ps_cancel *cancel,
                               ps_pg_toast_place_fn each, void *ctx)
 {
-    uint32_t block = NO_BLOCK;
+    uint32_t block = PS_BT_NONE;
     uint64_t steps;
-    struct opaque o = {0};
+    struct ps_bt_page o = {0};
     bool passed = false;
     ps_err err = descend(x, value, cancel, &block);
 
     for (steps = 0; !err && !passed && steps < x->pages_end; steps++) {
         err = get_opaque(x, block, &o);
-        if (!err && !(o.flags & (BTP_DELETED | BTP_HALF_DEAD | BTP_META)))
-            err = give_leaf(x, value, o.next == NO_BLOCK, each, ctx, &passed);
-        if (err || passed || o.next == NO_BLOCK)
+        if (!err && !(o.flags & (PS_BT_DELETED | PS_BT_HALF_DEAD | PS_BT_META)))
+            err = give_leaf(x, value, o.next == PS_BT_NONE, each, ctx, &passed);
+        if (err || passed || o.next == PS_BT_NONE)
             return err;
         block = o.next;
         err = read_page(x, block, cancel);
