@@ -1,5 +1,5 @@
 /*
- * byteorder.h - little-endian integers as they stand on disk.
+ * byteorder.h - little-endian numbers as they stand on disk.
  *
  * The types have alignment 1, so that structs made of them have no padding and may lie at any
  * address, and using one without decoding it is a compile error.
@@ -48,6 +48,50 @@ static inline uint64_t ps_get64(ps_le64 v)
 
     memcpy(&x, v.b, sizeof(x));
     return PS_BSWAP(64, x);
+}
+
+/* The same of bytes at any address, where no struct says what they are. */
+
+static inline uint16_t ps_get16_at(const void *at)
+{
+    ps_le16 v;
+
+    memcpy(v.b, at, sizeof(v.b));
+    return ps_get16(v);
+}
+
+static inline uint32_t ps_get32_at(const void *at)
+{
+    ps_le32 v;
+
+    memcpy(v.b, at, sizeof(v.b));
+    return ps_get32(v);
+}
+
+static inline uint64_t ps_get64_at(const void *at)
+{
+    ps_le64 v;
+
+    memcpy(v.b, at, sizeof(v.b));
+    return ps_get64(v);
+}
+
+static inline float ps_get_float_at(const void *at)
+{
+    const uint32_t bits = ps_get32_at(at);
+    float v;
+
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
+static inline double ps_get_double_at(const void *at)
+{
+    const uint64_t bits = ps_get64_at(at);
+    double v;
+
+    memcpy(&v, &bits, sizeof(v));
+    return v;
 }
 
 static inline ps_le16 ps_put16(uint16_t x)

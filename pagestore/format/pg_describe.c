@@ -4,6 +4,7 @@
 
 #include "format/pg_layout.h"
 
+#define OID_LEN 4u /* of a row, before version 12 */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 void ps_describe_flags(unsigned value, const char *const *names, unsigned count, FILE *out)
@@ -72,7 +73,7 @@ static bool makes_sense(const struct ps_pg_heap_tuple *t, uint32_t len)
     uint32_t hoff_min = (uint32_t)offsetof(struct ps_pg_heap_tuple, t_bits) + bitmap_len(t);
 
     if (ps_get16(t->t_infomask) & PS_PG_HEAP_HASOID_OLD)
-        hoff_min += (uint32_t)sizeof(ps_le32);
+        hoff_min += OID_LEN;
     return t->t_hoff >= hoff_min && t->t_hoff <= len && t->t_hoff % PS_ITEM_ALIGN == 0;
 }
 
@@ -92,15 +93,12 @@ static void print_null_bitmap(const struct ps_pg_heap_tuple *t, uint32_t len, FI
 
 static void print_oid(const struct ps_pg_heap_tuple *t, uint32_t len, FILE *out)
 {
-    ps_le32 oid;
-
     if (!(ps_get16(t->t_infomask) & PS_PG_HEAP_HASOID_OLD) || t->t_hoff > len ||
-        t->t_hoff < offsetof(struct ps_pg_heap_tuple, t_bits) + sizeof(oid)) {
+        t->t_hoff < offsetof(struct ps_pg_heap_tuple, t_bits) + OID_LEN) {
         fputs(" -", out);
         return;
     }
-    memcpy(&oid, (const unsigned char *)t + t->t_hoff - sizeof(oid), sizeof(oid));
-    fprintf(out, " %u", ps_get32(oid));
+    fprintf(out, " %u", ps_get32_at((const uint8_t *)t + t->t_hoff - OID_LEN));
 }
 
 /* raw_flags and combined_flags: bits that mean something together are named in both. */

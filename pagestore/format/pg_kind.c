@@ -24,19 +24,11 @@
 #define GIN_META (1u << 3)
 #define GIN_FLAGS_ALL 0xffu
 
-static uint16_t u16_at(const unsigned char *bytes)
-{
-    ps_le16 v;
-
-    memcpy(v.b, bytes, sizeof(v.b));
-    return ps_get16(v);
-}
-
 /* B-tree, hash and GiST: link fields, flags in bytes 12-13, cycle or page id in 14-15. */
 static struct ps_pg_kind kind_of_16(const unsigned char *special)
 {
-    unsigned flags = u16_at(special + 12);
-    unsigned id = u16_at(special + 14);
+    unsigned flags = ps_get16_at(special + 12);
+    unsigned id = ps_get16_at(special + 14);
 
     if (id == HASH_PAGE_ID)
         return (struct ps_pg_kind){"hash", flags & (HASH_OVERFLOW | HASH_BUCKET), false};
@@ -50,15 +42,15 @@ static struct ps_pg_kind kind_of_16(const unsigned char *special)
 /* SP-GiST, bloom, BRIN and sequences mark themselves; GIN has its flags in the last bytes. */
 static struct ps_pg_kind kind_of_8(const unsigned char *special)
 {
-    unsigned id = u16_at(special + 6);
+    unsigned id = ps_get16_at(special + 6);
 
     if (id == SPGIST_PAGE_ID)
-        return (struct ps_pg_kind){"spgist", !(u16_at(special) & SPGIST_META), false};
+        return (struct ps_pg_kind){"spgist", !(ps_get16_at(special) & SPGIST_META), false};
     if (id == BLOOM_PAGE_ID)
         return (struct ps_pg_kind){"bloom", false, false};
     if (id == BRIN_META || id == BRIN_REVMAP || id == BRIN_REGULAR)
         return (struct ps_pg_kind){"brin", id == BRIN_REGULAR, false};
-    if (u16_at(special) == SEQUENCE_MAGIC && u16_at(special + 2) == 0)
+    if (ps_get16_at(special) == SEQUENCE_MAGIC && ps_get16_at(special + 2) == 0)
         return (struct ps_pg_kind){"sequence", true, true};
     if (id <= GIN_FLAGS_ALL)
         return (struct ps_pg_kind){"gin", !(id & (GIN_DATA | GIN_DELETED | GIN_META)), false};

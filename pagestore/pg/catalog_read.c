@@ -97,22 +97,6 @@ bool ps_pgc_text(const struct ps_pgc_row *row, unsigned column, struct ps_text *
     return found;
 }
 
-static uint32_t get_u32(const uint8_t *at)
-{
-    ps_le32 v;
-
-    memcpy(v.b, at, sizeof(v));
-    return ps_get32(v);
-}
-
-static uint32_t get_u16(const uint8_t *at)
-{
-    ps_le16 v;
-
-    memcpy(v.b, at, sizeof(v));
-    return ps_get16(v);
-}
-
 /* After the varlena header: dimensions, offset of the data (0: no nulls), element type; then for
  * each dimension its length, for each its lower bound. */
 #define VECTOR_HEADER 20u
@@ -122,14 +106,14 @@ uint32_t ps_pgc_vector(const struct ps_text *array, uint32_t elem_len, uint32_t 
     const uint8_t *at = (const uint8_t *)array->data;
     uint32_t i, count;
 
-    if (array->len < VECTOR_HEADER || get_u32(at) != 1 || get_u32(at + 4) != 0)
+    if (array->len < VECTOR_HEADER || ps_get32_at(at) != 1 || ps_get32_at(at + 4) != 0)
         return 0;
-    count = get_u32(at + 12);
+    count = ps_get32_at(at + 12);
     if (count > max || count > (array->len - VECTOR_HEADER) / elem_len)
         return 0;
     at += VECTOR_HEADER;
     for (i = 0; i < count; i++, at += elem_len)
-        ret[i] = elem_len == 2 ? get_u16(at) : get_u32(at);
+        ret[i] = elem_len == 2 ? ps_get16_at(at) : ps_get32_at(at);
     return count;
 }
 

@@ -101,9 +101,9 @@ void ps_pg_check_index_tuples(const struct ps_pg_view *v, struct ps_pg_report *r
 static bool check_tuple_header(const uint8_t *item, uint32_t len, uint32_t slot, uint32_t natts,
                                struct ps_pg_report *r)
 {
-    unsigned infomask = ps_pg_u16(item + offsetof(struct ps_pg_heap_tuple, t_infomask));
+    unsigned infomask = ps_get16_at(item + offsetof(struct ps_pg_heap_tuple, t_infomask));
     uint32_t count =
-        ps_pg_u16(item + offsetof(struct ps_pg_heap_tuple, t_infomask2)) & PS_PG_NATTS_MASK;
+        ps_get16_at(item + offsetof(struct ps_pg_heap_tuple, t_infomask2)) & PS_PG_NATTS_MASK;
     uint32_t hoff = item[offsetof(struct ps_pg_heap_tuple, t_hoff)];
     uint32_t expected = PS_PG_TUPLE_HEADER;
 
@@ -189,7 +189,7 @@ static void check_redirect_target(const struct ps_pg_view *v, uint32_t slot, uin
 
     if (!item || len < PS_PG_TUPLE_HEADER || ps_pg_view_lp(v, target).flags != PS_LP_NORMAL)
         return; /* format/'s check says so */
-    if (!(ps_pg_u16(item + offsetof(struct ps_pg_heap_tuple, t_infomask2)) & PS_PG_ONLY_TUPLE))
+    if (!(ps_get16_at(item + offsetof(struct ps_pg_heap_tuple, t_infomask2)) & PS_PG_ONLY_TUPLE))
         ps_pg_fault(r, "redirect", slot,
                     "line pointer %u redirects to %u, whose tuple is not heap-only", slot, target);
 }

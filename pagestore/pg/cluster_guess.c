@@ -26,11 +26,6 @@ struct sample {
     uint32_t first_page; /* number of the page that it begins with */
 };
 
-static uint32_t le16_at(const uint8_t *at)
-{
-    return (uint32_t)(at[0] | at[1] << 8);
-}
-
 /* --- a beginning -------------------------------------------------------------------------- */
 
 /* Nothing of a file that cannot be read. */
@@ -54,7 +49,7 @@ static uint32_t count_size(const struct sample *s, uint32_t size)
     uint32_t count = 0;
 
     for (size_t at = 0; at + size <= s->len; at += size) {
-        const uint32_t field = le16_at(s->bytes + at + PG_PAGESIZE_AT);
+        const uint32_t field = ps_get16_at(s->bytes + at + PG_PAGESIZE_AT);
 
         count +=
             (field & 0xff00) == size && (field & 0xff) <= LAYOUT_VERSION_MAX && (field & 0xff) > 0;
@@ -71,7 +66,7 @@ static void add_checks(const struct sample *s, uint32_t size, struct checks *ret
 {
     for (size_t at = 0; at + size <= s->len; at += size) {
         const uint8_t *page = s->bytes + at;
-        const uint32_t stored = le16_at(page + PG_CHECKSUM_AT);
+        const uint32_t stored = ps_get16_at(page + PG_CHECKSUM_AT);
 
         if (ps_page_is_zero(page, size))
             continue;
@@ -232,21 +227,13 @@ ps_err ps_cluster_settle_sizes(struct ps_pg_cluster *c)
 /* Is this page-db's page of that number? */
 static bool is_native(const uint8_t *page, uint32_t page_no)
 {
-    ps_le32 magic;
-    ps_le64 number;
-
-    memcpy(&magic, page, sizeof(magic));
-    memcpy(&number, page + 8, sizeof(number));
-    return ps_get32(magic) == NATIVE_MAGIC && ps_get64(number) == page_no;
+    return ps_get32_at(page) == NATIVE_MAGIC && ps_get64_at(page + 8) == page_no;
 }
 
 /* The table that it says it is of: 0 in page-db's own files, not so in those of a store of ours. */
 static uint32_t native_table(const uint8_t *page)
 {
-    ps_le32 table;
-
-    memcpy(&table, page + NATIVE_TABLE_AT, sizeof(table));
-    return ps_get32(table);
+    return ps_get32_at(page + NATIVE_TABLE_AT);
 }
 
 /* How much speaks for pages of page-db, of that size. *ret_table: whose the first sound one is. */

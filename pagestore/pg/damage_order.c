@@ -44,28 +44,28 @@ static int compare_int2(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint
 {
     (void)a_len;
     (void)b_len;
-    return SIGN((int16_t)ps_pg_u16(a), (int16_t)ps_pg_u16(b));
+    return SIGN((int16_t)ps_get16_at(a), (int16_t)ps_get16_at(b));
 }
 
 static int compare_int4(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len)
 {
     (void)a_len;
     (void)b_len;
-    return SIGN((int32_t)ps_pg_u32(a), (int32_t)ps_pg_u32(b));
+    return SIGN((int32_t)ps_get32_at(a), (int32_t)ps_get32_at(b));
 }
 
 static int compare_uint4(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len)
 {
     (void)a_len;
     (void)b_len;
-    return SIGN(ps_pg_u32(a), ps_pg_u32(b));
+    return SIGN(ps_get32_at(a), ps_get32_at(b));
 }
 
 static int compare_int8(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len)
 {
     (void)a_len;
     (void)b_len;
-    return SIGN((int64_t)ps_pg_u64(a), (int64_t)ps_pg_u64(b));
+    return SIGN((int64_t)ps_get64_at(a), (int64_t)ps_get64_at(b));
 }
 
 /* NaN is equal to itself and larger than all else. */
@@ -78,22 +78,16 @@ static int compare_floats(double a, double b)
 
 static int compare_float4(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len)
 {
-    float x, y;
-    uint32_t bits = ps_pg_u32(a);
-
     (void)a_len;
     (void)b_len;
-    memcpy(&x, &bits, sizeof(x));
-    bits = ps_pg_u32(b);
-    memcpy(&y, &bits, sizeof(y));
-    return compare_floats((double)x, (double)y);
+    return compare_floats((double)ps_get_float_at(a), (double)ps_get_float_at(b));
 }
 
 static int compare_float8(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len)
 {
     (void)a_len;
     (void)b_len;
-    return compare_floats(ps_pg_f64(a), ps_pg_f64(b));
+    return compare_floats(ps_get_double_at(a), ps_get_double_at(b));
 }
 
 void ps_pg_key_order_find(const struct ps_pg_desc *desc, struct ps_pg_key_order *ret)
@@ -157,7 +151,7 @@ static const uint8_t *first_key(const struct ps_pg_walk *w, const struct ps_bt_t
     }
     if (at[0] & 2 || len < 4)
         return NULL;
-    *ret_len = ps_pg_u32(at) / 4;
+    *ret_len = ps_get32_at(at) / 4;
     if (*ret_len < 4 || *ret_len > len)
         return NULL;
     *ret_len -= 4;

@@ -16,7 +16,7 @@ enum { DATA_OFFSET = 0x1f, EMPTY_RANGE = 0x20, PLACEHOLDER = 0x40, HAS_NULLS = 0
 
 static unsigned type_of(const struct ps_pg_view *v)
 {
-    return v->opaque_len == OPAQUE_LEN ? ps_pg_u16(v->opaque + 6) : 0;
+    return v->opaque_len == OPAQUE_LEN ? ps_get16_at(v->opaque + 6) : 0;
 }
 
 static void print_meta(const struct ps_pg_view *v, FILE *out)
@@ -26,7 +26,8 @@ static void print_meta(const struct ps_pg_view *v, FILE *out)
     if (!m)
         return;
     fprintf(out, "magic %u (0x%08X)\nversion %u\npagesperrange %u\nlastrevmappage %u\n",
-            ps_pg_u32(m), ps_pg_u32(m), ps_pg_u32(m + 4), ps_pg_u32(m + 8), ps_pg_u32(m + 12));
+            ps_get32_at(m), ps_get32_at(m), ps_get32_at(m + 4), ps_get32_at(m + 8),
+            ps_get32_at(m + 12));
 }
 
 /* Ranges that are summarised, by their number on this page from 1. */
@@ -53,7 +54,7 @@ static void brin_fields(const struct ps_pg_view *v, FILE *out)
 
     if (v->opaque_len != OPAQUE_LEN)
         return;
-    flags = ps_pg_u16(v->opaque + 4);
+    flags = ps_get16_at(v->opaque + 4);
     fprintf(out, "type %s\nopaque_flags %u (0x%04x ",
             type == TYPE_META     ? "meta"
             : type == TYPE_REVMAP ? "revmap"
@@ -87,7 +88,7 @@ static void brin_item(struct ps_pg_items *items, uint32_t slot, const struct ps_
     }
     info = item[4];
     data = info & DATA_OFFSET;
-    fprintf(out, " %u %c %c %c ", ps_pg_u32(item), info & HAS_NULLS ? 't' : 'f',
+    fprintf(out, " %u %c %c %c ", ps_get32_at(item), info & HAS_NULLS ? 't' : 'f',
             info & PLACEHOLDER ? 't' : 'f', info & EMPTY_RANGE ? 't' : 'f');
     /* One bit an attribute that is all null, then one each that has nulls. */
     ps_pg_print_data(items, item + TUPLE_LEN_MIN, info & HAS_NULLS ? data - TUPLE_LEN_MIN : 0, out);
@@ -120,8 +121,8 @@ static void brin_check(const struct ps_pg_view *v, struct ps_pg_report *r)
     if ((v->who->page_no == 0) != (type == TYPE_META))
         ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
                     type == TYPE_META ? "is" : "is not");
-    else if (type == TYPE_META && (!meta || ps_pg_u32(meta) != MAGIC))
-        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_pg_u32(meta) : 0,
+    else if (type == TYPE_META && (!meta || ps_get32_at(meta) != MAGIC))
+        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_get32_at(meta) : 0,
                     MAGIC);
     if (type == TYPE_REGULAR)
         check_items(v, r);
@@ -147,7 +148,7 @@ static const uint8_t *sequence_tuple(const struct ps_pg_view *v)
     const uint8_t *item = v->slots > 0 ? ps_pg_view_item(v, 1, &len) : NULL;
 
     if (!item || len < SEQUENCE_LEN ||
-        (ps_pg_u16(item + 18) & PS_PG_HEAP_NATTS) != SEQUENCE_NATTS || item[22] != SEQUENCE_HOFF)
+        (ps_get16_at(item + 18) & PS_PG_HEAP_NATTS) != SEQUENCE_NATTS || item[22] != SEQUENCE_HOFF)
         return NULL;
     return item;
 }
@@ -159,8 +160,8 @@ static void sequence_fields(const struct ps_pg_view *v, FILE *out)
     if (!item)
         return;
     fprintf(out, "last_value %" PRId64 "\nlog_cnt %" PRId64 "\nis_called %c\n",
-            (int64_t)ps_pg_u64(item + SEQUENCE_HOFF), (int64_t)ps_pg_u64(item + SEQUENCE_HOFF + 8),
-            item[SEQUENCE_HOFF + 16] ? 't' : 'f');
+            (int64_t)ps_get64_at(item + SEQUENCE_HOFF),
+            (int64_t)ps_get64_at(item + SEQUENCE_HOFF + 8), item[SEQUENCE_HOFF + 16] ? 't' : 'f');
 }
 
 static const char *sequence_titles(const struct ps_pg_view *v)

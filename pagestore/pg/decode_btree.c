@@ -18,7 +18,7 @@ bool ps_pg_index_tuple(const uint8_t *item, uint32_t len, struct ps_pg_index_tup
         return false;
     ret->bytes = item;
     ret->tid = ps_pg_tid(item);
-    ret->info = ps_pg_u16(item + PS_PG_TID_LEN);
+    ret->info = ps_get16_at(item + PS_PG_TID_LEN);
     ret->size = ret->info & PS_PG_INDEX_SIZE;
     ret->len = ret->size < len ? ret->size : len;
     if (ret->info & PS_PG_INDEX_NULL)
@@ -35,11 +35,11 @@ bool ps_bt_page(const struct ps_pg_view *v, struct ps_bt_page *ret)
     if (v->opaque_len != OPAQUE_LEN)
         return false;
     *ret = (struct ps_bt_page){
-        .prev = ps_pg_u32(v->opaque),
-        .next = ps_pg_u32(v->opaque + 4),
-        .level = ps_pg_u32(v->opaque + 8),
-        .flags = ps_pg_u16(v->opaque + 12),
-        .cycle = ps_pg_u16(v->opaque + 14),
+        .prev = ps_get32_at(v->opaque),
+        .next = ps_get32_at(v->opaque + 4),
+        .level = ps_get32_at(v->opaque + 8),
+        .flags = ps_get16_at(v->opaque + 12),
+        .cycle = ps_get16_at(v->opaque + 14),
     };
     return true;
 }
@@ -51,14 +51,14 @@ bool ps_bt_meta(const struct ps_pg_view *v, struct ps_bt_meta *ret)
     if (!m)
         return false;
     *ret = (struct ps_bt_meta){
-        .magic = ps_pg_u32(m),
-        .version = ps_pg_u32(m + 4),
-        .root = ps_pg_u32(m + 8),
-        .level = ps_pg_u32(m + 12),
-        .fastroot = ps_pg_u32(m + 16),
-        .fastlevel = ps_pg_u32(m + 20),
-        .delpages = ps_pg_u32(m + 24),
-        .tuples = ps_pg_f64(m + 32),
+        .magic = ps_get32_at(m),
+        .version = ps_get32_at(m + 4),
+        .root = ps_get32_at(m + 8),
+        .level = ps_get32_at(m + 12),
+        .fastroot = ps_get32_at(m + 16),
+        .fastlevel = ps_get32_at(m + 20),
+        .delpages = ps_get32_at(m + 24),
+        .tuples = ps_get_double_at(m + 32),
         .allequalimage = m[40] != 0,
     };
     return true;
@@ -174,7 +174,7 @@ static void btree_fields(const struct ps_pg_view *v, FILE *out)
     ps_describe_flags(b.flags, names, sizeof(names) / sizeof(names[0]), out);
     fprintf(out, ")\nbtpo_cycleid %u\n", b.cycle);
     if (b.flags & PS_BT_DELETED && b.flags & PS_BT_HAS_FULLXID && safexid)
-        fprintf(out, "safexid %u:%u\n", ps_pg_u32(safexid + 4), ps_pg_u32(safexid));
+        fprintf(out, "safexid %u:%u\n", ps_get32_at(safexid + 4), ps_get32_at(safexid));
 }
 
 static const char *btree_titles(const struct ps_pg_view *v)

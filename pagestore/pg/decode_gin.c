@@ -21,8 +21,8 @@ static bool opaque_of(const struct ps_pg_view *v, struct opaque *ret)
 {
     if (v->opaque_len != OPAQUE_LEN)
         return false;
-    *ret =
-        (struct opaque){ps_pg_u32(v->opaque), ps_pg_u16(v->opaque + 4), ps_pg_u16(v->opaque + 6)};
+    *ret = (struct opaque){ps_get32_at(v->opaque), ps_get16_at(v->opaque + 4),
+                           ps_get16_at(v->opaque + 6)};
     return true;
 }
 
@@ -45,7 +45,7 @@ bool ps_gin_next_list(struct ps_gin_postings *p, struct ps_gin_list *ret, bool *
     *ret_bad = left > 0 && left < LIST_HEADER;
     if (left < LIST_HEADER)
         return false;
-    nbytes = ps_pg_u16(p->at + PS_PG_TID_LEN);
+    nbytes = ps_get16_at(p->at + PS_PG_TID_LEN);
     if (nbytes > left - LIST_HEADER) {
         *ret_bad = true;
         return false;
@@ -128,11 +128,11 @@ static void print_meta(const struct ps_pg_view *v, FILE *out)
     if (!m)
         return;
     fprintf(out, "pending_head %u\npending_tail %u\ntail_free_size %u\nn_pending_pages %u\n",
-            ps_pg_u32(m), ps_pg_u32(m + 4), ps_pg_u32(m + 8), ps_pg_u32(m + 12));
+            ps_get32_at(m), ps_get32_at(m + 4), ps_get32_at(m + 8), ps_get32_at(m + 12));
     fprintf(out, "n_pending_tuples %" PRId64 "\nn_total_pages %u\nn_entry_pages %u\n",
-            (int64_t)ps_pg_u64(m + 16), ps_pg_u32(m + 24), ps_pg_u32(m + 28));
-    fprintf(out, "n_data_pages %u\nn_entries %" PRId64 "\nversion %d\n", ps_pg_u32(m + 32),
-            (int64_t)ps_pg_u64(m + 40), (int32_t)ps_pg_u32(m + 48));
+            (int64_t)ps_get64_at(m + 16), ps_get32_at(m + 24), ps_get32_at(m + 28));
+    fprintf(out, "n_data_pages %u\nn_entries %" PRId64 "\nversion %d\n", ps_get32_at(m + 32),
+            (int64_t)ps_get64_at(m + 40), (int32_t)ps_get32_at(m + 48));
 }
 
 static void print_data_leaf(const struct ps_pg_view *v, FILE *out)
@@ -170,7 +170,7 @@ static void print_data_inner(const struct ps_pg_view *v, uint32_t count, FILE *o
 
     fputs("\nitemoffset child_blkno key\n", out);
     for (uint32_t i = 0; at && i < count; i++, at += PS_GIN_POSTING_ITEM_LEN) {
-        fprintf(out, "%u %u ", i + 1, (uint32_t)ps_pg_u16(at) << 16 | ps_pg_u16(at + 2));
+        fprintf(out, "%u %u ", i + 1, (uint32_t)ps_get16_at(at) << 16 | ps_get16_at(at + 2));
         ps_pg_print_tid(ps_pg_tid(at + 4), out);
         fputc('\n', out);
     }

@@ -18,14 +18,14 @@ static void gist_fields(const struct ps_pg_view *v, FILE *out)
 
     if (v->opaque_len != OPAQUE_LEN)
         return;
-    flags = ps_pg_u16(v->opaque + 12);
-    fprintf(out, "nsn %X/%X\nrightlink %u\n", ps_pg_u32(v->opaque), ps_pg_u32(v->opaque + 4),
-            ps_pg_u32(v->opaque + 8));
+    flags = ps_get16_at(v->opaque + 12);
+    fprintf(out, "nsn %X/%X\nrightlink %u\n", ps_get32_at(v->opaque), ps_get32_at(v->opaque + 4),
+            ps_get32_at(v->opaque + 8));
     fprintf(out, "opaque_flags %u (0x%04x ", flags, flags);
     ps_describe_flags(flags, names, sizeof(names) / sizeof(names[0]), out);
     fputs(")\n", out);
     if (flags & DELETED && xid && v->lower >= PS_PG_HEADER_LEN + 8)
-        fprintf(out, "delete_xid %u:%u\n", ps_pg_u32(xid + 4), ps_pg_u32(xid));
+        fprintf(out, "delete_xid %u:%u\n", ps_get32_at(xid + 4), ps_get32_at(xid));
 }
 
 static const char *gist_titles(const struct ps_pg_view *v)
@@ -72,7 +72,7 @@ static void gist_check(const struct ps_pg_view *v, struct ps_pg_report *r)
 
     if (v->opaque_len != OPAQUE_LEN)
         return;
-    flags = ps_pg_u16(v->opaque + 12);
+    flags = ps_get16_at(v->opaque + 12);
     if (flags & ~FLAGS_ALL)
         ps_pg_fault(r, "opaque", 0, "flags 0x%04x have bits that mean nothing", flags);
     if (flags & DELETED)

@@ -36,11 +36,11 @@ static void print_array(const char *name, const uint8_t *at, uint32_t count, FIL
     uint32_t used = 0;
 
     for (uint32_t i = 0; i < count; i++)
-        if (ps_pg_u32(at + i * 4) != 0)
+        if (ps_get32_at(at + i * 4) != 0)
             used = i + 1;
     fprintf(out, "%s {", name);
     for (uint32_t i = 0; i < used; i++)
-        fprintf(out, "%s%u", i > 0 ? "," : "", ps_pg_u32(at + i * 4));
+        fprintf(out, "%s%u", i > 0 ? "," : "", ps_get32_at(at + i * 4));
     fputs("}\n", out);
 }
 
@@ -53,12 +53,12 @@ static void print_meta(const struct ps_pg_view *v, FILE *out)
 
     if (!m)
         return;
-    fprintf(out, "magic %u (0x%07x)\nversion %u\nntuples %.17g\n", ps_pg_u32(m), ps_pg_u32(m),
-            ps_pg_u32(m + 4), ps_pg_f64(m + 8));
-    fprintf(out, "ffactor %u\nbsize %u\nbmsize %u\nbmshift %u\n", ps_pg_u16(m + 16),
-            ps_pg_u16(m + 18), ps_pg_u16(m + 20), ps_pg_u16(m + 22));
+    fprintf(out, "magic %u (0x%07x)\nversion %u\nntuples %.17g\n", ps_get32_at(m), ps_get32_at(m),
+            ps_get32_at(m + 4), ps_get_double_at(m + 8));
+    fprintf(out, "ffactor %u\nbsize %u\nbmsize %u\nbmshift %u\n", ps_get16_at(m + 16),
+            ps_get16_at(m + 18), ps_get16_at(m + 20), ps_get16_at(m + 22));
     for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        fprintf(out, "%s %u\n", names[i], ps_pg_u32(m + 24 + i * 4));
+        fprintf(out, "%s %u\n", names[i], ps_get32_at(m + 24 + i * 4));
     print_array("spares", m + META_FIXED_LEN, SPARES, out);
     print_array("mapp", m + META_FIXED_LEN + SPARES * 4, maps, out);
 }
@@ -111,8 +111,8 @@ static void hash_fields(const struct ps_pg_view *v, FILE *out)
 
     if (v->opaque_len != OPAQUE_LEN)
         return;
-    flags = ps_pg_u16(v->opaque + 12);
-    id = ps_pg_u16(v->opaque + 14);
+    flags = ps_get16_at(v->opaque + 12);
+    id = ps_get16_at(v->opaque + 14);
     fprintf(out, "type %s\n", page_type(flags));
     if ((flags & TYPE_MASK) == META_PAGE)
         print_meta(v, out);
@@ -120,8 +120,8 @@ static void hash_fields(const struct ps_pg_view *v, FILE *out)
         print_bitmap(v, out);
     else
         print_stats(v, out);
-    fprintf(out, "hasho_prevblkno %u\nhasho_nextblkno %u\nhasho_bucket %u\n", ps_pg_u32(v->opaque),
-            ps_pg_u32(v->opaque + 4), ps_pg_u32(v->opaque + 8));
+    fprintf(out, "hasho_prevblkno %u\nhasho_nextblkno %u\nhasho_bucket %u\n",
+            ps_get32_at(v->opaque), ps_get32_at(v->opaque + 4), ps_get32_at(v->opaque + 8));
     fprintf(out, "hasho_flag %u (0x%04x ", flags, flags);
     ps_describe_flags(flags, names, sizeof(names) / sizeof(names[0]), out);
     fprintf(out, ")\nhasho_page_id %u (0x%04x)\n", id, id);
@@ -146,7 +146,7 @@ static void hash_item(struct ps_pg_items *items, uint32_t slot, const struct ps_
     }
     fputc(' ', out);
     ps_pg_print_tid(t.tid, out);
-    fprintf(out, " %u", ps_pg_u32(t.bytes + t.data));
+    fprintf(out, " %u", ps_get32_at(t.bytes + t.data));
 }
 
 /* Items of a page are kept in order of their hash value. */
@@ -162,7 +162,7 @@ static void check_order(const struct ps_pg_view *v, struct ps_pg_report *r)
 
         if (!ps_pg_index_tuple(item, len, &t) || t.end - t.data < 4)
             continue;
-        value = ps_pg_u32(t.bytes + t.data);
+        value = ps_get32_at(t.bytes + t.data);
         if (value < before) {
             ps_pg_fault(r, "order", slot, "item %u has hash %u after %u", slot, value, before);
             return;
@@ -178,14 +178,14 @@ static void hash_check(const struct ps_pg_view *v, struct ps_pg_report *r)
 
     if (v->opaque_len != OPAQUE_LEN)
         return;
-    flags = ps_pg_u16(v->opaque + 12);
+    flags = ps_get16_at(v->opaque + 12);
     if (flags & ~FLAGS_ALL || strcmp(page_type(flags), "unknown") == 0)
         ps_pg_fault(r, "opaque", 0, "hasho_flag 0x%04x is none of a hash index's", flags);
     if ((v->who->page_no == 0) != ((flags & META_PAGE) != 0))
         ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
                     flags & META_PAGE ? "is" : "is not");
-    else if (flags & META_PAGE && (!meta || ps_pg_u32(meta) != MAGIC))
-        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_pg_u32(meta) : 0,
+    else if (flags & META_PAGE && (!meta || ps_get32_at(meta) != MAGIC))
+        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_get32_at(meta) : 0,
                     MAGIC);
     ps_pg_check_index_tuples(v, r);
     check_order(v, r);

@@ -32,7 +32,7 @@ static void fsm_fields(const struct ps_pg_view *v, FILE *out)
     const uint8_t *nodes = v->bytes + PS_FSM_NODES_START;
 
     fprintf(out, "fp_next_slot %u\nlevel %u\n\nnode value leaf avail\n",
-            ps_pg_u32(v->bytes + FSM_SLOT_START), s.level);
+            ps_get32_at(v->bytes + FSM_SLOT_START), s.level);
     for (uint32_t i = 0; i < s.nodes; i++) {
         if (nodes[i] == 0)
             continue;

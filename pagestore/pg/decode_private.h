@@ -23,39 +23,6 @@
 
 #define PS_PG_NO_BLOCK UINT32_MAX
 
-static inline uint16_t ps_pg_u16(const uint8_t *at)
-{
-    ps_le16 v;
-
-    memcpy(v.b, at, sizeof(v.b));
-    return ps_get16(v);
-}
-
-static inline uint32_t ps_pg_u32(const uint8_t *at)
-{
-    ps_le32 v;
-
-    memcpy(v.b, at, sizeof(v.b));
-    return ps_get32(v);
-}
-
-static inline uint64_t ps_pg_u64(const uint8_t *at)
-{
-    ps_le64 v;
-
-    memcpy(v.b, at, sizeof(v.b));
-    return ps_get64(v);
-}
-
-static inline double ps_pg_f64(const uint8_t *at)
-{
-    uint64_t bits = ps_pg_u64(at);
-    double v;
-
-    memcpy(&v, &bits, sizeof(v));
-    return v;
-}
-
 struct ps_pg_view {
     const uint8_t *bytes;
     const struct ps_page_ident *who;

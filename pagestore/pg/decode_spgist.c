@@ -19,7 +19,7 @@ static const char *const states[] = {"live", "redirect", "dead", "placeholder"};
 
 static unsigned opaque_flags(const struct ps_pg_view *v)
 {
-    return v->opaque_len == OPAQUE_LEN ? ps_pg_u16(v->opaque) : 0;
+    return v->opaque_len == OPAQUE_LEN ? ps_get16_at(v->opaque) : 0;
 }
 
 static void print_meta(const struct ps_pg_view *v, FILE *out)
@@ -28,9 +28,11 @@ static void print_meta(const struct ps_pg_view *v, FILE *out)
 
     if (!m)
         return;
-    fprintf(out, "magic %u (0x%08x)\n\nlast_used blkno free_space\n", ps_pg_u32(m), ps_pg_u32(m));
+    fprintf(out, "magic %u (0x%08x)\n\nlast_used blkno free_space\n", ps_get32_at(m),
+            ps_get32_at(m));
     for (uint32_t i = 0; i < CACHED_PAGES; i++)
-        fprintf(out, "%u %u %d\n", i, ps_pg_u32(m + 4 + i * 8), (int32_t)ps_pg_u32(m + 8 + i * 8));
+        fprintf(out, "%u %u %d\n", i, ps_get32_at(m + 4 + i * 8),
+                (int32_t)ps_get32_at(m + 8 + i * 8));
 }
 
 static void spgist_fields(const struct ps_pg_view *v, FILE *out)
@@ -42,8 +44,8 @@ static void spgist_fields(const struct ps_pg_view *v, FILE *out)
         return;
     fprintf(out, "opaque_flags %u (0x%04x ", flags, flags);
     ps_describe_flags(flags, names, sizeof(names) / sizeof(names[0]), out);
-    fprintf(out, ")\nn_redirection %u\nn_placeholder %u\n", ps_pg_u16(v->opaque + 2),
-            ps_pg_u16(v->opaque + 4));
+    fprintf(out, ")\nn_redirection %u\nn_placeholder %u\n", ps_get16_at(v->opaque + 2),
+            ps_get16_at(v->opaque + 4));
     if (flags & META)
         print_meta(v, out);
 }
@@ -59,16 +61,16 @@ static void print_dead_end(const uint8_t *item, uint32_t len, FILE *out)
     fputc(' ', out);
     ps_pg_print_tid(ps_pg_tid(item + 6), out);
     if (len >= DEAD_LEN)
-        fprintf(out, " %u -", ps_pg_u32(item + LEAF_HEADER));
+        fprintf(out, " %u -", ps_get32_at(item + LEAF_HEADER));
     else
         fputs(" - -", out);
 }
 
 static void leaf_item(struct ps_pg_items *items, const uint8_t *item, uint32_t len, FILE *out)
 {
-    unsigned state = item[0] & 3, info = ps_pg_u16(item + 4);
+    unsigned state = item[0] & 3, info = ps_get16_at(item + 4);
 
-    fprintf(out, " %s %u %u", states[state], ps_pg_u32(item) >> 2, info & NEXT_MASK);
+    fprintf(out, " %s %u %u", states[state], ps_get32_at(item) >> 2, info & NEXT_MASK);
     if (state != LIVE) {
         print_dead_end(item, len, out);
         return;
@@ -110,7 +112,7 @@ static void print_nodes(struct ps_pg_items *items, const uint8_t *item, uint32_t
 
 static void inner_item(struct ps_pg_items *items, const uint8_t *item, uint32_t len, FILE *out)
 {
-    uint32_t word = ps_pg_u32(item);
+    uint32_t word = ps_get32_at(item);
     uint32_t nodes = word >> 3 & 0x1fff, prefix = word >> 16;
     unsigned state = word & 3;
 
@@ -119,7 +121,7 @@ static void inner_item(struct ps_pg_items *items, const uint8_t *item, uint32_t 
         print_dead_end(item, len, out);
         return;
     }
-    fprintf(out, " live %u %c %u %u - - prefix=", ps_pg_u16(item + 4), word >> 2 & 1 ? 't' : 'f',
+    fprintf(out, " live %u %c %u %u - - prefix=", ps_get16_at(item + 4), word >> 2 & 1 ? 't' : 'f',
             nodes, prefix);
     if (prefix > len - INNER_HEADER)
         prefix = len - INNER_HEADER;
@@ -173,12 +175,12 @@ static void check_item(const struct ps_pg_view *v, bool leaf, uint32_t slot, str
     state = item[0] & 3;
     seen->redirects += state == REDIRECT;
     seen->placeholders += state == PLACEHOLDER;
-    size = leaf || state != LIVE ? ps_pg_u32(item) >> 2 : ps_pg_u16(item + 4);
+    size = leaf || state != LIVE ? ps_get32_at(item) >> 2 : ps_get16_at(item + 4);
     if (size != len)
         ps_pg_fault(r, "item", slot, "item %u is %u bytes long, its line pointer says %u", slot,
                     size, len);
     if (leaf && state == LIVE)
-        check_chain(v, slot, ps_pg_u16(item + 4) & NEXT_MASK, r);
+        check_chain(v, slot, ps_get16_at(item + 4) & NEXT_MASK, r);
 }
 
 static void spgist_check(const struct ps_pg_view *v, struct ps_pg_report *r)
@@ -194,16 +196,17 @@ static void spgist_check(const struct ps_pg_view *v, struct ps_pg_report *r)
     if ((v->who->page_no == 0) != ((flags & META) != 0))
         ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
                     flags & META ? "is" : "is not");
-    else if (flags & META && (!meta || ps_pg_u32(meta) != MAGIC))
-        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_pg_u32(meta) : 0,
+    else if (flags & META && (!meta || ps_get32_at(meta) != MAGIC))
+        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_get32_at(meta) : 0,
                     MAGIC);
     if (flags & (META | DELETED))
         return;
     for (uint32_t slot = 1; slot <= v->slots; slot++)
         check_item(v, flags & LEAF, slot, &seen, r);
-    if (seen.redirects != ps_pg_u16(v->opaque + 2) || seen.placeholders != ps_pg_u16(v->opaque + 4))
+    if (seen.redirects != ps_get16_at(v->opaque + 2) ||
+        seen.placeholders != ps_get16_at(v->opaque + 4))
         ps_pg_suspect(r, "opaque", 0, "%u redirections and %u placeholders, counted are %u and %u",
-                      ps_pg_u16(v->opaque + 2), ps_pg_u16(v->opaque + 4), seen.redirects,
+                      ps_get16_at(v->opaque + 2), ps_get16_at(v->opaque + 4), seen.redirects,
                       seen.placeholders);
 }
 

@@ -32,8 +32,8 @@ static ps_err parse_dims(const uint8_t *data, struct array *ret)
     uint32_t i;
 
     for (i = 0; i < ret->ndim; i++) {
-        ret->dims[i] = ps_pg_get32(data + HEADER + 4 * i);
-        ret->lower[i] = (int32_t)ps_pg_get32(data + HEADER + 4 * (ret->ndim + i));
+        ret->dims[i] = ps_get32_at(data + HEADER + 4 * i);
+        ret->lower[i] = (int32_t)ps_get32_at(data + HEADER + 4 * (ret->ndim + i));
         count *= ret->dims[i];
         if (ret->dims[i] > ELEMENTS_MAX || count > ELEMENTS_MAX ||
             (int64_t)ret->lower[i] + ret->dims[i] > INT32_MAX)
@@ -51,8 +51,8 @@ static ps_err parse(const uint8_t *data, uint32_t len, struct array *ret)
 
     if (len < HEADER)
         return ps_fail(PS_ERR_CORRUPT, "array: %u bytes", len);
-    *ret = (struct array){.ndim = ps_pg_get32(data), .elem = ps_pg_get32(data + 8)};
-    offset = ps_pg_get32(data + 4);
+    *ret = (struct array){.ndim = ps_get32_at(data), .elem = ps_get32_at(data + 8)};
+    offset = ps_get32_at(data + 4);
     if (ret->ndim > DIMS_MAX || HEADER + 8 * ret->ndim > len)
         return ps_fail(PS_ERR_CORRUPT, "array: %u dimensions in %u bytes", ret->ndim, len);
     err = parse_dims(data, ret);
@@ -196,9 +196,9 @@ static ps_err add_vector(const uint8_t *data, uint32_t len, uint32_t width, stru
         if (i > 0)
             ps_pg_add_char(out, ' ');
         if (width == 2)
-            ps_pg_add_i64(out, (int16_t)ps_pg_get16(a.data + 2 * (size_t)i));
+            ps_pg_add_i64(out, (int16_t)ps_get16_at(a.data + 2 * (size_t)i));
         else
-            ps_pg_add_u64(out, ps_pg_get32(a.data + 4 * (size_t)i));
+            ps_pg_add_u64(out, ps_get32_at(a.data + 4 * (size_t)i));
     }
     return ps_text_err(out);
 }

@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "pg/output_internal.h"
+#include "pg/tid.h"
 
 #define REG_NAME_MAX 8192u /* a regprocedure names its 100 arguments */
 #define REGROLE_OID 4096u
@@ -12,15 +13,15 @@
 ps_err ps_pg_out_tid(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                      const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    uint32_t block = (uint32_t)ps_pg_get16(data) << 16 | ps_pg_get16(data + 2);
+    const struct ps_pg_tid tid = ps_pg_tid(data);
 
     (void)p;
     (void)type;
     (void)len;
     ps_pg_add_char(out, '(');
-    ps_pg_add_u64(out, block);
+    ps_pg_add_u64(out, tid.block);
     ps_pg_add_char(out, ',');
-    ps_pg_add_u64(out, ps_pg_get16(data + 4));
+    ps_pg_add_u64(out, tid.slot);
     ps_pg_add_char(out, ')');
     return ps_text_err(out);
 }
@@ -28,7 +29,7 @@ ps_err ps_pg_out_tid(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
 ps_err ps_pg_out_lsn(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                      const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    uint64_t lsn = ps_pg_get64(data);
+    uint64_t lsn = ps_get64_at(data);
 
     (void)p;
     (void)type;
@@ -41,21 +42,21 @@ ps_err ps_pg_out_lsn(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
 ps_err ps_pg_out_snapshot(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                           const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    uint32_t count = len >= 20 ? ps_pg_get32(data) : 0;
+    uint32_t count = len >= 20 ? ps_get32_at(data) : 0;
     uint32_t i;
 
     (void)p;
     (void)type;
     if (len < 20 || count != (len - 20) / 8 || (len - 20) % 8 != 0)
         return ps_fail(PS_ERR_CORRUPT, "snapshot: %u transactions in %u bytes", count, len);
-    ps_pg_add_u64(out, ps_pg_get64(data + 4));
+    ps_pg_add_u64(out, ps_get64_at(data + 4));
     ps_pg_add_char(out, ':');
-    ps_pg_add_u64(out, ps_pg_get64(data + 12));
+    ps_pg_add_u64(out, ps_get64_at(data + 12));
     ps_pg_add_char(out, ':');
     for (i = 0; i < count; i++) {
         if (i > 0)
             ps_pg_add_char(out, ',');
-        ps_pg_add_u64(out, ps_pg_get64(data + 20 + 8 * (size_t)i));
+        ps_pg_add_u64(out, ps_get64_at(data + 20 + 8 * (size_t)i));
     }
     return ps_text_err(out);
 }
@@ -64,7 +65,7 @@ ps_err ps_pg_out_snapshot(struct ps_pg_printer *p, const struct ps_pg_out_type *
 ps_err ps_pg_out_reg(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                      const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    ps_oid oid = ps_pg_get32(data);
+    ps_oid oid = ps_get32_at(data);
     char name[REG_NAME_MAX];
 
     (void)len;
@@ -132,10 +133,10 @@ ps_err ps_pg_out_aclitem(struct ps_pg_printer *p, const struct ps_pg_out_type *t
     (void)type;
     if (len != 12 && len != 16)
         return ps_fail(PS_ERR_CORRUPT, "aclitem: %u bytes", len);
-    granted = len == 16 ? ps_pg_get64(data + 8) : ps_pg_get32(data + 8);
+    granted = len == 16 ? ps_get64_at(data + 8) : ps_get32_at(data + 8);
     grantable = granted >> (len == 16 ? 32 : 16);
-    if (ps_pg_get32(data) != 0)
-        add_role(p, ps_pg_get32(data), out);
+    if (ps_get32_at(data) != 0)
+        add_role(p, ps_get32_at(data), out);
     ps_pg_add_char(out, '=');
     for (i = 0; rights[i]; i++) {
         if (granted >> i & 1)
@@ -144,7 +145,7 @@ ps_err ps_pg_out_aclitem(struct ps_pg_printer *p, const struct ps_pg_out_type *t
             ps_pg_add_char(out, '*');
     }
     ps_pg_add_char(out, '/');
-    add_role(p, ps_pg_get32(data + 4), out);
+    add_role(p, ps_get32_at(data + 4), out);
     return ps_text_err(out);
 }
 
@@ -166,9 +167,9 @@ struct statistic {
 
 static ps_err open_statistics(struct statistics *s, const uint8_t *data, uint32_t len)
 {
-    if (len < 12 || ps_pg_get32(data) != s->magic || ps_pg_get32(data + 4) != 1)
+    if (len < 12 || ps_get32_at(data) != s->magic || ps_get32_at(data + 4) != 1)
         return ps_fail(PS_ERR_CORRUPT, "%s: no such header", s->what);
-    s->items = ps_pg_get32(data + 8);
+    s->items = ps_get32_at(data + 8);
     s->at = data + 12;
     s->end = data + len;
     return PS_OK;
@@ -177,13 +178,11 @@ static ps_err open_statistics(struct statistics *s, const uint8_t *data, uint32_
 static ps_err next_statistic(struct statistics *s, struct statistic *ret)
 {
     size_t left = (size_t)(s->end - s->at);
-    uint64_t bits;
 
     if (left < 8 + s->count_len)
         return ps_fail(PS_ERR_CORRUPT, "%s: fewer items than it says", s->what);
-    bits = ps_pg_get64(s->at);
-    memcpy(&ret->value, &bits, sizeof(bits));
-    ret->count = s->count_len == 4 ? ps_pg_get32(s->at + 8) : ps_pg_get16(s->at + 8);
+    ret->value = ps_get_double_at(s->at);
+    ret->count = s->count_len == 4 ? ps_get32_at(s->at + 8) : ps_get16_at(s->at + 8);
     ret->columns = s->at + 8 + s->count_len;
     left -= 8 + s->count_len;
     if (ret->count > left / 2 || !isfinite(ret->value))
@@ -194,7 +193,7 @@ static ps_err next_statistic(struct statistics *s, struct statistic *ret)
 
 static int column_of(const struct statistic *item, uint32_t i)
 {
-    return (int16_t)ps_pg_get16(item->columns + 2 * (size_t)i);
+    return (int16_t)ps_get16_at(item->columns + 2 * (size_t)i);
 }
 
 ps_err ps_pg_out_ndistinct(struct ps_pg_printer *p, const struct ps_pg_out_type *type,

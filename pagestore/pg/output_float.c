@@ -218,33 +218,27 @@ char *ps_pg_put_float4(char *to, float v)
 ps_err ps_pg_out_float8(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                         const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    uint64_t bits = ps_pg_get64(data);
     char *to = ps_text_room(out, PS_PG_FLOAT_MAX);
-    double v;
 
     (void)p;
     (void)type;
     (void)len;
     if (!to)
         return ps_text_err(out);
-    memcpy(&v, &bits, sizeof(v));
-    out->len += (size_t)(ps_pg_put_float8(to, v) - to);
+    out->len += (size_t)(ps_pg_put_float8(to, ps_get_double_at(data)) - to);
     return PS_OK;
 }
 
 ps_err ps_pg_out_float4(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                         const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    uint32_t bits = ps_pg_get32(data);
     char *to = ps_text_room(out, PS_PG_FLOAT_MAX);
-    float v;
 
     (void)p;
     (void)type;
     (void)len;
     if (!to)
         return ps_text_err(out);
-    memcpy(&v, &bits, sizeof(v));
-    out->len += (size_t)(ps_pg_put_float4(to, v) - to);
+    out->len += (size_t)(ps_pg_put_float4(to, ps_get_float_at(data)) - to);
     return PS_OK;
 }

@@ -6,13 +6,10 @@
 
 static void add_float(struct ps_text *out, const uint8_t *data)
 {
-    uint64_t bits = ps_pg_get64(data);
     char *to = ps_text_room(out, PS_PG_FLOAT_MAX);
-    double v;
 
-    memcpy(&v, &bits, sizeof(v));
     if (to)
-        out->len += (size_t)(ps_pg_put_float8(to, v) - to);
+        out->len += (size_t)(ps_pg_put_float8(to, ps_get_double_at(data)) - to);
 }
 
 static void add_floats(struct ps_text *out, const uint8_t *data, uint32_t count)
@@ -106,7 +103,7 @@ ps_err ps_pg_out_circle(struct ps_pg_printer *p, const struct ps_pg_out_type *ty
 static ps_err count_points(const char *what, const uint8_t *data, uint32_t len, uint32_t header,
                            uint32_t *ret)
 {
-    *ret = len >= header ? ps_pg_get32(data) : 0;
+    *ret = len >= header ? ps_get32_at(data) : 0;
     if (len < header || *ret != (len - header) / POINT_LEN || (len - header) % POINT_LEN != 0)
         return ps_fail(PS_ERR_CORRUPT, "%s: %u points in %u bytes", what, *ret, len);
     return PS_OK;
@@ -124,7 +121,7 @@ ps_err ps_pg_out_path(struct ps_pg_printer *p, const struct ps_pg_out_type *type
     (void)type;
     if (err)
         return err;
-    closed = ps_pg_get32(data + 4) != 0;
+    closed = ps_get32_at(data + 4) != 0;
     ps_pg_add_char(out, closed ? '(' : '[');
     add_points(out, data + 12, count);
     ps_pg_add_char(out, closed ? ')' : ']');

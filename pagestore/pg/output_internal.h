@@ -124,30 +124,6 @@ void ps_pg_add_i64(struct ps_text *out, int64_t v);
 char *ps_pg_put_float8(char *to, double v);
 char *ps_pg_put_float4(char *to, float v);
 
-static inline uint16_t ps_pg_get16(const uint8_t *at)
-{
-    ps_le16 v;
-
-    memcpy(&v, at, sizeof(v));
-    return ps_get16(v);
-}
-
-static inline uint32_t ps_pg_get32(const uint8_t *at)
-{
-    ps_le32 v;
-
-    memcpy(&v, at, sizeof(v));
-    return ps_get32(v);
-}
-
-static inline uint64_t ps_pg_get64(const uint8_t *at)
-{
-    ps_le64 v;
-
-    memcpy(&v, at, sizeof(v));
-    return ps_get64(v);
-}
-
 /* ---- output functions, by file ---- */
 
 ps_pg_out_fn ps_pg_out_bool, ps_pg_out_int2, ps_pg_out_int4, ps_pg_out_int8, ps_pg_out_oid;

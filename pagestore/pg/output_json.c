@@ -54,7 +54,7 @@ static ps_err corrupt(const char *what)
 /* Takes element i, whose predecessor ended at *end. */
 static ps_err take(const struct container *c, uint32_t i, uint32_t *end, struct element *ret)
 {
-    uint32_t entry = ps_pg_get32(c->entries + 4 * (size_t)i);
+    uint32_t entry = ps_get32_at(c->entries + 4 * (size_t)i);
     uint32_t start = *end;
     uint64_t stop = entry & ENTRY_LEN_MASK;
 
@@ -79,7 +79,7 @@ static ps_err open_container(const uint8_t *data, uint32_t len, struct container
 
     if (len < 4)
         return corrupt("a container without a header");
-    header = ps_pg_get32(data);
+    header = ps_get32_at(data);
     *ret = (struct container){.count = header & COUNT_MASK, .kind = header & ~(uint32_t)COUNT_MASK};
     if (ret->kind != CONTAINER_OBJECT &&
         (ret->kind & ~(uint32_t)CONTAINER_SCALAR) != CONTAINER_ARRAY)
@@ -135,7 +135,7 @@ static ps_err push(struct stack *s, const uint8_t *data, uint32_t len, struct ps
 /* A numeric within jsonb has a varlena header of four bytes. */
 static ps_err add_numeric(const struct element *e, struct ps_text *out)
 {
-    if (e->len < 4 || ps_pg_get32(e->data) >> 2 != e->len)
+    if (e->len < 4 || ps_get32_at(e->data) >> 2 != e->len)
         return corrupt("a numeric with a wrong length");
     return ps_pg_add_numeric(e->data + 4, e->len - 4, out);
 }

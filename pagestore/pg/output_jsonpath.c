@@ -164,7 +164,7 @@ static ps_err node_at(struct path *path, uint32_t place, struct node *ret)
         return corrupt("a node beyond its end");
     if (++path->printed > path->len / NODE_LEN_MIN + 1)
         return corrupt("nodes that are parts of several others");
-    next = ps_pg_get32(path->bytes + at);
+    next = ps_get32_at(path->bytes + at);
     if (next > path->len - place)
         return corrupt("a node beyond its end");
     *ret = (struct node){.place = place,
@@ -192,7 +192,7 @@ static ps_err operand_at(const struct path *path, const struct node *n, uint32_t
 
     if (n->content_len / 4 <= i)
         return corrupt("a node that is cut off");
-    offset = ps_pg_get32(n->content + 4 * (size_t)i);
+    offset = ps_get32_at(n->content + 4 * (size_t)i);
     if (offset > path->len - n->place)
         return corrupt("a node beyond its end");
     *ret_place = offset > 0 ? n->place + offset : 0;
@@ -222,7 +222,7 @@ static ps_err add_string(const struct path *path, const struct node *n, uint32_t
 
     if (n->content_len < at)
         return corrupt("a node that is cut off");
-    len = ps_pg_get32(n->content + 4 * (size_t)word);
+    len = ps_get32_at(n->content + 4 * (size_t)word);
     if (len > n->content_len - at)
         return corrupt("a string beyond its end");
     ps_pg_add_json_string(path->out, n->content + at, len);
@@ -231,7 +231,7 @@ static ps_err add_string(const struct path *path, const struct node *n, uint32_t
 
 static ps_err add_numeric(const struct path *path, const struct node *n)
 {
-    uint32_t len = n->content_len >= 4 ? ps_pg_get32(n->content) >> 2 : 0;
+    uint32_t len = n->content_len >= 4 ? ps_get32_at(n->content) >> 2 : 0;
     ps_err err;
 
     if (len < 4 || len > n->content_len)
@@ -269,7 +269,7 @@ static ps_err add_like_regex(struct path *path, const struct node *n)
     err = add_string(path, n, 2);
     if (err)
         return err;
-    flags = ps_pg_get32(n->content);
+    flags = ps_get32_at(n->content);
     if (flags == 0)
         return PS_OK;
     ps_pg_add_string(path->out, " flag \"");
@@ -283,7 +283,7 @@ static ps_err add_like_regex(struct path *path, const struct node *n)
 /* A count, and for each subscript the places of where it begins and ends. */
 static ps_err add_subscripts(struct path *path, const struct node *n)
 {
-    uint32_t count = n->content_len >= 4 ? ps_pg_get32(n->content) : UINT32_MAX;
+    uint32_t count = n->content_len >= 4 ? ps_get32_at(n->content) : UINT32_MAX;
     uint32_t i, to = 0;
     ps_err err;
 
@@ -322,8 +322,8 @@ static ps_err add_any(struct path *path, const struct node *n)
 
     if (n->content_len < 8)
         return corrupt("a node that is cut off");
-    first = ps_pg_get32(n->content);
-    last = ps_pg_get32(n->content + 4);
+    first = ps_get32_at(n->content);
+    last = ps_get32_at(n->content + 4);
     ps_pg_add_string(path->out, "**");
     if (first == 0 && last == NO_BOUND)
         return PS_OK;
@@ -459,11 +459,11 @@ ps_err ps_pg_out_jsonpath(struct ps_pg_printer *p, const struct ps_pg_out_type *
 
     (void)p;
     (void)type;
-    if (len < 4 || (ps_pg_get32(data) & ~LAX) != 1)
+    if (len < 4 || (ps_get32_at(data) & ~LAX) != 1)
         return corrupt("a version that is not 1");
     path.bytes = data + 4;
     path.len = len - 4;
-    if (!(ps_pg_get32(data) & LAX))
+    if (!(ps_get32_at(data) & LAX))
         ps_pg_add_string(out, "strict ");
     err = add_nodes(&path, 0, false, true);
     return err ? err : ps_text_err(out);

@@ -73,7 +73,7 @@ ps_err ps_pg_out_int2(struct ps_pg_printer *p, const struct ps_pg_out_type *type
     (void)p;
     (void)type;
     (void)len;
-    ps_pg_add_i64(out, (int16_t)ps_pg_get16(data));
+    ps_pg_add_i64(out, (int16_t)ps_get16_at(data));
     return ps_text_err(out);
 }
 
@@ -83,7 +83,7 @@ ps_err ps_pg_out_int4(struct ps_pg_printer *p, const struct ps_pg_out_type *type
     (void)p;
     (void)type;
     (void)len;
-    ps_pg_add_i64(out, (int32_t)ps_pg_get32(data));
+    ps_pg_add_i64(out, (int32_t)ps_get32_at(data));
     return ps_text_err(out);
 }
 
@@ -93,7 +93,7 @@ ps_err ps_pg_out_int8(struct ps_pg_printer *p, const struct ps_pg_out_type *type
     (void)p;
     (void)type;
     (void)len;
-    ps_pg_add_i64(out, (int64_t)ps_pg_get64(data));
+    ps_pg_add_i64(out, (int64_t)ps_get64_at(data));
     return ps_text_err(out);
 }
 
@@ -103,7 +103,7 @@ ps_err ps_pg_out_oid(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
     (void)p;
     (void)type;
     (void)len;
-    ps_pg_add_u64(out, ps_pg_get32(data));
+    ps_pg_add_u64(out, ps_get32_at(data));
     return ps_text_err(out);
 }
 
@@ -113,7 +113,7 @@ ps_err ps_pg_out_xid8(struct ps_pg_printer *p, const struct ps_pg_out_type *type
     (void)p;
     (void)type;
     (void)len;
-    ps_pg_add_u64(out, ps_pg_get64(data));
+    ps_pg_add_u64(out, ps_get64_at(data));
     return ps_text_err(out);
 }
 
@@ -121,7 +121,7 @@ ps_err ps_pg_out_xid8(struct ps_pg_printer *p, const struct ps_pg_out_type *type
 ps_err ps_pg_out_money(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                        const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    int64_t v = (int64_t)ps_pg_get64(data);
+    int64_t v = (int64_t)ps_get64_at(data);
     uint64_t cents = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     char buf[MONEY_MAX];
     char *at = buf + sizeof(buf) - 3;

@@ -62,7 +62,7 @@ static ps_err decode(const uint8_t *data, uint32_t len, uint16_t header, struct 
     } else {
         ret->negative = (header & SIGN_MASK) == SIGN_NEGATIVE;
         ret->dscale = header & DSCALE_MASK;
-        ret->weight = (int16_t)ps_pg_get16(data + 2);
+        ret->weight = (int16_t)ps_get16_at(data + 2);
     }
     ret->digits = data + header_len;
     ret->count = (int32_t)((len - header_len) / 2);
@@ -72,7 +72,7 @@ static ps_err decode(const uint8_t *data, uint32_t len, uint16_t header, struct 
 /* Digit i; those that are not stored are 0. BASE and more: it is none. */
 static uint32_t digit(const struct number *n, int32_t i)
 {
-    return i >= 0 && i < n->count ? ps_pg_get16(n->digits + 2 * (size_t)i) : 0;
+    return i >= 0 && i < n->count ? ps_get16_at(n->digits + 2 * (size_t)i) : 0;
 }
 
 static char *put_4digits(char *to, uint32_t v)
@@ -124,7 +124,7 @@ ps_err ps_pg_add_numeric(const uint8_t *data, uint32_t len, struct ps_text *out)
 
     if (len < 2)
         return ps_fail(PS_ERR_CORRUPT, "numeric: %u bytes", len);
-    header = ps_pg_get16(data);
+    header = ps_get16_at(data);
     if ((header & SIGN_MASK) == SIGN_SPECIAL)
         return add_special(header, out);
     err = decode(data, len, header, &n);

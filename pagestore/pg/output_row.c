@@ -44,8 +44,8 @@ static ps_err parse_row(const uint8_t *bytes, uint32_t len, struct row *ret)
 
     if (len < ROW_NULLS)
         return ps_fail(PS_ERR_CORRUPT, "row: %u bytes", len);
-    has_nulls = ps_pg_get16(bytes + ROW_INFOMASK) & PS_PG_HASNULL;
-    *ret = (struct row){.natts = ps_pg_get16(bytes + ROW_INFOMASK2) & PS_PG_NATTS_MASK};
+    has_nulls = ps_get16_at(bytes + ROW_INFOMASK) & PS_PG_HASNULL;
+    *ret = (struct row){.natts = ps_get16_at(bytes + ROW_INFOMASK2) & PS_PG_NATTS_MASK};
     if (has_nulls) {
         header += (ret->natts + 7) / 8;
         ret->nulls = bytes + ROW_NULLS;
@@ -106,7 +106,7 @@ static const struct ps_pg_desc *row_desc(const struct ps_pg_printer *p,
     ps_oid row = type->row;
 
     if (row == 0 && p->types.type)
-        named = p->types.type(p->types.ctx, ps_pg_get32(bytes + ROW_TYPE));
+        named = p->types.type(p->types.ctx, ps_get32_at(bytes + ROW_TYPE));
     if (named)
         row = named->row;
     return row != 0 && p->types.row ? p->types.row(p->types.ctx, row) : NULL;
@@ -223,7 +223,7 @@ ps_err ps_pg_out_multirange(struct ps_pg_printer *p, const struct ps_pg_out_type
 
     if (len < 8)
         return ps_fail(PS_ERR_CORRUPT, "multirange: %u bytes", len);
-    count = ps_pg_get32(data + 4);
+    count = ps_get32_at(data + 4);
     if (count > (len - 8 + 4) / 5)
         return ps_fail(PS_ERR_CORRUPT, "multirange: %u ranges in %u bytes", count, len);
     err = multirange_bound(p, type, &bound);

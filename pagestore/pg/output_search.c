@@ -25,13 +25,13 @@ static ps_err add_positions(struct lexemes *l, uint32_t at, struct ps_text *out)
     uint32_t count, i;
 
     at = (at + 1) & ~1u;
-    count = at + 2 <= l->len ? ps_pg_get16(l->bytes + at) : 0;
+    count = at + 2 <= l->len ? ps_get16_at(l->bytes + at) : 0;
     if (at + 2 > l->len || count > (l->len - at - 2) / 2)
         return ps_fail(PS_ERR_CORRUPT, "tsvector: positions at byte %u of %u", at, l->len);
     l->used += 2 + 2 * count;
     for (i = 0; i < count; i++) {
         ps_pg_add_char(out, i > 0 ? ',' : ':');
-        add_position(out, ps_pg_get16(l->bytes + at + 2 + 2 * i));
+        add_position(out, ps_get16_at(l->bytes + at + 2 + 2 * i));
     }
     return PS_OK;
 }
@@ -64,14 +64,14 @@ ps_err ps_pg_out_tsvector(struct ps_pg_printer *p, const struct ps_pg_out_type *
 
     (void)p;
     (void)type;
-    count = len >= 4 ? ps_pg_get32(data) : 0;
+    count = len >= 4 ? ps_get32_at(data) : 0;
     if (len < 4 || count > (len - 4) / 4)
         return ps_fail(PS_ERR_CORRUPT, "tsvector: %u lexemes in %u bytes", count, len);
     l = (struct lexemes){.bytes = data + 4 + 4 * (size_t)count, .len = len - 4 - 4 * count};
     for (i = 0; i < count; i++) {
         if (i > 0)
             ps_pg_add_char(out, ' ');
-        err = add_lexeme(&l, ps_pg_get32(data + 4 + 4 * (size_t)i), out);
+        err = add_lexeme(&l, ps_get32_at(data + 4 + 4 * (size_t)i), out);
         if (err)
             return err;
     }
@@ -155,7 +155,7 @@ static ps_err measure(struct query *q)
 static ps_err add_operand(struct query *q, uint32_t i, struct ps_text *out)
 {
     const uint8_t *node = node_at(q, i);
-    uint32_t word = ps_pg_get32(node + 8);
+    uint32_t word = ps_get32_at(node + 8);
     uint32_t len = word & 0xfff;
     uint32_t at = word >> 12;
     uint32_t bit;
@@ -177,7 +177,7 @@ static ps_err add_operand(struct query *q, uint32_t i, struct ps_text *out)
 
 static void add_operator(const uint8_t *node, struct ps_text *out)
 {
-    int16_t distance = (int16_t)ps_pg_get16(node + 2);
+    int16_t distance = (int16_t)ps_get16_at(node + 2);
 
     if (node[1] == OP_AND)
         ps_pg_add_string(out, " & ");
@@ -259,7 +259,7 @@ ps_err ps_pg_out_tsquery(struct ps_pg_printer *p, const struct ps_pg_out_type *t
 
     (void)p;
     (void)type;
-    q.count = len >= 4 ? ps_pg_get32(data) : 0;
+    q.count = len >= 4 ? ps_get32_at(data) : 0;
     if (len < 4 || q.count > (len - 4) / NODE_LEN)
         return ps_fail(PS_ERR_CORRUPT, "tsquery: %u nodes in %u bytes", q.count, len);
     if (q.count == 0)

@@ -76,7 +76,7 @@ ps_err ps_pg_out_bit(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
     (void)type;
     if (len < 4)
         return ps_fail(PS_ERR_CORRUPT, "bit: %u bytes", len);
-    bits = ps_pg_get32(data);
+    bits = ps_get32_at(data);
     if (len - 4 != (uint64_t)bits / 8 + (bits % 8 != 0))
         return ps_fail(PS_ERR_CORRUPT, "bit: %u bits in %u bytes", bits, len - 4);
     to = ps_text_room(out, bits);
@@ -94,7 +94,7 @@ ps_err ps_pg_out_enum(struct ps_pg_printer *p, const struct ps_pg_out_type *type
     const char *label = NULL;
 
     if (p->types.enum_label)
-        label = p->types.enum_label(p->types.ctx, ps_pg_get32(data));
+        label = p->types.enum_label(p->types.ctx, ps_get32_at(data));
     if (!label)
         return ps_pg_out_unknown(p, type, data, len, out);
     ps_pg_add_string(out, label);

@@ -101,7 +101,7 @@ static ps_err add_infinity(struct ps_text *out, bool negative)
 ps_err ps_pg_out_date(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                       const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    int32_t date = (int32_t)ps_pg_get32(data);
+    int32_t date = (int32_t)ps_get32_at(data);
     int64_t julian = (int64_t)date + JULIAN_2000;
     struct day d;
     char *to;
@@ -158,7 +158,7 @@ ps_err ps_pg_out_timestamp(struct ps_pg_printer *p, const struct ps_pg_out_type 
     (void)p;
     (void)type;
     (void)len;
-    return add_timestamp((int64_t)ps_pg_get64(data), "", out);
+    return add_timestamp((int64_t)ps_get64_at(data), "", out);
 }
 
 ps_err ps_pg_out_timestamptz(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
@@ -167,7 +167,7 @@ ps_err ps_pg_out_timestamptz(struct ps_pg_printer *p, const struct ps_pg_out_typ
     (void)p;
     (void)type;
     (void)len;
-    return add_timestamp((int64_t)ps_pg_get64(data), "+00", out);
+    return add_timestamp((int64_t)ps_get64_at(data), "+00", out);
 }
 
 static bool is_time(int64_t usecs)
@@ -178,7 +178,7 @@ static bool is_time(int64_t usecs)
 ps_err ps_pg_out_time(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                       const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    int64_t usecs = (int64_t)ps_pg_get64(data);
+    int64_t usecs = (int64_t)ps_get64_at(data);
     char *to;
 
     (void)p;
@@ -213,8 +213,8 @@ static char *put_zone(char *to, int32_t west)
 ps_err ps_pg_out_timetz(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                         const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    int64_t usecs = (int64_t)ps_pg_get64(data);
-    int32_t west = (int32_t)ps_pg_get32(data + 8);
+    int64_t usecs = (int64_t)ps_get64_at(data);
+    int32_t west = (int32_t)ps_get32_at(data + 8);
     char *to;
 
     (void)p;
@@ -274,9 +274,9 @@ static void put_time_part(struct interval_text *t, int64_t usecs)
 ps_err ps_pg_out_interval(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                           const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    int64_t usecs = (int64_t)ps_pg_get64(data);
-    int32_t days = (int32_t)ps_pg_get32(data + 8);
-    int32_t months = (int32_t)ps_pg_get32(data + 12);
+    int64_t usecs = (int64_t)ps_get64_at(data);
+    int32_t days = (int32_t)ps_get32_at(data + 8);
+    int32_t months = (int32_t)ps_get32_at(data + 12);
     struct interval_text t = {.to = ps_text_room(out, TIME_MAX), .empty = true};
 
     (void)p;

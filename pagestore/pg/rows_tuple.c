@@ -30,12 +30,9 @@ static void add_null_bits(const struct ps_pg_tuple *t, struct ps_text *out)
 /* Before version 12 a row could have an OID, behind its null bits. */
 static void add_oid(const struct ps_pg_tuple *t, struct ps_text *out)
 {
-    ps_le32 v;
-
     if (!(t->infomask & PS_PG_HASOID) || t->hoff < PS_PG_TUPLE_HEADER + OID_LEN)
         return;
-    memcpy(v.b, t->bytes + t->hoff - OID_LEN, sizeof(v));
-    ps_text_printf(out, "%" PRIu32, ps_get32(v));
+    ps_text_printf(out, "%" PRIu32, ps_get32_at(t->bytes + t->hoff - OID_LEN));
 }
 
 static void add_header(struct ps_text *out)

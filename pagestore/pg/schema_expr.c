@@ -36,14 +36,6 @@ static void add_type(struct ps_pgc_writer *w, ps_oid type, int32_t typmod)
     ps_pgc_format_type(w->db, type, typmod, PS_PGC_SCHEMA_SQL, w->out);
 }
 
-static uint32_t get_u32(const uint8_t *bytes)
-{
-    ps_le32 v;
-
-    memcpy(v.b, bytes, sizeof(v));
-    return ps_get32(v);
-}
-
 static bool write_items(struct ps_pgc_writer *w, span items, const char *between)
 {
     bool first = true;
@@ -133,7 +125,7 @@ static bool write_const(struct ps_pgc_writer *w, span node)
         ps_pg_value_take(&attr, bytes, (uint32_t)len, &at, &value))
         return false;
     if (type == TYPE_REGCLASS && value.len == 4)
-        return write_regclass(w, get_u32(value.data));
+        return write_regclass(w, ps_get32_at(value.data));
     return write_value(w, type, typmod, &value);
 }
 
@@ -161,7 +153,7 @@ static int32_t cast_typmod(span args)
         !ps_pgc_node_is(second, "CONST") || oid_field(second, "consttype") != TYPE_INT4 ||
         ps_pgc_node_bytes(second, "constvalue", bytes, sizeof(bytes)) < 4)
         return -1;
-    return (int32_t)get_u32(bytes);
+    return (int32_t)ps_get32_at(bytes);
 }
 
 static const struct ps_pgc_object *object(const struct ps_pgc_writer *w, enum ps_pgc_class which,
@@ -487,7 +479,7 @@ static ps_oid find_sequence(span node, uint32_t depth)
         return 0;
     if (ps_pgc_node_is(arg, "CONST") && oid_field(arg, "consttype") == TYPE_REGCLASS) {
         if (ps_pgc_node_bytes(arg, "constvalue", bytes, sizeof(bytes)) >= 4)
-            found = get_u32(bytes);
+            found = ps_get32_at(bytes);
         return found;
     }
     return find_sequence(arg, depth + 1);

@@ -35,13 +35,11 @@ static ps_err decompress(enum ps_pg_compression how, const uint8_t *data, uint32
 /* buf has an external value's stored bytes, and gets what they unfold to behind them. */
 static ps_err decompress_stored(const struct ps_pg_external *external, struct ps_text *buf)
 {
-    ps_le32 header;
     uint32_t info;
 
     if (external->stored_len < COMPRESSED_HEADER)
         return ps_fail(PS_ERR_CORRUPT, "%u compressed bytes", external->stored_len);
-    memcpy(&header, buf->data, sizeof(header));
-    info = ps_get32(header);
+    info = ps_get32_at(buf->data);
     if (info != (external->raw_len | (uint32_t)external->compression << 30))
         return ps_fail(PS_ERR_CORRUPT, "the compressed bytes begin with %08x, not a length of %u",
                        info, external->raw_len);

@@ -59,14 +59,14 @@ static bool get_item(const struct ps_pg_toast_index *x, uint32_t slot, struct it
         return false;
     *ret = (struct item){.bytes = x->page + lp.off, .len = lp.len};
     ret->tid = ps_pg_tid(ret->bytes);
-    ret->info = ps_pg_u16(ret->bytes + PS_PG_TID_LEN);
+    ret->info = ps_get16_at(ret->bytes + PS_PG_TID_LEN);
     keys = ret->info & ITEM_ALT_TID && !(ret->tid.slot & ALT_POSTING)
                ? ret->tid.slot & ALT_COUNT_MASK
                : 2;
     ret->has_value = !(ret->info & ITEM_NULLS) && keys >= 1 && lp.len >= ITEM_HEADER + 4;
     ret->has_seq = ret->has_value && keys >= 2 && lp.len >= ITEM_HEADER + 8;
-    ret->value = ret->has_value ? ps_pg_u32(ret->bytes + ITEM_HEADER) : 0;
-    ret->seq = ret->has_seq ? ps_pg_u32(ret->bytes + ITEM_HEADER + 4) : 0;
+    ret->value = ret->has_value ? ps_get32_at(ret->bytes + ITEM_HEADER) : 0;
+    ret->seq = ret->has_seq ? ps_get32_at(ret->bytes + ITEM_HEADER + 4) : 0;
     return true;
 }
 

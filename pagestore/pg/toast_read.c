@@ -69,7 +69,6 @@ static ps_err parse_chunk(const uint8_t *bytes, uint32_t len, struct chunk *ret)
     struct ps_pg_value values[CHUNK_COLUMNS];
     struct ps_pg_tuple tuple;
     uint32_t good, i;
-    ps_le32 v;
     ps_err err = ps_pg_tuple_parse(bytes, len, &tuple);
 
     if (!err)
@@ -80,10 +79,8 @@ static ps_err parse_chunk(const uint8_t *bytes, uint32_t len, struct chunk *ret)
         if (values[i].form != PS_PG_PLAIN)
             return ps_fail(PS_ERR_CORRUPT, "%s of a toast chunk is null or compressed",
                            attrs[i].name);
-    memcpy(v.b, values[0].data, sizeof(v));
-    ret->value = ps_get32(v);
-    memcpy(v.b, values[1].data, sizeof(v));
-    ret->seq = ps_get32(v);
+    ret->value = ps_get32_at(values[0].data);
+    ret->seq = ps_get32_at(values[1].data);
     ret->data = values[2].data;
     ret->len = values[2].len;
     return PS_OK;

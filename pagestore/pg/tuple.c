@@ -31,14 +31,6 @@ struct toast_pointer {
 };
 _Static_assert(sizeof(struct toast_pointer) + 2 == TOAST_POINTER, "varatt.h");
 
-static uint32_t get32(const uint8_t *at)
-{
-    ps_le32 v;
-
-    memcpy(&v, at, sizeof(v));
-    return ps_get32(v);
-}
-
 static void read_header(const uint8_t *bytes, uint32_t len, struct ps_pg_tuple *ret)
 {
     struct tuple_header h;
@@ -143,7 +135,7 @@ static ps_err set_compressed(const uint8_t *at, uint32_t len, struct ps_pg_value
 
     if (len < 2 * VARLENA_LONG)
         return ps_fail(PS_ERR_CORRUPT, "varlena length: %u bytes, compressed", len);
-    info = get32(at + VARLENA_LONG);
+    info = ps_get32_at(at + VARLENA_LONG);
     if (info >> RAW_LEN_BITS > PS_PG_LZ4)
         return ps_fail(PS_ERR_CORRUPT, "varlena: compression method %u", info >> RAW_LEN_BITS);
     *ret = (struct ps_pg_value){
@@ -163,7 +155,7 @@ static ps_err take_long_varlena(const uint8_t *at, uint32_t room, uint32_t *ret_
 
     if (room < VARLENA_LONG)
         return ps_fail(PS_ERR_CORRUPT, "varlena length: %u bytes are left", room);
-    word = get32(at);
+    word = ps_get32_at(at);
     len = word >> 2;
     if (len < VARLENA_LONG || len > room)
         return ps_fail(PS_ERR_CORRUPT, "varlena length: %u, %u bytes are left", len, room);

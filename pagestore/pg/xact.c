@@ -122,12 +122,9 @@ static const struct segment *segment_of(struct ps_pg_xacts *x, struct slru *s, u
 
 static bool u32_at(const struct segment *seg, uint32_t at, uint32_t *ret)
 {
-    ps_le32 v;
-
-    if (at >= seg->len || seg->len - at < sizeof(v))
+    if (at >= seg->len || seg->len - at < sizeof(*ret))
         return false;
-    memcpy(v.b, seg->bytes + at, sizeof(v));
-    *ret = ps_get32(v);
+    *ret = ps_get32_at(seg->bytes + at);
     return true;
 }
 

@@ -11,10 +11,7 @@
 
 static uint32_t table_id_of(const uint8_t *page)
 {
-    ps_le32 id;
-
-    memcpy(id.b, page + TABLE_ID_OFF, sizeof(id.b));
-    return ps_get32(id);
+    return ps_get32_at(page + TABLE_ID_OFF);
 }
 
 /* True if one of the first pages of that size is sound; *ret_table is the table id on it. */

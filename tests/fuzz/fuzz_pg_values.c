@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     if (len < 2 || ps_pg_printer_new(&types, &toaster, NULL, NULL, &printer))
         return 0;
-    oid = ps_pg_get16(data);
+    oid = ps_get16_at(data);
     in = (struct input){data + 2, len - 2};
     if (oid == OID_TUPLE)
         print_tuple(printer, in.data, (uint32_t)in.len, &out);

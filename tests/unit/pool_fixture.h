@@ -208,10 +208,7 @@ static inline struct ps_tag fx_tag(uint32_t table, uint32_t page)
 
 static inline uint64_t fx_get(const uint8_t *page, uint32_t off)
 {
-    ps_le64 v;
-
-    memcpy(&v, page + off, sizeof(v));
-    return ps_get64(v);
+    return ps_get64_at(page + off);
 }
 
 static inline void fx_put(uint8_t *page, uint32_t off, uint64_t value)

@@ -118,6 +118,19 @@ static void integers_stand_little_endian_on_disk(void **state)
     assert_int_equal(ps_get16(a), 0x0102);
     assert_int_equal(ps_get32(b), 0x01020304);
     assert_true(ps_get64(c) == 0x0102030405060708);
+    assert_int_equal(ps_get16_at(a.b), 0x0102);
+    assert_int_equal(ps_get32_at(b.b), 0x01020304);
+    assert_true(ps_get64_at(c.b) == 0x0102030405060708);
+}
+
+static void floats_stand_little_endian_on_disk(void **state)
+{
+    static const uint8_t one_and_a_half[] = {0, 0, 0, 0, 0, 0, 0xf8, 0x3f};
+    static const uint8_t minus_two[] = {0, 0, 0, 0xc0};
+
+    (void)state;
+    assert_true(ps_get_double_at(one_and_a_half) == 1.5);
+    assert_true(ps_get_float_at(minus_two) == -2.0f);
 }
 
 static void buffers_are_aligned_and_zeroed(void **state)
@@ -253,6 +266,7 @@ int main(void)
         cmocka_unit_test(crc32c_has_the_published_check_value),
         cmocka_unit_test(crc32c_of_pieces_is_that_of_the_whole),
         cmocka_unit_test(integers_stand_little_endian_on_disk),
+        cmocka_unit_test(floats_stand_little_endian_on_disk),
         cmocka_unit_test(buffers_are_aligned_and_zeroed),
         cmocka_unit_test(arena_is_huge_page_aligned_and_zeroed),
         cmocka_unit_test(poison_keeps_the_first_reason),
