@@ -1,6 +1,6 @@
 #include "pg/tuple.h"
 
-#include "base/byteorder.h"
+#include "format/pg_layout.h"
 
 #define VARLENA_SHORT 1u /* the length byte of a short header */
 #define VARLENA_LONG 4u  /* the length word of a long one */
@@ -8,19 +8,7 @@
 #define VARTAG_ONDISK 18u
 #define RAW_LEN_BITS 30 /* of a length; the two above say how it is compressed */
 
-/* src/include/access/htup_details.h, HeapTupleHeaderData */
-struct tuple_header {
-    ps_le32 xmin;      /* 00-03 */
-    ps_le32 xmax;      /* 04-07 */
-    ps_le32 field3;    /* 08-11 cmin, cmax or xvac */
-    ps_le16 block_hi;  /* 12-13 of t_ctid */
-    ps_le16 block_lo;  /* 14-15 */
-    ps_le16 slot;      /* 16-17 */
-    ps_le16 infomask2; /* 18-19 */
-    ps_le16 infomask;  /* 20-21 */
-    uint8_t hoff;      /* 22 */
-};
-_Static_assert(sizeof(struct tuple_header) == PS_PG_TUPLE_HEADER, "the null bitmap follows it");
+static_assert(offsetof(struct ps_pg_heap_tuple, t_bits) == PS_PG_TUPLE_HEADER, "tuple.h");
 
 /* src/include/varatt.h, varatt_external, behind its two bytes of header */
 struct toast_pointer {
@@ -29,24 +17,23 @@ struct toast_pointer {
     ps_le32 value;    /* 08-11 */
     ps_le32 relation; /* 12-15 */
 };
-_Static_assert(sizeof(struct toast_pointer) + 2 == TOAST_POINTER, "varatt.h");
+static_assert(sizeof(struct toast_pointer) + 2 == TOAST_POINTER, "varatt.h");
 
 static void read_header(const uint8_t *bytes, uint32_t len, struct ps_pg_tuple *ret)
 {
-    struct tuple_header h;
+    const struct ps_pg_heap_tuple *t = (const struct ps_pg_heap_tuple *)bytes;
 
-    memcpy(&h, bytes, sizeof(h));
     *ret = (struct ps_pg_tuple){
         .bytes = bytes,
         .len = len,
-        .xmin = ps_get32(h.xmin),
-        .xmax = ps_get32(h.xmax),
-        .field3 = ps_get32(h.field3),
-        .ctid_block = (uint32_t)ps_get16(h.block_hi) << 16 | ps_get16(h.block_lo),
-        .ctid_slot = ps_get16(h.slot),
-        .infomask2 = ps_get16(h.infomask2),
-        .infomask = ps_get16(h.infomask),
-        .hoff = h.hoff,
+        .xmin = ps_get32(t->t_xmin),
+        .xmax = ps_get32(t->t_xmax),
+        .field3 = ps_get32(t->t_field3),
+        .ctid_block = (uint32_t)ps_get16(t->t_ctid_hi) << 16 | ps_get16(t->t_ctid_lo),
+        .ctid_slot = ps_get16(t->t_ctid_posid),
+        .infomask2 = ps_get16(t->t_infomask2),
+        .infomask = ps_get16(t->t_infomask),
+        .hoff = t->t_hoff,
     };
     ret->natts = ret->infomask2 & PS_PG_NATTS_MASK;
 }
