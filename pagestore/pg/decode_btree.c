@@ -108,6 +108,13 @@ bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_page *b, uint32_
     return true;
 }
 
+uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns)
+{
+    if (!t->pivot || !(t->index.info & PS_PG_INDEX_ALT_TID))
+        return index_columns;
+    return t->index.tid.slot & SLOT_COUNT_MASK;
+}
+
 static void print_meta(const struct ps_pg_view *v, FILE *out)
 {
     struct ps_bt_meta m;

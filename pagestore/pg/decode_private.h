@@ -113,6 +113,8 @@ struct ps_bt_tuple {
 };
 bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_page *b, uint32_t slot,
                  struct ps_bt_tuple *ret);
+/* Columns of its key, in an index of so many: a pivot's may be cut short. */
+uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns);
 
 /* --- GIN ---------------------------------------------------------------------------------- */
 
