@@ -2,27 +2,9 @@
 #include <string.h>
 
 #include "pg/catalog_names.h"
+#include "pg/type_oid.h"
 
 /* --- what is behind a type's name in parentheses ------------------------------------------ */
-
-enum {
-    TYPE_BOOL = 16,
-    TYPE_INT8 = 20,
-    TYPE_INT2 = 21,
-    TYPE_INT4 = 23,
-    TYPE_FLOAT4 = 700,
-    TYPE_FLOAT8 = 701,
-    TYPE_BPCHAR = 1042,
-    TYPE_VARCHAR = 1043,
-    TYPE_TIME = 1083,
-    TYPE_TIMESTAMP = 1114,
-    TYPE_TIMESTAMPTZ = 1184,
-    TYPE_INTERVAL = 1186,
-    TYPE_TIMETZ = 1266,
-    TYPE_BIT = 1560,
-    TYPE_VARBIT = 1562,
-    TYPE_NUMERIC = 1700,
-};
 
 #define VARHDRSZ 4 /* is added to lengths */
 
@@ -105,8 +87,9 @@ static bool add_standard(ps_oid type, int32_t typmod, bool column, struct ps_tex
     static const struct {
         ps_oid type;
         const char *name;
-    } plain[] = {{TYPE_BOOL, "boolean"}, {TYPE_INT8, "bigint"}, {TYPE_INT2, "smallint"},
-                 {TYPE_INT4, "integer"}, {TYPE_FLOAT4, "real"}, {TYPE_FLOAT8, "double precision"}};
+    } plain[] = {{PS_PG_BOOLOID, "boolean"},  {PS_PG_INT8OID, "bigint"},
+                 {PS_PG_INT2OID, "smallint"}, {PS_PG_INT4OID, "integer"},
+                 {PS_PG_FLOAT4OID, "real"},   {PS_PG_FLOAT8OID, "double precision"}};
     size_t i;
 
     for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
@@ -115,34 +98,34 @@ static bool add_standard(ps_oid type, int32_t typmod, bool column, struct ps_tex
             return true;
         }
     switch (type) {
-    case TYPE_BIT:
-    case TYPE_BPCHAR:
+    case PS_PG_BITOID:
+    case PS_PG_BPCHAROID:
         if (column && typmod < 0) /* bit alone means bit(1), character means character(1) */
             return false;
-        if (type == TYPE_BIT)
+        if (type == PS_PG_BITOID)
             add_len("bit", typmod, out);
         else
             add_len("character", typmod - VARHDRSZ, out);
         return true;
-    case TYPE_VARBIT:
+    case PS_PG_VARBITOID:
         add_len("bit varying", typmod, out);
         return true;
-    case TYPE_VARCHAR:
+    case PS_PG_VARCHAROID:
         add_len("character varying", typmod - VARHDRSZ, out);
         return true;
-    case TYPE_NUMERIC:
+    case PS_PG_NUMERICOID:
         add_numeric(typmod, out);
         return true;
-    case TYPE_INTERVAL:
+    case PS_PG_INTERVALOID:
         add_interval(typmod, out);
         return true;
-    case TYPE_TIME:
-    case TYPE_TIMETZ:
-        add_time("time", typmod, type == TYPE_TIME ? "without" : "with", out);
+    case PS_PG_TIMEOID:
+    case PS_PG_TIMETZOID:
+        add_time("time", typmod, type == PS_PG_TIMEOID ? "without" : "with", out);
         return true;
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ:
-        add_time("timestamp", typmod, type == TYPE_TIMESTAMP ? "without" : "with", out);
+    case PS_PG_TIMESTAMPOID:
+    case PS_PG_TIMESTAMPTZOID:
+        add_time("timestamp", typmod, type == PS_PG_TIMESTAMPOID ? "without" : "with", out);
         return true;
     default:
         return false;

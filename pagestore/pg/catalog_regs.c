@@ -2,20 +2,7 @@
 #include <string.h>
 
 #include "pg/catalog_names.h"
-
-enum {
-    TYPE_REGPROC = 24,
-    TYPE_REGPROCEDURE = 2202,
-    TYPE_REGOPER = 2203,
-    TYPE_REGOPERATOR = 2204,
-    TYPE_REGCLASS = 2205,
-    TYPE_REGTYPE = 2206,
-    TYPE_REGCONFIG = 3734,
-    TYPE_REGDICTIONARY = 3769,
-    TYPE_REGNAMESPACE = 4089,
-    TYPE_REGROLE = 4096,
-    TYPE_REGCOLLATION = 4191,
-};
+#include "pg/type_oid.h"
 
 /* NULL: the name is found without it. */
 static const char *schema_for(const struct ps_pgc_db *db, const struct ps_pgc_object *o, bool found)
@@ -64,11 +51,11 @@ static bool class_of(ps_oid type, enum ps_pgc_class *ret)
         ps_oid type;
         enum ps_pgc_class which;
     } all[] = {
-        {TYPE_REGPROC, PS_PGC_PROCS},           {TYPE_REGPROCEDURE, PS_PGC_PROCS},
-        {TYPE_REGOPER, PS_PGC_OPERATORS},       {TYPE_REGOPERATOR, PS_PGC_OPERATORS},
-        {TYPE_REGCLASS, PS_PGC_RELATIONS},      {TYPE_REGTYPE, PS_PGC_TYPES},
-        {TYPE_REGCONFIG, PS_PGC_CONFIGS},       {TYPE_REGDICTIONARY, PS_PGC_DICTS},
-        {TYPE_REGCOLLATION, PS_PGC_COLLATIONS},
+        {PS_PG_REGPROCOID, PS_PGC_PROCS},           {PS_PG_REGPROCEDUREOID, PS_PGC_PROCS},
+        {PS_PG_REGOPEROID, PS_PGC_OPERATORS},       {PS_PG_REGOPERATOROID, PS_PGC_OPERATORS},
+        {PS_PG_REGCLASSOID, PS_PGC_RELATIONS},      {PS_PG_REGTYPEOID, PS_PGC_TYPES},
+        {PS_PG_REGCONFIGOID, PS_PGC_CONFIGS},       {PS_PG_REGDICTIONARYOID, PS_PGC_DICTS},
+        {PS_PG_REGCOLLATIONOID, PS_PGC_COLLATIONS},
     };
     size_t i;
 
@@ -91,17 +78,17 @@ static bool add_object(struct ps_pgc_db *db, ps_oid type, ps_oid value, struct p
     o = ps_pgc_list_find(&names->classes[which].list, value, 0);
     if (!o)
         return false;
-    if (type == TYPE_REGTYPE)
+    if (type == PS_PG_REGTYPEOID)
         ps_pgc_format_type(db, value, -1, PS_PGC_BARE, out);
-    else if (type == TYPE_REGPROC)
+    else if (type == PS_PG_REGPROCOID)
         ps_pgc_qualified(out, schema_for(db, o, ps_pgc_is_only(names, which, o)), o->name);
-    else if (type == TYPE_REGOPER)
+    else if (type == PS_PG_REGOPEROID)
         add_operator(db, o, ps_pgc_is_only(names, which, o), out);
-    else if (type == TYPE_REGOPERATOR)
+    else if (type == PS_PG_REGOPERATOROID)
         add_operator(db, o, ps_pgc_is_visible(names, which, o), out);
     else
         add_plain(db, names, which, o, out);
-    if (type == TYPE_REGOPERATOR || type == TYPE_REGPROCEDURE)
+    if (type == PS_PG_REGOPERATOROID || type == PS_PG_REGPROCEDUREOID)
         add_arguments(db, o, out);
     return true;
 }
@@ -118,12 +105,12 @@ static bool add_value(struct ps_pgc_db *db, ps_oid type, ps_oid value, struct ps
     const struct ps_pgc_names *names;
 
     if (value == 0) {
-        ps_text_printf(out, type == TYPE_REGOPER || type == TYPE_REGOPERATOR ? "0" : "-");
+        ps_text_printf(out, type == PS_PG_REGOPEROID || type == PS_PG_REGOPERATOROID ? "0" : "-");
         return true;
     }
-    if (type == TYPE_REGNAMESPACE)
+    if (type == PS_PG_REGNAMESPACEOID)
         return add_named(ps_pgc_schema_name(db, value), out);
-    if (type == TYPE_REGROLE) {
+    if (type == PS_PG_REGROLEOID) {
         names = ps_pgc_names(db);
         return names && add_named(ps_pgc_name_in(&names->roles, value), out);
     }

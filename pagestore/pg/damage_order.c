@@ -5,32 +5,13 @@
 #include <math.h>
 
 #include "pg/damage_walk.h"
+#include "pg/type_oid.h"
 
-enum { /* pg_type.dat, pg_collation.dat */
-       TYPE_BOOL = 16,
-       TYPE_BYTEA = 17,
-       TYPE_CHAR = 18,
-       TYPE_INT8 = 20,
-       TYPE_INT2 = 21,
-       TYPE_INT4 = 23,
-       TYPE_TEXT = 25,
-       TYPE_OID = 26,
-       TYPE_FLOAT4 = 700,
-       TYPE_FLOAT8 = 701,
-       TYPE_VARCHAR = 1043,
-       TYPE_DATE = 1082,
-       TYPE_TIME = 1083,
-       TYPE_TIMESTAMP = 1114,
-       TYPE_TIMESTAMPTZ = 1184,
-       TYPE_CSTRING = 2275, /* as an index stores a name */
-       TYPE_UUID = 2950,
-       COLLATION_C = 950,
-       COLLATION_POSIX = 951,
-};
+/* pg_collation.dat */
+enum { COLLATION_C = 950, COLLATION_POSIX = 951 };
 
-#define VERSION_UNIQUE                                                        \
-    4u /* from it on, items with equal keys are in order of what they lead to \
-        */
+/* From this version on items with equal keys are in order of what they lead to. */
+#define VERSION_UNIQUE 4u
 #define SIGN(a, b) ((a) < (b) ? -1 : (a) > (b))
 
 static int compare_bytes(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len)
@@ -96,23 +77,23 @@ void ps_pg_key_order_find(const struct ps_pg_desc *desc, struct ps_pg_key_order 
         ps_oid type;
         struct ps_pg_key_order order;
     } orders[] = {
-        {TYPE_BOOL, {.compare = compare_bytes, .key_len = 1}},
-        {TYPE_CHAR, {.compare = compare_bytes, .key_len = 1}},
-        {TYPE_BYTEA, {.compare = compare_bytes}},
-        {TYPE_TEXT, {.compare = compare_bytes}},
-        {TYPE_VARCHAR, {.compare = compare_bytes}},
-        {TYPE_CSTRING, {.compare = compare_bytes, .c_string = true}},
-        {TYPE_INT2, {.compare = compare_int2, .key_len = 2}},
-        {TYPE_INT4, {.compare = compare_int4, .key_len = 4}},
-        {TYPE_INT8, {.compare = compare_int8, .key_len = 8}},
-        {TYPE_OID, {.compare = compare_uint4, .key_len = 4}},
-        {TYPE_FLOAT4, {.compare = compare_float4, .key_len = 4}},
-        {TYPE_FLOAT8, {.compare = compare_float8, .key_len = 8}},
-        {TYPE_DATE, {.compare = compare_int4, .key_len = 4}},
-        {TYPE_TIME, {.compare = compare_int8, .key_len = 8}},
-        {TYPE_TIMESTAMP, {.compare = compare_int8, .key_len = 8}},
-        {TYPE_TIMESTAMPTZ, {.compare = compare_int8, .key_len = 8}},
-        {TYPE_UUID, {.compare = compare_bytes, .key_len = 16}},
+        {PS_PG_BOOLOID, {.compare = compare_bytes, .key_len = 1}},
+        {PS_PG_CHAROID, {.compare = compare_bytes, .key_len = 1}},
+        {PS_PG_BYTEAOID, {.compare = compare_bytes}},
+        {PS_PG_TEXTOID, {.compare = compare_bytes}},
+        {PS_PG_VARCHAROID, {.compare = compare_bytes}},
+        {PS_PG_CSTRINGOID, {.compare = compare_bytes, .c_string = true}}, /* as names are stored */
+        {PS_PG_INT2OID, {.compare = compare_int2, .key_len = 2}},
+        {PS_PG_INT4OID, {.compare = compare_int4, .key_len = 4}},
+        {PS_PG_INT8OID, {.compare = compare_int8, .key_len = 8}},
+        {PS_PG_OIDOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_FLOAT4OID, {.compare = compare_float4, .key_len = 4}},
+        {PS_PG_FLOAT8OID, {.compare = compare_float8, .key_len = 8}},
+        {PS_PG_DATEOID, {.compare = compare_int4, .key_len = 4}},
+        {PS_PG_TIMEOID, {.compare = compare_int8, .key_len = 8}},
+        {PS_PG_TIMESTAMPOID, {.compare = compare_int8, .key_len = 8}},
+        {PS_PG_TIMESTAMPTZOID, {.compare = compare_int8, .key_len = 8}},
+        {PS_PG_UUIDOID, {.compare = compare_bytes, .key_len = 16}},
     };
     const struct ps_pg_attr *attr = desc->count > 0 ? &desc->attrs[0] : NULL;
 

@@ -4,11 +4,9 @@
 
 #include "pg/output_internal.h"
 #include "pg/tid.h"
+#include "pg/type_oid.h"
 
 #define REG_NAME_MAX 8192u /* a regprocedure names its 100 arguments */
-#define REGROLE_OID 4096u
-#define REGOPER_OID 2203u
-#define REGOPERATOR_OID 2204u
 
 ps_err ps_pg_out_tid(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                      const uint8_t *data, uint32_t len, struct ps_text *out)
@@ -70,7 +68,8 @@ ps_err ps_pg_out_reg(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
 
     (void)len;
     if (oid == 0)
-        ps_pg_add_char(out, type->oid == REGOPER_OID || type->oid == REGOPERATOR_OID ? '0' : '-');
+        ps_pg_add_char(
+            out, type->oid == PS_PG_REGOPEROID || type->oid == PS_PG_REGOPERATOROID ? '0' : '-');
     else if (p->types.reg_name &&
              p->types.reg_name(p->types.ctx, type->oid, oid, name, sizeof(name)))
         ps_pg_add_string(out, name);
@@ -109,7 +108,7 @@ static void add_role(struct ps_pg_printer *p, ps_oid role, struct ps_text *out)
     size_t i;
 
     if (!p->types.reg_name ||
-        !p->types.reg_name(p->types.ctx, REGROLE_OID, role, name, sizeof(name))) {
+        !p->types.reg_name(p->types.ctx, PS_PG_REGROLEOID, role, name, sizeof(name))) {
         ps_pg_add_u64(out, role);
         return;
     }

@@ -3,17 +3,11 @@
 
 #include "base/byteorder.h"
 #include "pg/schema_internal.h"
+#include "pg/type_oid.h"
 
 #define DEPTH_MAX 100u
 #define CONST_MAX 8192u /* bytes of a constant */
 
-enum {
-    TYPE_BOOL = 16,
-    TYPE_INT4 = 23,
-    TYPE_UNKNOWN = 705,
-    TYPE_NUMERIC = 1700,
-    TYPE_REGCLASS = 2205
-};
 /* CoercionForm, src/include/nodes/primnodes.h */
 enum { COERCE_CALL, COERCE_CAST, COERCE_IMPLICIT, COERCE_SQL };
 
@@ -77,8 +71,8 @@ static bool write_regclass(struct ps_pgc_writer *w, ps_oid oid)
  * whole. */
 static bool stands_bare(ps_oid type, const char *text)
 {
-    return type == TYPE_BOOL || ((type == TYPE_INT4 || type == TYPE_NUMERIC) &&
-                                 strspn(text, "0123456789.") == strlen(text));
+    return type == PS_PG_BOOLOID || ((type == PS_PG_INT4OID || type == PS_PG_NUMERICOID) &&
+                                     strspn(text, "0123456789.") == strlen(text));
 }
 
 static bool write_value(struct ps_pgc_writer *w, ps_oid type, int32_t typmod,
@@ -89,13 +83,13 @@ static bool write_value(struct ps_pgc_writer *w, ps_oid type, int32_t typmod,
 
     ps_text_add(&text, "", 1);
     good &= !text.failed;
-    if (good && type == TYPE_BOOL) {
+    if (good && type == PS_PG_BOOLOID) {
         add(w, text.data[0] == 't' ? "true" : "false");
     } else if (good && stands_bare(type, text.data)) {
         add(w, text.data);
     } else if (good) {
         ps_pgc_literal(w->out, text.data);
-        if (type != TYPE_UNKNOWN) {
+        if (type != PS_PG_UNKNOWNOID) {
             add(w, "::");
             add_type(w, type, typmod);
         }
@@ -124,7 +118,7 @@ static bool write_const(struct ps_pgc_writer *w, span node)
     if (len > CONST_MAX || (attr.len <= 0 && attr.len != -1 && attr.len != -2) ||
         ps_pg_value_take(&attr, bytes, (uint32_t)len, &at, &value))
         return false;
-    if (type == TYPE_REGCLASS && value.len == 4)
+    if (type == PS_PG_REGCLASSOID && value.len == 4)
         return write_regclass(w, ps_get32_at(value.data));
     return write_value(w, type, typmod, &value);
 }
@@ -150,7 +144,7 @@ static int32_t cast_typmod(span args)
     uint8_t bytes[8];
 
     if (!ps_pgc_node_next(&args, &arg) || !ps_pgc_node_next(&args, &second) ||
-        !ps_pgc_node_is(second, "CONST") || oid_field(second, "consttype") != TYPE_INT4 ||
+        !ps_pgc_node_is(second, "CONST") || oid_field(second, "consttype") != PS_PG_INT4OID ||
         ps_pgc_node_bytes(second, "constvalue", bytes, sizeof(bytes)) < 4)
         return -1;
     return (int32_t)ps_get32_at(bytes);
@@ -477,7 +471,7 @@ static ps_oid find_sequence(span node, uint32_t depth)
 
     if (depth > 4 || !ps_pgc_node_next(&args, &arg))
         return 0;
-    if (ps_pgc_node_is(arg, "CONST") && oid_field(arg, "consttype") == TYPE_REGCLASS) {
+    if (ps_pgc_node_is(arg, "CONST") && oid_field(arg, "consttype") == PS_PG_REGCLASSOID) {
         if (ps_pgc_node_bytes(arg, "constvalue", bytes, sizeof(bytes)) >= 4)
             found = ps_get32_at(bytes);
         return found;

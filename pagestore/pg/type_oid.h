@@ -1,0 +1,48 @@
+/*
+ * type_oid.h - OIDs of PostgreSQL's own types, by the names that its sources have for them.
+ *
+ * Locking    constants.
+ * Source     src/include/catalog/pg_type.dat.
+ */
+#ifndef PS_PG_TYPE_OID_H
+#define PS_PG_TYPE_OID_H
+
+enum {
+    PS_PG_BOOLOID = 16,
+    PS_PG_BYTEAOID = 17,
+    PS_PG_CHAROID = 18,
+    PS_PG_INT8OID = 20,
+    PS_PG_INT2OID = 21,
+    PS_PG_INT4OID = 23,
+    PS_PG_REGPROCOID = 24,
+    PS_PG_TEXTOID = 25,
+    PS_PG_OIDOID = 26,
+    PS_PG_FLOAT4OID = 700,
+    PS_PG_FLOAT8OID = 701,
+    PS_PG_UNKNOWNOID = 705,
+    PS_PG_BPCHAROID = 1042,
+    PS_PG_VARCHAROID = 1043,
+    PS_PG_DATEOID = 1082,
+    PS_PG_TIMEOID = 1083,
+    PS_PG_TIMESTAMPOID = 1114,
+    PS_PG_TIMESTAMPTZOID = 1184,
+    PS_PG_INTERVALOID = 1186,
+    PS_PG_TIMETZOID = 1266,
+    PS_PG_BITOID = 1560,
+    PS_PG_VARBITOID = 1562,
+    PS_PG_NUMERICOID = 1700,
+    PS_PG_REGPROCEDUREOID = 2202,
+    PS_PG_REGOPEROID = 2203,
+    PS_PG_REGOPERATOROID = 2204,
+    PS_PG_REGCLASSOID = 2205,
+    PS_PG_REGTYPEOID = 2206,
+    PS_PG_CSTRINGOID = 2275,
+    PS_PG_UUIDOID = 2950,
+    PS_PG_REGCONFIGOID = 3734,
+    PS_PG_REGDICTIONARYOID = 3769,
+    PS_PG_REGNAMESPACEOID = 4089,
+    PS_PG_REGROLEOID = 4096,
+    PS_PG_REGCOLLATIONOID = 4191,
+};
+
+#endif
