@@ -431,40 +431,14 @@ static ps_err describe_by_catalogs(struct ps_pg_catalog *c)
 
 /* --- its toast relation --------------------------------------------------------------------- */
 
-/* They have these columns since there is TOAST. */
 static ps_err add_toast_columns(struct ps_pgc_db *db)
 {
-    static struct ps_pg_attr attrs[] = {
-        {.name = (char *)"chunk_id",
-         .type = 26,
-         .typmod = -1,
-         .num = 1,
-         .len = 4,
-         .byval = true,
-         .align = 'i',
-         .storage = 'p'},
-        {.name = (char *)"chunk_seq",
-         .type = 23,
-         .typmod = -1,
-         .num = 2,
-         .len = 4,
-         .byval = true,
-         .align = 'i',
-         .storage = 'p'},
-        {.name = (char *)"chunk_data",
-         .type = 17,
-         .typmod = -1,
-         .num = 3,
-         .len = -1,
-         .align = 'i',
-         .storage = 'p'},
-    };
     struct ps_pgc_columns *columns;
     ps_err err = ps_pgc_list_add(&db->columns, sizeof(*columns), OID_TOAST, 0, true, &columns);
 
     if (err)
         return err;
-    columns->desc = (struct ps_pg_desc){.count = 3, .attrs = attrs};
+    columns->desc = ps_pg_toast_desc;
     columns->sound = true;
     ps_pgc_list_settle(&db->columns);
     return PS_OK;
@@ -480,7 +454,7 @@ static ps_err add_toast(struct ps_pg_catalog *c)
         .kind = 't',
         .persistence = 'p',
         .am_name = "heap",
-        .natts = 3,
+        .natts = PS_PG_CHUNK_COLUMNS,
     };
     ps_err err = set_dir(db, &like);
 

@@ -4,9 +4,37 @@
 #include <lz4.h>
 
 #include "base/byteorder.h"
+#include "pg/type_oid.h"
 
 #define LZ4_RATIO_MAX 255u
 #define COMPRESSED_HEADER 4u /* before compressed bytes in chunks: as behind a varlena's length */
+
+static struct ps_pg_attr toast_attrs[PS_PG_CHUNK_COLUMNS] = {
+    {.name = (char *)"chunk_id",
+     .type = PS_PG_OIDOID,
+     .typmod = -1,
+     .num = 1,
+     .len = 4,
+     .byval = true,
+     .align = 'i',
+     .storage = 'p'},
+    {.name = (char *)"chunk_seq",
+     .type = PS_PG_INT4OID,
+     .typmod = -1,
+     .num = 2,
+     .len = 4,
+     .byval = true,
+     .align = 'i',
+     .storage = 'p'},
+    {.name = (char *)"chunk_data",
+     .type = PS_PG_BYTEAOID,
+     .typmod = -1,
+     .num = 3,
+     .len = -1,
+     .align = 'i',
+     .storage = 'p'},
+};
+const struct ps_pg_desc ps_pg_toast_desc = {.count = PS_PG_CHUNK_COLUMNS, .attrs = toast_attrs};
 
 static ps_err lz4_decompress(const uint8_t *data, uint32_t len, uint32_t raw_len,
                              struct ps_text *out)

@@ -16,6 +16,10 @@
 #include "base/text.h"
 #include "pg/tuple.h"
 
+/* The columns of every toast relation, in this order, since there is TOAST. */
+enum { PS_PG_CHUNK_ID, PS_PG_CHUNK_SEQ, PS_PG_CHUNK_DATA, PS_PG_CHUNK_COLUMNS };
+extern const struct ps_pg_desc ps_pg_toast_desc;
+
 struct ps_pg_toaster {
     /* Appends the stored bytes (stored_len of them) of an external value to out. */
     ps_err (*fetch)(void *ctx, const struct ps_pg_external *external, struct ps_text *out);

@@ -9,7 +9,6 @@
 #include "pg/heap_page.h"
 #include "pg/toast_index.h"
 
-#define CHUNK_COLUMNS 3u
 #define NO_PAGE UINT64_MAX
 
 /* Blocks that a value's chunks lie in. */
@@ -57,32 +56,25 @@ static uint32_t chunk_max(uint32_t page_size)
 
 /* --- chunks --------------------------------------------------------------------------------- */
 
-/* A toast relation has these columns since there is TOAST: no catalog need be asked. */
 static ps_err parse_chunk(const uint8_t *bytes, uint32_t len, struct chunk *ret)
 {
-    static struct ps_pg_attr attrs[CHUNK_COLUMNS] = {
-        {.name = (char *)"chunk_id", .num = 1, .len = 4, .byval = true, .align = 'i'},
-        {.name = (char *)"chunk_seq", .num = 2, .len = 4, .byval = true, .align = 'i'},
-        {.name = (char *)"chunk_data", .num = 3, .len = -1, .align = 'i'},
-    };
-    static const struct ps_pg_desc desc = {.count = CHUNK_COLUMNS, .attrs = attrs};
-    struct ps_pg_value values[CHUNK_COLUMNS];
+    struct ps_pg_value values[PS_PG_CHUNK_COLUMNS];
     struct ps_pg_tuple tuple;
     uint32_t good, i;
     ps_err err = ps_pg_tuple_parse(bytes, len, &tuple);
 
     if (!err)
-        err = ps_pg_tuple_values(&tuple, &desc, values, &good);
+        err = ps_pg_tuple_values(&tuple, &ps_pg_toast_desc, values, &good);
     if (err)
         return err;
-    for (i = 0; i < CHUNK_COLUMNS; i++)
+    for (i = 0; i < PS_PG_CHUNK_COLUMNS; i++)
         if (values[i].form != PS_PG_PLAIN)
             return ps_fail(PS_ERR_CORRUPT, "%s of a toast chunk is null or compressed",
-                           attrs[i].name);
-    ret->value = ps_get32_at(values[0].data);
-    ret->seq = ps_get32_at(values[1].data);
-    ret->data = values[2].data;
-    ret->len = values[2].len;
+                           ps_pg_toast_desc.attrs[i].name);
+    ret->value = ps_get32_at(values[PS_PG_CHUNK_ID].data);
+    ret->seq = ps_get32_at(values[PS_PG_CHUNK_SEQ].data);
+    ret->data = values[PS_PG_CHUNK_DATA].data;
+    ret->len = values[PS_PG_CHUNK_DATA].len;
     return PS_OK;
 }
 
