@@ -28,6 +28,7 @@
 struct segment {
     uint8_t *bytes;
     size_t len;
+    struct segment *next; /* of its folder's that were read */
 };
 
 /* The segments of one folder, each read when it is first asked for. */
@@ -35,6 +36,7 @@ struct slru {
     const char *dir;
     uint32_t count;                    /* segments that there can be */
     struct segment *_Atomic *segments; /* NULL: not asked for yet */
+    struct segment *read;              /* guarded by mtx: there can be 100,000, and are few */
 };
 
 struct ps_pg_xacts {
@@ -75,20 +77,19 @@ static ps_err slru_init(struct slru *s, const char *dir, uint32_t items_a_segmen
     return s->segments ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for the segments of %s", dir);
 }
 
-static void slru_deinit(struct slru *s, const struct segment *missing)
+static void slru_deinit(struct slru *s)
 {
-    uint32_t i;
+    struct segment *seg, *next;
 
-    for (i = 0; s->segments && i < s->count; i++) {
-        if (!s->segments[i] || s->segments[i] == missing)
-            continue;
-        free(s->segments[i]->bytes);
-        free(s->segments[i]);
+    for (seg = s->read; seg; seg = next) {
+        next = seg->next;
+        free(seg->bytes);
+        free(seg);
     }
     free(s->segments);
 }
 
-static struct segment *read_segment(struct ps_pg_xacts *x, const struct slru *s, uint32_t index)
+static struct segment *read_segment(struct ps_pg_xacts *x, struct slru *s, uint32_t index)
 {
     char path[64];
     struct segment *seg = calloc(1, sizeof(*seg));
@@ -97,8 +98,11 @@ static struct segment *read_segment(struct ps_pg_xacts *x, const struct slru *s,
     (void)snprintf(path, sizeof(path), "%s/%04" PRIX32, s->dir, index);
     err = seg ? ps_pg_read_file(x->cluster, path, SEGMENT_BYTES_MAX, &seg->bytes, &seg->len)
               : ps_fail(PS_ERR_NOMEM, "no memory");
-    if (!err)
+    if (!err) {
+        seg->next = s->read;
+        s->read = seg;
         return seg;
+    }
     ps_pg_note(x->cluster, "%s: %s; the fate of its transactions is not known", path, ps_message());
     free(seg);
     return &x->missing;
@@ -171,9 +175,9 @@ void ps_pg_xacts_close(struct ps_pg_xacts *x)
 {
     if (!x)
         return;
-    slru_deinit(&x->xact, &x->missing);
-    slru_deinit(&x->offsets, &x->missing);
-    slru_deinit(&x->members, &x->missing);
+    slru_deinit(&x->xact);
+    slru_deinit(&x->offsets);
+    slru_deinit(&x->members);
     ps_mutex_deinit(&x->mtx);
     free(x);
 }
