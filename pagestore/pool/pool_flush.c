@@ -219,13 +219,14 @@ ps_err ps_pool_flush(struct ps_pool *pool, const struct ps_flush *what, struct p
  * before it is written ahead of any need. */
 #define SETTLED_SHARE 8u
 
-/* Frames that eviction would come to soon, soonest first. */
+/* Frames that eviction would come to soon, soonest first: none while enough are free. */
 static uint32_t upcoming(struct ps_pool *pool, uint32_t *frames, uint32_t max)
 {
-    uint32_t count;
+    uint32_t count = 0;
 
     ps_mutex_lock(&pool->policy_mtx);
-    count = pool->evict->ops->upcoming(pool->evict, frames, max);
+    if (pool->free_count <= pool->clean_every)
+        count = pool->evict->ops->upcoming(pool->evict, frames, max);
     ps_mutex_unlock(&pool->policy_mtx);
     return count;
 }

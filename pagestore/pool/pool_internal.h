@@ -189,7 +189,8 @@ struct ps_pool {
     struct ps_trace *trace;
     void (*want_clean)(void *ctx);
     void *ctx;
-    uint32_t clean_every; /* evictions from one want_clean to the next */
+    uint32_t clean_every; /* evictions from one want_clean to the next; with more frames free than
+                             that, nothing is cleaned ahead of eviction */
     struct ps_provider *providers[PS_POOL_PROVIDERS];
     struct ps_arena frame_arena, state_arena, map_arena, data_arena, copy_arena;
     uint32_t batch_pages;       /* most pages in one batch of writes */

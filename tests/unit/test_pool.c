@@ -514,6 +514,21 @@ static void cleaner_makes_clean_what_the_hand_comes_to(void **state)
     assert_int_equal(fx_stats(fx).dirty_evictions, 1); /* the victim was clean */
 }
 
+static void cleaner_writes_nothing_ahead_of_eviction_while_frames_are_free(void **state)
+{
+    struct fx *fx = *state;
+    uint32_t i;
+
+    /* one use does not keep a page from eviction */
+    assert_int_equal(ps_pool_set_policy(fx->pool, ps_evict_by_name("s3fifo")), PS_OK);
+    for (i = 0; i < FRAMES / 2; i++)
+        fx_change(fx, 0, i, 50 + i);
+    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0);
+    for (; i < FRAMES; i++)
+        fx_change(fx, 0, i, 50 + i);
+    assert_true(ps_pool_clean_step(fx->pool, FRAMES) > 0);
+}
+
 static void dirty_victim_takes_dirty_pages_behind_it_along(void **state)
 {
     struct fx *fx = *state;
@@ -856,6 +871,7 @@ int main(void)
         POOL_TEST(nothing_is_stored_once_the_store_is_poisoned),
         POOL_TEST(interrupted_flush_says_so_and_loses_nothing),
         POOL_TEST(cleaner_makes_clean_what_the_hand_comes_to),
+        POOL_TEST(cleaner_writes_nothing_ahead_of_eviction_while_frames_are_free),
         POOL_TEST(dirty_victim_takes_dirty_pages_behind_it_along),
         POOL_TEST(cleaner_writes_what_has_not_changed_for_long),
         POOL_TEST(cleaner_is_slower_to_write_what_changed_again),
