@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sim_disk_private.h"
 
@@ -209,7 +210,8 @@ struct sim_disk *sim_disk_clone(struct sim_disk *disk)
         clone->nodes[i] = disk->nodes[i] ? node_clone(disk->nodes[i]) : NULL;
     clone_names(clone, disk);
     clone->rng = disk->rng;
-    clone->clock_us = disk->clock_us;
+    clone->clock_us = atomic_load(&disk->clock_us);
+    clone->real_clock = atomic_load(&disk->real_clock);
     clone->capacity = disk->capacity;
     clone->files_max = disk->files_max;
     clone->ops = disk->ops;
@@ -288,9 +290,22 @@ void sim_disk_set_files_max(struct sim_disk *disk, uint32_t files_max)
 
 void sim_disk_advance_us(struct sim_disk *disk, uint64_t us)
 {
-    ps_mutex_lock(&disk->mtx);
     disk->clock_us += us;
-    ps_mutex_unlock(&disk->mtx);
+}
+
+void sim_disk_use_real_clock(struct sim_disk *disk)
+{
+    disk->real_clock = true;
+}
+
+uint64_t sim_clock_us(const struct sim_disk *disk)
+{
+    struct timespec now;
+
+    if (!disk->real_clock)
+        return disk->clock_us;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
 bool sim_disk_exists(struct sim_disk *disk, const char *path)

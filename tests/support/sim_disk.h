@@ -109,7 +109,11 @@ void sim_disk_set_capacity(struct sim_disk *disk, uint64_t bytes);
 /* What the disk says how many files may be open; UINT32_MAX is the default. */
 void sim_disk_set_files_max(struct sim_disk *disk, uint32_t files_max);
 
+/* Time stands still but for this. */
 void sim_disk_advance_us(struct sim_disk *disk, uint64_t us);
+/* From now on the clock is the machine's, for stores that have threads: these wait by it, and would
+ * not rest while time stands still. */
+void sim_disk_use_real_clock(struct sim_disk *disk);
 
 /* For looking and damaging, uncounted. A path that is not there aborts, but for exists. Damage
  * is durable at once; a crash may put an unsynced write over it. */

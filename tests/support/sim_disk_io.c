@@ -99,7 +99,7 @@ static void apply_write(struct sim_disk *disk, struct sim_node *node, const stru
                         uint64_t len, bool durable)
 {
     write_now(node, req);
-    node->mtime_us = SIM_WALL_START_US + disk->clock_us;
+    node->mtime_us = SIM_WALL_START_US + sim_clock_us(disk);
     if (durable && node->change_count == 0)
         sim_bytes_share(&node->durable, &node->now, req->off, len);
     else
@@ -544,13 +544,7 @@ static ps_err sim_space(struct ps_io *io, struct ps_io_space *ret)
 
 static uint64_t sim_now_us(struct ps_io *io)
 {
-    struct sim_disk *disk = disk_of(io);
-    uint64_t now_us;
-
-    ps_mutex_lock(&disk->mtx);
-    now_us = disk->clock_us;
-    ps_mutex_unlock(&disk->mtx);
-    return now_us;
+    return sim_clock_us(disk_of(io));
 }
 
 static uint64_t sim_wall_us(struct ps_io *io)

@@ -26,7 +26,7 @@ uint32_t sim_node_new(struct sim_disk *disk, bool folder)
     }
     disk->nodes[at] = sim_alloc(sizeof(struct sim_node));
     disk->nodes[at]->folder = folder;
-    disk->nodes[at]->mtime_us = SIM_WALL_START_US + disk->clock_us;
+    disk->nodes[at]->mtime_us = SIM_WALL_START_US + sim_clock_us(disk);
     return at;
 }
 

@@ -73,7 +73,8 @@ struct sim_disk {
     size_t dir_change_count;
     size_t dir_change_cap;
     uint64_t rng;
-    uint64_t clock_us;
+    _Atomic uint64_t clock_us; /* this and the next are read without mtx */
+    _Atomic bool real_clock;
     uint64_t epoch; /* raised by a crash; open files of an older one are dead */
     uint64_t capacity;
     uint32_t files_max;
@@ -102,6 +103,8 @@ extern const struct ps_io_ops sim_ops;
 
 uint64_t sim_random(uint64_t *state); /* splitmix64 */
 _Noreturn void sim_misuse(const char *path, const char *what);
+
+uint64_t sim_clock_us(const struct sim_disk *disk);
 
 /* Counts the operation and decides what becomes of it. Lets go of the mutex while a hook runs. */
 enum sim_verdict sim_op_begin(struct sim_disk *disk, struct sim_op op);

@@ -25,6 +25,8 @@ static struct ps_store *open_store(struct sim_disk *disk, uint64_t pool_bytes, b
     struct ps_store_options opts;
     struct ps_store *s = NULL;
 
+    if (threads)
+        sim_disk_use_real_clock(disk);
     ps_store_options_default(&opts);
     opts.io_given = sim_disk_io(disk);
     opts.pool_bytes = pool_bytes;
