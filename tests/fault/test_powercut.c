@@ -11,6 +11,7 @@
  * - verify finds no fault before and after recovery but what recovery repairs;
  * - no file is left that the catalog does not know;
  * - a recovery that is itself cut, anywhere, and repeated ends in the same state.
+ * Then generations: work goes on where one of these crashes left the store, and is cut again.
  *
  * PS_SEED=N runs one seed, PS_LONG=1 every operation of many.
  */
@@ -36,6 +37,10 @@
 #define SAMPLE_ONE_IN 12u /* of operations that are like many others */
 #define SNAPSHOTS_MAX 4096u
 #define RECOVERY_CUTS_MAX 512u
+#define LINES 12u /* of generations, each with a seed of its own */
+#define LINES_LONG 1000u
+#define GENERATIONS 12u
+#define GENERATION_OPS 250u /* at most, before it is cut */
 
 /* The disk as it was before an operation; of a durable write, while it was under way. */
 struct snapshot {
@@ -81,7 +86,7 @@ static void fail_at(const struct where *at, const char *what, const char *why)
 /* --- judging one state -------------------------------------------------------------------- */
 
 /* Which of the states that may be it is; they are printed if it is none. */
-static void expect_state(const struct where *at, const struct store_state *got)
+static size_t expect_state(const struct where *at, const struct store_state *got)
 {
     const struct store_work *w = &at->run->work;
     size_t i;
@@ -89,7 +94,7 @@ static void expect_state(const struct where *at, const struct store_state *got)
 
     for (i = w->acked; i < w->model.state_count; i++)
         if (w->model.states[i].digest == got->digest)
-            return;
+            return i;
     print_error("states %zu to %zu may be\n", w->acked, model_last(&w->model));
     for (k = 0; k < got->table_count; k++) {
         print_error("  table %u is as in states", got->tables[k].id);
@@ -101,6 +106,7 @@ static void expect_state(const struct where *at, const struct store_state *got)
         print_error("\n");
     }
     fail_at(at, "state", "none of those that may be");
+    return 0;
 }
 
 static void report_fault(void *ctx, const struct ps_finding *f)
@@ -253,7 +259,7 @@ static void check_crash(struct run *r, const struct where *at)
     }
     store = must_open(at, disk);
     got = must_digest(at, store);
-    expect_state(at, &got);
+    (void)expect_state(at, &got);
     expect_no_strays(at, disk, store);
     if (closely) {
         if (ps_store_close(store))
@@ -376,7 +382,7 @@ static void expect_live_state(struct run *r)
     if (got.digest == r->work.model.states[model_last(&r->work.model)].digest)
         return;
     r->work.acked = model_last(&r->work.model);
-    expect_state(&at, &got);
+    (void)expect_state(&at, &got);
 }
 
 static void work_for(struct run *r, unsigned steps)
@@ -433,6 +439,124 @@ static void every_crash_leaves_a_state_that_was_and_nothing_acknowledged_is_lost
                       " recoveries cut\n",
                       seed, r->points, r->states, r->recoveries_cut);
     }
+    free(r);
+}
+
+/* --- generations ---------------------------------------------------------------------------- */
+
+/* The disk as it was before its operation number `left`, or NULL as long as that is to come. */
+struct one_cut {
+    uint64_t left;
+    struct snapshot snapshot;
+};
+
+static enum sim_fault cut_once(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct one_cut *cut = ctx;
+
+    if (op->kind == SIM_READ || cut->snapshot.disk || cut->left-- > 0)
+        return SIM_NO_FAULT;
+    cut->snapshot = (struct snapshot){.disk = sim_disk_clone(disk), .kind = op->kind, .no = op->no};
+    snprintf(cut->snapshot.path, sizeof(cut->snapshot.path), "%s", op->path);
+    return SIM_NO_FAULT;
+}
+
+/* Works until the cut comes; returns how many states are sure to survive it. */
+static size_t work_until_cut(struct run *r, struct one_cut *cut)
+{
+    size_t acked = 0;
+
+    sim_disk_set_hook(r->disk, cut_once, cut);
+    while (!cut->snapshot.disk) {
+        acked = r->work.acked;
+        if (work_step(&r->work))
+            fail_msg("seed %" PRIu64 ": %s: %s", r->seed, r->work.what, ps_message());
+    }
+    expect_live_state(r);
+    return acked;
+}
+
+/* Opens the store, often after recoveries that were cut themselves. Takes the disk. */
+static struct ps_store *recover_at_last(struct run *r, struct where *at, struct sim_disk *disk)
+{
+    struct ps_store *store;
+
+    while (random_below(&r->choices, 2)) {
+        struct one_cut cut = {.left = random_below(&r->choices, 40)};
+
+        sim_disk_set_hook(disk, cut_once, &cut);
+        store = must_open(at, disk);
+        ps_store_abandon(store);
+        if (!cut.snapshot.disk) /* it was done before */
+            cut.snapshot.disk = sim_disk_clone(disk);
+        sim_disk_free(disk);
+        disk = cut.snapshot.disk;
+        r->recoveries_cut++;
+        at->mode = (enum sim_crash_mode)random_below(&r->choices, 3);
+        sim_disk_crash(disk, at->mode, random_next(&r->choices));
+    }
+    store = must_open(at, disk);
+    r->disk = disk;
+    return store;
+}
+
+/* One power cut, and the work goes on behind it. */
+static void live_one_generation(struct run *r)
+{
+    struct one_cut cut = {.left = 1 + random_below(&r->choices, GENERATION_OPS)};
+    struct where at = {.run = r, .snapshot = &cut.snapshot};
+    size_t acked = work_until_cut(r, &cut), state_no;
+    struct store_state got;
+    struct ps_store *store;
+
+    at.mode = (enum sim_crash_mode)random_below(&r->choices, 3);
+    at.crash_seed = random_next(&r->choices);
+    work_abandon(&r->work, r->disk);
+    sim_disk_free(r->disk);
+    r->work.acked = acked;
+    sim_disk_crash(cut.snapshot.disk, at.mode, at.crash_seed);
+    store = recover_at_last(r, &at, cut.snapshot.disk);
+    got = must_digest(&at, store);
+    state_no = expect_state(&at, &got);
+    expect_no_strays(&at, r->disk, store);
+    if (work_resume(&r->work, store, state_no))
+        fail_at(&at, "read", ps_message());
+    r->states++;
+}
+
+static void expect_sound_end(struct run *r)
+{
+    struct snapshot now = {.disk = r->disk, .path = "-"};
+    struct where at = {.run = r, .snapshot = &now};
+
+    if (work_close(&r->work))
+        fail_at(&at, "close", ps_message());
+    expect_sound(&at, r->disk, true);
+    work_deinit(&r->work);
+    sim_disk_free(r->disk);
+}
+
+static void work_that_goes_on_after_recovery_and_is_cut_again_loses_nothing(void **state)
+{
+    const char *only = getenv("PS_SEED");
+    uint64_t seed, states = 0, cuts = 0, lines = getenv("PS_LONG") ? LINES_LONG : LINES;
+    struct run *r = malloc(sizeof(*r));
+    unsigned i;
+
+    (void)state;
+    for (seed = 1; seed <= lines; seed++) {
+        if (only)
+            seed = lines = strtoull(only, NULL, 10);
+        run_start(r, seed);
+        for (i = 0; i < GENERATIONS; i++)
+            live_one_generation(r);
+        expect_sound_end(r);
+        states += r->states;
+        cuts += r->recoveries_cut;
+    }
+    print_message("%" PRIu64 " lines of %u generations to seed %" PRIu64 ": %" PRIu64
+                  " crash states, %" PRIu64 " recoveries cut\n",
+                  only ? 1 : lines, GENERATIONS, lines, states, cuts);
     free(r);
 }
 
@@ -539,6 +663,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sync_puts_every_change_into_the_page_files),
         cmocka_unit_test(recovery_appends_to_the_log_only_under_a_new_durable_incarnation),
+        cmocka_unit_test(work_that_goes_on_after_recovery_and_is_cut_again_loses_nothing),
         cmocka_unit_test(every_crash_leaves_a_state_that_was_and_nothing_acknowledged_is_lost),
     };
 

@@ -62,7 +62,7 @@ static uint64_t digest_table(const char *name, enum ps_format_id format, enum ps
 
 static void state_add(struct store_state *state, uint32_t id, uint64_t digest)
 {
-    assert(state->table_count < MODEL_TABLES);
+    assert(state->table_count < STATE_TABLES);
     state->tables[state->table_count].id = id;
     state->tables[state->table_count++].digest = digest;
     state->digest += mix(id, digest);
@@ -350,6 +350,8 @@ void model_item_delete(struct model_table *t, uint32_t at)
 
 struct reading {
     struct ps_table *table;
+    struct store_model *model;
+    struct model_table *into; /* NULL, or what takes over what is read, of the model */
     struct ps_table_info info;
     const struct ps_format *fmt;
     uint32_t page_size;
@@ -357,7 +359,7 @@ struct reading {
     struct table_sum sum;
 };
 
-static ps_err read_items(struct reading *r)
+static ps_err read_items(struct reading *r, uint32_t page_no)
 {
     struct ps_item item;
     uint32_t slot, slots = 0;
@@ -365,12 +367,23 @@ static ps_err read_items(struct reading *r)
 
     for (slot = 1; !err && slot <= slots; slot++) {
         err = ps_slotted_get(r->fmt, r->page, r->page_size, slot, &item);
-        if (err == PS_ERR_NOENT)
+        if (err == PS_ERR_NOENT) {
             err = PS_OK;
-        else if (!err)
-            r->sum.items += digest_bytes(item.data, item.len);
+            continue;
+        }
+        if (err)
+            break;
+        r->sum.items += digest_bytes(item.data, item.len);
+        if (r->into)
+            model_item_insert(r->into, item.data, item.len, page_no, slot);
     }
     return err;
+}
+
+static void take_page_over(struct reading *r, uint32_t page_no)
+{
+    memcpy(touch(r->model, r->into, page_no), r->page, r->page_size);
+    touched(r->model, r->into, page_no);
 }
 
 static ps_err read_page(struct reading *r, uint32_t page_no)
@@ -386,10 +399,13 @@ static ps_err read_page(struct reading *r, uint32_t page_no)
     if (!err)
         err = r->fmt->verify(r->page, &who);
     if (!err && r->info.type == PS_PAGE_SLOTTED)
-        return read_items(r);
-    if (!err)
-        r->sum.pages += mix(page_no, digest_page(r->fmt, r->page, r->page_size));
-    return err;
+        return read_items(r, page_no);
+    if (err)
+        return err;
+    r->sum.pages += mix(page_no, digest_page(r->fmt, r->page, r->page_size));
+    if (r->into)
+        take_page_over(r, page_no);
+    return PS_OK;
 }
 
 static ps_err read_table(struct reading *r, uint64_t *ret)
@@ -427,11 +443,54 @@ ps_err store_digest(struct ps_store *store, struct store_state *ret)
         from = ps_table_id(r.table) + 1;
         err = read_table(&r, &digest);
         ps_table_unref(r.table);
-        if (!err && ret->table_count == MODEL_TABLES)
-            err = ps_fail(PS_ERR_RANGE, "there are more than %u tables", MODEL_TABLES);
+        if (!err && ret->table_count == STATE_TABLES)
+            err = ps_fail(PS_ERR_RANGE, "there are more than %u tables", STATE_TABLES);
         if (!err)
             state_add(ret, from - 1, digest);
     }
     free(r.page);
+    return err;
+}
+
+static ps_err take_table_over(struct reading *r, struct ps_store *store, uint32_t id)
+{
+    struct ps_table_info info;
+    uint64_t digest;
+    ps_err err = ps_table_get(store, id, &r->table);
+
+    if (err)
+        return err;
+    err = ps_table_info(r->table, &info);
+    if (!err) {
+        model_create(r->into, id, info.name, ps_format_by_id(info.format), info.type);
+        err = read_table(r, &digest);
+    }
+    if (!err && info.type == PS_PAGE_RAW) {
+        r->into->pages_end = info.pages_end;
+        r->into->payload_len = info.payload_len;
+    }
+    ps_table_unref(r->table);
+    return err;
+}
+
+ps_err model_return_to(struct store_model *m, size_t state_no, struct ps_store *store)
+{
+    const struct store_state state = m->states[state_no];
+    struct reading r = {.model = m, .page_size = m->page_size};
+    ps_err err = PS_OK;
+    uint32_t i;
+
+    r.page = aligned_alloc(4096, r.page_size);
+    assert(r.page);
+    for (i = 0; i < MODEL_TABLES; i++)
+        forget_table(&m->tables[i]);
+    for (i = 0; !err && i < state.table_count; i++) {
+        r.into = &m->tables[i];
+        err = take_table_over(&r, store, state.tables[i].id);
+    }
+    free(r.page);
+    m->state_count = 0;
+    model_step(m);
+    assert(err || m->states[0].digest == state.digest);
     return err;
 }

@@ -20,6 +20,7 @@
 #define MODEL_TABLES 6u
 #define MODEL_PAGES 640u
 #define MODEL_ITEMS 4096u
+#define STATE_TABLES 32u /* of a store that several models share */
 
 struct model_page {
     bool allocated;
@@ -52,7 +53,7 @@ struct store_state {
     struct {
         uint32_t id;
         uint64_t digest;
-    } tables[MODEL_TABLES];
+    } tables[STATE_TABLES];
 };
 
 struct store_model {
@@ -103,5 +104,9 @@ bool model_page_is(const struct store_model *m, const struct model_table *t, uin
 /* Reads everything that the store holds through the public headers, checks each page's checksum,
  * and sums it up. */
 PS_MUST_USE ps_err store_digest(struct ps_store *store, struct store_state *ret);
+
+/* The store was found to hold this state of the model, which becomes its present and only one: the
+ * model takes over what the store holds. */
+PS_MUST_USE ps_err model_return_to(struct store_model *m, size_t state_no, struct ps_store *store);
 
 #endif

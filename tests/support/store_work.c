@@ -68,8 +68,7 @@ void work_deinit(struct store_work *w)
     free(w->buf);
 }
 
-/* Gives the handles back, whatever abort says: the store or its disk are at their end. */
-static void drop_txns(struct store_work *w)
+void work_drop_txns(struct store_work *w)
 {
     uint32_t i;
 
@@ -82,7 +81,7 @@ static void drop_txns(struct store_work *w)
 void work_abandon(struct store_work *w, struct sim_disk *disk)
 {
     sim_disk_cut_at(disk, sim_disk_op_count(disk));
-    drop_txns(w);
+    work_drop_txns(w);
     ps_store_abandon(w->store);
     w->store = NULL;
 }
@@ -91,7 +90,7 @@ ps_err work_close(struct store_work *w)
 {
     struct ps_store *store = w->store;
 
-    drop_txns(w);
+    work_drop_txns(w);
     w->store = NULL;
     return ps_store_close(store);
 }
@@ -634,6 +633,14 @@ ps_err work_settle(struct store_work *w)
     return err;
 }
 
+ps_err work_resume(struct store_work *w, struct ps_store *store, size_t state_no)
+{
+    assert(!w->store);
+    w->store = store;
+    w->acked = 0;
+    return model_return_to(&w->model, state_no, store);
+}
+
 /* --- durability --------------------------------------------------------------------------- */
 
 static ps_err make_durable(struct store_work *w)
@@ -659,10 +666,21 @@ static ps_err make_durable(struct store_work *w)
     return err;
 }
 
+static ps_err change_policy(struct store_work *w)
+{
+    static const char *const names[] = {"clock", "lru", "2q", "s3fifo", "arc", "adaptive"};
+    const char *name = names[below(w, sizeof(names) / sizeof(names[0]))];
+
+    say(w, "change of the policy to %s", name);
+    return ps_store_set(w->store, "policy", name);
+}
+
 static ps_err background_step(struct store_work *w)
 {
     enum ps_task task = (enum ps_task)below(w, 4);
 
+    if (w->threaded)
+        return PS_OK;
     say(w, "step of task %d", (int)task);
     if (ps_store_step(w->store, task) && task == PS_TASK_LOG_WRITER)
         work_ack(w);
@@ -695,5 +713,7 @@ ps_err work_step(struct store_work *w)
         return work_on_txn(w);
     if (what < 90)
         return make_durable(w);
+    if (what == 90)
+        return change_policy(w);
     return background_step(w);
 }

@@ -3,11 +3,13 @@
  *
  * Tables of both formats, raw and slotted; payload and image writes from a byte to many pages;
  * pages made and freed; truncate, punch, allocate; items; create, drop, rename; transactions that
- * commit and abort; syncs, checkpoints and steps of the background tasks.
+ * commit and abort; syncs, checkpoints, changes of the eviction policy and steps of the background
+ * tasks.
  *
  * Ownership  the store belongs to the work from when the caller sets it, until work_abandon or
  *            work_close.
- * Locking    none: one thread.
+ * Locking    one thread a work. Several may work on one store that has threads of its own; each
+ *            then has its own tables, and only `acked` may be read by others.
  * Errors     a step returns what the engine's call returned; the model is then as if it had not
  *            been made.
  * Promise    everything follows from the seed and the options.
@@ -44,10 +46,11 @@ struct store_work {
     uint64_t seed;
     struct ps_store *store;
     struct store_model model;
-    size_t acked; /* states up to this one must survive */
+    _Atomic size_t acked; /* states up to this one must survive */
     struct work_txn txns[WORK_TXNS];
     uint32_t next_item, next_name;
-    bool single; /* only calls that are one step: what fails has changed nothing */
+    bool single;   /* only calls that are one step: what fails has changed nothing */
+    bool threaded; /* the store has threads, so this takes none of their steps */
     uint8_t *buf;
     char what[160]; /* the last step, for people */
 };
@@ -58,6 +61,8 @@ PS_MUST_USE ps_err work_open_store(struct sim_disk *disk, struct ps_store **ret)
 
 void work_init(struct store_work *w, uint64_t seed);
 void work_deinit(struct store_work *w);
+/* Aborts open transactions, whatever becomes of that: the store or its disk are at their end. */
+void work_drop_txns(struct store_work *w);
 /* The power goes: nothing more reaches the disk, and the store is given up. */
 void work_abandon(struct store_work *w, struct sim_disk *disk);
 /* Transactions that are open are aborted. */
@@ -70,5 +75,7 @@ void work_ack(struct store_work *w);
 bool work_is_settled(const struct store_work *w);
 /* Ends the transactions that are open. */
 PS_MUST_USE ps_err work_settle(struct store_work *w);
+/* After a crash the store, opened again, was found to hold this state: work goes on from there. */
+PS_MUST_USE ps_err work_resume(struct store_work *w, struct ps_store *store, size_t state_no);
 
 #endif
