@@ -331,6 +331,8 @@ void pfs_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, 
     pfs_interrupt_end(&wait);
     if (err)
         fuse_reply_err(req, pfs_errno_handle(err));
+    else if (node->kind == PFS_KIND_VIEW && node->view->checkpoints)
+        answer_when_durable(req, PS_SYNC_FULL, size);
     else if (fi->flags & (O_SYNC | O_DSYNC))
         answer_when_durable(req, PS_SYNC_LOG, size);
     else

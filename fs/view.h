@@ -59,6 +59,7 @@ struct pfs_view {
     /* The file is closed: what is pending is all there will be. NULL: nothing is ever pending. */
     ps_err (*flush)(const struct pfs_subject *s, struct ps_text *pending, struct ps_cancel *cancel);
     bool append_only; /* writes elsewhere than at the end mean nothing */
+    bool checkpoints; /* a write is answered once a full checkpoint has followed it */
 };
 
 extern const struct pfs_view pfs_view_store_stats, pfs_view_store_stats_json;

@@ -29,6 +29,7 @@ void ps_syncer_init(struct ps_syncer *y)
     ps_mutex_init(&y->mtx, PS_RANK_LEAF, "syncer.mtx");
     line_init(&y->data);
     line_init(&y->log);
+    line_init(&y->full);
     ps_cond_init(&y->told);
 }
 
@@ -36,6 +37,7 @@ void ps_syncer_deinit(struct ps_syncer *y)
 {
     assert(y->waiters == 0);
     ps_cond_deinit(&y->told);
+    line_deinit(&y->full);
     line_deinit(&y->log);
     line_deinit(&y->data);
     ps_mutex_deinit(&y->mtx);
@@ -85,11 +87,11 @@ static ps_err write_pages(struct ps_syncer *y, uint64_t lsn)
  * so rounds do not overtake each other. */
 static ps_err work(struct ps_syncer *y, struct ps_sync_line *line)
 {
-    uint64_t lsn;
-    ps_err err = flush_log(y, &lsn);
+    uint64_t lsn = 0;
+    ps_err err = line == &y->full ? y->checkpoint(y->ctx) : flush_log(y, &lsn);
 
     ps_mutex_lock(&y->mtx);
-    if (line == &y->log || err) {
+    if (line != &y->data || err) {
         give_turn(y, &line->log);
         ps_mutex_unlock(&y->mtx);
         return err;
@@ -107,7 +109,8 @@ static ps_err work(struct ps_syncer *y, struct ps_sync_line *line)
 }
 
 /* Each call may be gone as soon as it was told. */
-static void tell(struct ps_syncer *y, const struct ps_sync_round *round, ps_err err)
+static void tell(struct ps_syncer *y, const struct ps_sync_line *line,
+                 const struct ps_sync_round *round, ps_err err)
 {
     struct ps_sync_call *call = round->first, *next;
     uint64_t now_us = ps_io_now_us(y->io);
@@ -116,19 +119,33 @@ static void tell(struct ps_syncer *y, const struct ps_sync_round *round, ps_err 
     snprintf(why, sizeof(why), "%s", err ? ps_message() : "");
     for (; call; call = next) {
         next = call->next;
-        if (!err)
+        if (!err && line != &y->full)
             ps_histogram_add(y->times, now_us - call->from_us);
         y->waiters--;
         call->done(call, err ? ps_fail(err, "%s", why) : PS_OK);
     }
 }
 
+static struct ps_sync_line *line_of(struct ps_syncer *y, enum ps_sync_kind kind)
+{
+    switch (kind) {
+    case PS_SYNC_DATA:
+        return &y->data;
+    case PS_SYNC_LOG:
+        return &y->log;
+    case PS_SYNC_FULL:
+        break;
+    }
+    return &y->full;
+}
+
 void ps_sync_begin(struct ps_syncer *y, enum ps_sync_kind kind, struct ps_sync_call *call)
 {
-    struct ps_sync_line *line = kind == PS_SYNC_DATA ? &y->data : &y->log;
+    struct ps_sync_line *line = line_of(y, kind);
     struct ps_sync_round round = {.first = call, .last = call};
 
-    y->calls++;
+    if (kind != PS_SYNC_FULL)
+        y->calls++;
     y->waiters++;
     call->next = NULL;
     call->from_us = ps_io_now_us(y->io);
@@ -143,7 +160,7 @@ void ps_sync_begin(struct ps_syncer *y, enum ps_sync_kind kind, struct ps_sync_c
     take_turn(y, &line->log);
     line->forming = NULL;
     ps_mutex_unlock(&y->mtx);
-    tell(y, &round, work(y, line));
+    tell(y, line, &round, work(y, line));
 }
 
 /* --- waiting ------------------------------------------------------------------------------ */

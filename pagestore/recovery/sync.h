@@ -1,9 +1,10 @@
 /*
  * sync.h - fsync: what was changed so far becomes durable, for many callers at a time.
  *
- * Two kinds of work, each with a line of its own. A *data checkpoint* flushes the log, writes the
+ * Three kinds of work, each with a line of its own. A *data checkpoint* flushes the log, writes the
  * pages that were dirty when it began and syncs their files: two device flushes, one after the
- * other, whatever the pool's size. The other kind flushes the log only.
+ * other, whatever the pool's size. Another flushes the log only. The third is a full checkpoint
+ * (recovery/checkpoint.h).
  *
  * Callers share rounds. Who comes first for a round leads it: waits until the one before is out of
  * the way, and does the work, in its own thread. Those who come until the work begins leave their
@@ -42,8 +43,8 @@ struct ps_sync_turn {
 
 struct ps_sync_line {
     struct ps_sync_round *forming; /* guarded by mtx: its work has not begun */
-    struct ps_sync_turn log;
-    struct ps_sync_turn pages; /* of the data line */
+    struct ps_sync_turn log;       /* of the full line: all its work */
+    struct ps_sync_turn pages;     /* of the data line */
 };
 
 struct ps_syncer {
@@ -54,13 +55,14 @@ struct ps_syncer {
     struct ps_poison *poison;
     struct ps_histogram *times;      /* of calls, until they are told */
     ps_err (*sync_files)(void *ctx); /* syncs every file of pages that has unsynced writes */
+    ps_err (*checkpoint)(void *ctx); /* a full one */
     void *ctx;
 
     struct ps_mutex mtx; /* rank LEAF */
-    struct ps_sync_line data, log;
+    struct ps_sync_line data, log, full;
     struct ps_cond told;      /* with mtx: a call of ps_sync_wait is done */
     _Atomic uint32_t waiters; /* calls that are not done: a full checkpoint does not pace itself */
-    _Atomic uint64_t calls;   /* statistics */
+    _Atomic uint64_t calls;   /* statistics, without full checkpoints */
     _Atomic uint64_t rounds;  /* likewise, of data checkpoints */
 };
 

@@ -411,6 +411,11 @@ static ps_err sync_data_files(void *ctx)
     return ps_tables_sync(ctx, false);
 }
 
+static ps_err full_checkpoint(void *ctx)
+{
+    return ps_store_checkpoint(ctx, NULL);
+}
+
 static uint32_t next_table(void *ctx)
 {
     return ((struct ps_store *)ctx)->next_table;
@@ -440,6 +445,7 @@ static void open_checkpointer(struct ps_store *s, const struct ps_control *contr
         .poison = &s->poison,
         .times = &s->meters->fsyncs,
         .sync_files = sync_data_files,
+        .checkpoint = full_checkpoint,
         .ctx = s,
     };
     ps_syncer_init(&s->syncer);

@@ -115,6 +115,16 @@ check "a client killed in an fsync behind a slow disk dies at once" \
     with_slow_syncs "$clients"'kill(clients(["t/10", "t/11", "t/12"]))'
 check "a client killed in an O_SYNC write behind a slow disk dies at once" \
     with_slow_syncs "$clients"'kill(clients(["t/13", "t/14", "t/15"], os.O_SYNC))'
+check "a client killed in a checkpoint behind a slow disk dies at once" \
+    with_slow_syncs "$clients"'
+code = """
+import os
+f = os.open(".pagefs/checkpoint", os.O_WRONLY)
+print("written", flush=True)
+os.write(f, b"now")
+print("synced", flush=True)
+"""
+kill(clients(["-"]))'
 check "clients that wait for a slow disk, more than there are threads, keep nobody else waiting" \
     with_slow_syncs "$clients"'
 runs = clients(["t/2%d" % i for i in range(10)]) + clients(["t/3%d" % i for i in range(10)])

@@ -15,7 +15,7 @@ struct gate {
     struct ps_syncer syncer;
     struct ps_poison poison;
     struct ps_histogram times;
-    _Atomic unsigned came; /* rounds that wanted to sync files */
+    _Atomic unsigned came; /* rounds that wanted to sync files, or to run a full checkpoint */
     _Atomic unsigned open; /* so many may */
     unsigned failing;      /* the round whose files cannot be synced; 0: none */
 };
@@ -24,6 +24,7 @@ struct gate {
 struct call {
     struct ps_sync_call sync; /* first: it is this */
     struct gate *gate;
+    enum ps_sync_kind kind;
     pthread_t thread;
     _Atomic bool done;
     ps_err err;
@@ -58,6 +59,7 @@ static void set_up(struct gate *g, struct fixture *f)
         .poison = &g->poison,
         .times = &g->times,
         .sync_files = sync_files,
+        .checkpoint = sync_files,
         .ctx = g,
     };
     ps_syncer_init(&g->syncer);
@@ -89,14 +91,19 @@ static void *begin_in_thread(void *arg)
 {
     struct call *c = arg;
 
-    ps_sync_begin(&c->gate->syncer, PS_SYNC_DATA, &c->sync);
+    ps_sync_begin(&c->gate->syncer, c->kind, &c->sync);
     return NULL;
+}
+
+static void begin_leader_of(struct call *c, struct gate *g, enum ps_sync_kind kind)
+{
+    *c = (struct call){.sync.done = note_done, .gate = g, .kind = kind};
+    assert_int_equal(pthread_create(&c->thread, NULL, begin_in_thread, c), 0);
 }
 
 static void begin_leader(struct call *c, struct gate *g)
 {
-    *c = (struct call){.sync.done = note_done, .gate = g};
-    assert_int_equal(pthread_create(&c->thread, NULL, begin_in_thread, c), 0);
+    begin_leader_of(c, g, PS_SYNC_DATA);
 }
 
 static void join(struct call *c)
@@ -105,14 +112,14 @@ static void join(struct call *c)
     assert_true(c->done);
 }
 
-static void wait_until_forming(struct gate *g)
+static void wait_until_forming(struct gate *g, const struct ps_sync_line *line)
 {
     bool forming = false;
 
     while (!forming) {
         sched_yield();
         ps_mutex_lock(&g->syncer.mtx);
-        forming = g->syncer.data.forming != NULL;
+        forming = line->forming != NULL;
         ps_mutex_unlock(&g->syncer.mtx);
     }
 }
@@ -134,7 +141,7 @@ static void begin_three(struct gate *g, struct call *a, struct call *b, struct c
         ps_mutex_unlock(&y->mtx);
     }
     begin_leader(c, g);
-    wait_until_forming(g);
+    wait_until_forming(g, &g->syncer.data);
 }
 
 static void change(struct ps_table *t, uint32_t page_no)
@@ -227,7 +234,7 @@ static void caller_that_comes_while_a_round_flushes_the_log_is_the_next_ones(voi
     while (!l.reached)
         sched_yield();
     begin_leader(&b, &g);
-    wait_until_forming(&g);
+    wait_until_forming(&g, &g.syncer.data);
     l.open = true;
     join(&a);
     join(&b);
@@ -357,6 +364,31 @@ static void round_leaves_what_came_after_its_log(void **state)
     ps_table_unref(t);
 }
 
+static void full_checkpoints_share_rounds_and_keep_no_fsync_waiting(void **state)
+{
+    struct call a, b, c = {.sync.done = note_done};
+    struct fixture *f = *state;
+    struct gate g;
+
+    set_up(&g, f);
+    begin_leader_of(&a, &g, PS_SYNC_FULL);
+    wait_until_equal(&g.came, 1);
+    begin_leader_of(&b, &g, PS_SYNC_FULL);
+    wait_until_forming(&g, &g.syncer.full);
+    c.gate = &g;
+    ps_sync_begin(&g.syncer, PS_SYNC_FULL, &c.sync); /* leaves at once */
+    assert_false(c.done);
+    ok(ps_sync_wait(&g.syncer, PS_SYNC_LOG));
+    assert_int_equal(g.syncer.calls, 1);
+    g.open = 2;
+    join(&a);
+    join(&b);
+    assert_true(c.done);
+    assert_int_equal(c.err, PS_OK);
+    assert_int_equal(g.came, 2);
+    take_down(&g);
+}
+
 /* --- many callers, who look at what a crash would leave ------------------------------------- */
 
 #define CALLERS 6u
@@ -461,6 +493,8 @@ int main(void)
             round_fails_whose_page_cannot_be_written_and_the_next_one_writes_it, setup, teardown),
         cmocka_unit_test_setup_teardown(waiting_caller_is_told_why_it_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(round_leaves_what_came_after_its_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_checkpoints_share_rounds_and_keep_no_fsync_waiting,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             what_each_of_many_callers_changed_is_durable_when_it_is_told, setup, teardown),
     };

@@ -104,6 +104,7 @@ enum ps_sync_kind {
     PS_SYNC_DATA, /* a data checkpoint: the log flushed, every page that was dirty when it began
                      written, files synced */
     PS_SYNC_LOG,  /* the log flushed (-o fsync=wal) */
+    PS_SYNC_FULL, /* a full checkpoint, as ps_store_checkpoint */
 };
 
 /* Makes every change that returned before durable. Callers that come together share the work; who
