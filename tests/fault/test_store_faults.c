@@ -25,11 +25,12 @@ struct run {
     uint64_t seed, choices;
     struct sim_disk *disk;
     struct store_work work;
-    enum sim_op_kind fault_kind; /* what on_operation makes fail, and how */
+    enum sim_op_kind fault_kind; /* what on_operation makes fail, and how; SIM_OP_KINDS: any */
     enum sim_fault fault;
     const char *fault_path; /* begins like this */
     uint32_t fault_one_in;
     uint64_t fault_after, faults, faults_max;
+    char failed[96]; /* the last operation that was made to fail, for messages */
 };
 
 static uint64_t runs(void)
@@ -40,8 +41,8 @@ static uint64_t runs(void)
 static void must(const struct run *r, ps_err err, const char *what)
 {
     if (err)
-        fail_msg("seed %" PRIu64 ": %s after \"%s\": %s: %s", r->seed, what, r->work.what,
-                 ps_err_text(err), ps_message());
+        fail_msg("seed %" PRIu64 ": %s after \"%s\", %s: %s: %s", r->seed, what, r->work.what,
+                 r->failed, ps_err_text(err), ps_message());
 }
 
 static void start(struct run *r, uint64_t seed)
@@ -76,7 +77,8 @@ static enum sim_fault on_operation(void *ctx, struct sim_disk *disk, const struc
     struct run *r = ctx;
 
     (void)disk;
-    if (op->kind != r->fault_kind || strncmp(op->path, r->fault_path, strlen(r->fault_path)) != 0 ||
+    if ((r->fault_kind != SIM_OP_KINDS && op->kind != r->fault_kind) ||
+        strncmp(op->path, r->fault_path, strlen(r->fault_path)) != 0 ||
         r->faults == r->faults_max || random_below(&r->choices, r->fault_one_in) != 0)
         return SIM_NO_FAULT;
     if (r->fault_after > 0) {
@@ -84,6 +86,8 @@ static enum sim_fault on_operation(void *ctx, struct sim_disk *disk, const struc
         return SIM_NO_FAULT;
     }
     r->faults++;
+    snprintf(r->failed, sizeof(r->failed), "operation of kind %d on %s failed", (int)op->kind,
+             op->path);
     return r->fault;
 }
 
@@ -123,8 +127,8 @@ static void expect_model(struct run *r)
 
     must(r, store_digest(r->work.store, &got), "read");
     if (!is_among(&r->work, model_last(&r->work.model), got.digest))
-        fail_msg("seed %" PRIu64 ": after \"%s\" the store is not what it should be", r->seed,
-                 r->work.what);
+        fail_msg("seed %" PRIu64 ": after \"%s\", %s, the store is not what it should be", r->seed,
+                 r->work.what, r->failed);
 }
 
 static void report_fault(void *ctx, const struct ps_finding *f)
@@ -157,8 +161,8 @@ static void crash_and_expect(struct run *r, enum sim_crash_mode mode)
     must(r, work_open_store(r->disk, &r->work.store), "recovery");
     must(r, store_digest(r->work.store, &got), "read");
     if (!is_among(&r->work, r->work.acked, got.digest))
-        fail_msg("seed %" PRIu64 ": after \"%s\" and a crash: not a state between %zu and %zu",
-                 r->seed, r->work.what, r->work.acked, model_last(&r->work.model));
+        fail_msg("seed %" PRIu64 ": after \"%s\", %s, and a crash: not a state between %zu and %zu",
+                 r->seed, r->work.what, r->failed, r->work.acked, model_last(&r->work.model));
 }
 
 /* --- a full disk --------------------------------------------------------------------------------
@@ -303,6 +307,103 @@ static void failed_sync_poisons_and_loses_nothing_acknowledged(void **state)
     print_message("seeds 1 to %" PRIu64 "\n", n);
 }
 
+/* --- anything, once -----------------------------------------------------------------------------
+ */
+
+static void make_any_fail_once(struct run *r, uint32_t within)
+{
+    r->fault_after = random_below(&r->choices, within);
+    make_fail(r, SIM_OP_KINDS, "", random_below(&r->choices, 2) ? SIM_EIO : SIM_ENOSPC, 1, 1);
+}
+
+/* What a step that fails has not done is not done, if the store is not poisoned. */
+static void work_until_failed(struct run *r, unsigned steps)
+{
+    unsigned i;
+
+    for (i = 0; i < steps && !ps_store_poison_reason(r->work.store); i++) {
+        ps_err err = work_step(&r->work);
+
+        if (err && ps_store_poison_reason(r->work.store))
+            return;
+        if (err && err != PS_ERR_IO && err != PS_ERR_NOSPC)
+            must(r, err, "step");
+        if (err) /* a transaction that could not be undone is now */
+            (void)ps_store_step(r->work.store, PS_TASK_CHECKPOINTER);
+        if (err && work_is_settled(&r->work))
+            expect_model(r);
+    }
+}
+
+static void any_one_operation_that_fails_loses_nothing(void **state)
+{
+    uint64_t seed, n = 8 * runs(), failed = 0, poisoned = 0;
+    struct run r;
+
+    (void)state;
+    for (seed = 1; seed <= n; seed++) {
+        start(&r, seed);
+        make_any_fail_once(&r, 200);
+        work_until_failed(&r, 100);
+        failed += r.faults;
+        make_well(&r);
+        if (ps_store_poison_reason(r.work.store)) {
+            poisoned++;
+            crash_and_expect(&r, SIM_CRASH_DROP);
+        } else if (seed % 2) {
+            crash_and_expect(&r, SIM_CRASH_SAMPLE);
+        } else {
+            must(&r, work_settle(&r.work), "settle");
+            expect_model(&r);
+        }
+        close_sound(&r);
+        stop(&r);
+    }
+    print_message("seeds 1 to %" PRIu64 ": %" PRIu64 " failures, %" PRIu64 " poisoned\n", n, failed,
+                  poisoned);
+    assert_true(failed > poisoned && poisoned > 0);
+}
+
+/* Opens the store while any one operation fails, then without, on what that has left. */
+static void open_badly_then_well(struct run *r, uint64_t *refused)
+{
+    struct store_state got;
+
+    make_any_fail_once(r, 120);
+    if (work_open_store(r->disk, &r->work.store) == PS_OK)
+        work_abandon(&r->work, r->disk);
+    else
+        ++*refused;
+    make_well(r);
+    sim_disk_crash(r->disk, SIM_CRASH_KEEP, 0);
+    must(r, work_open_store(r->disk, &r->work.store), "recovery");
+    must(r, store_digest(r->work.store, &got), "read");
+    if (!is_among(&r->work, r->work.acked, got.digest))
+        fail_msg("seed %" PRIu64 ": %s in recovery, and the next one: not a state that may be",
+                 r->seed, r->failed);
+}
+
+static void recovery_in_which_any_one_operation_fails_can_be_repeated(void **state)
+{
+    uint64_t seed, n = 8 * runs(), failed = 0, refused = 0;
+    struct run r;
+
+    (void)state;
+    for (seed = 1; seed <= n; seed++) {
+        start(&r, seed);
+        work_without_faults(&r, 40 + random_below(&r.choices, 80));
+        work_abandon(&r.work, r.disk);
+        sim_disk_crash(r.disk, (enum sim_crash_mode)(seed % 3), random_next(&r.choices));
+        open_badly_then_well(&r, &refused);
+        failed += r.faults;
+        close_sound(&r);
+        stop(&r);
+    }
+    print_message("seeds 1 to %" PRIu64 ": %" PRIu64 " failures, %" PRIu64 " times not opened\n", n,
+                  failed, refused);
+    assert_true(refused > 0);
+}
+
 /* --- lost writes --------------------------------------------------------------------------------
  */
 
@@ -413,6 +514,8 @@ int main(void)
         cmocka_unit_test(full_disk_refuses_writers_and_loses_nothing),
         cmocka_unit_test(failed_page_writes_keep_pages_dirty_and_lose_nothing),
         cmocka_unit_test(failed_sync_poisons_and_loses_nothing_acknowledged),
+        cmocka_unit_test(any_one_operation_that_fails_loses_nothing),
+        cmocka_unit_test(recovery_in_which_any_one_operation_fails_can_be_repeated),
         cmocka_unit_test(page_whose_write_was_lost_is_never_served),
     };
 
