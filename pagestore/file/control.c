@@ -299,6 +299,22 @@ static ps_err open_for_write(struct ps_io *io, struct ps_io_file **ret, bool *re
     return err;
 }
 
+/* Locks hold back nobody who cannot see them: on another host, or after STORE/lock was removed. A
+ * file that cannot be read, or is damaged, is written anew: what it should say is known here. */
+static ps_err check_still_ours(struct ps_io *io, const struct ps_control *control)
+{
+    struct ps_control found;
+
+    if (ps_control_read(io, &found, NULL) ||
+        (found.generation == control->generation &&
+         memcmp(found.uuid, control->uuid, sizeof(found.uuid)) == 0))
+        return PS_OK;
+    return ps_fail(PS_ERR_IN_USE,
+                   "%s was written by another process: it is of generation %" PRIu64
+                   ", not %" PRIu64,
+                   PS_CONTROL_PATH, found.generation, control->generation);
+}
+
 ps_err ps_control_write(struct ps_io *io, struct ps_control *control, struct ps_poison *poison)
 {
     struct ps_io_file *file;
@@ -315,9 +331,13 @@ ps_err ps_control_write(struct ps_io *io, struct ps_control *control, struct ps_
     if (err)
         goto out_free;
 
-    control->generation++;
-    encode(control, copy);
-    err = write_copies(file, copy);
+    if (!created)
+        err = check_still_ours(io, control);
+    if (!err) {
+        control->generation++;
+        encode(control, copy);
+        err = write_copies(file, copy);
+    }
     if (!err && created)
         err = io->ops->sync_dir(io, ".");
     if (err)

@@ -63,7 +63,8 @@ PS_MUST_USE ps_err ps_control_check_log(const struct ps_control *control);
 
 /* Raises control->generation and writes both copies, a sync after each; makes the file, and its
  * name durable, if it is not there. The caller sets written_us. A failure after the first byte
- * poisons the store. */
+ * poisons the store. So does a file that is not as `control` was written or read last, and is
+ * left alone then: PS_ERR_IN_USE, somebody who saw no lock works on the store, too. */
 PS_MUST_USE ps_err ps_control_write(struct ps_io *io, struct ps_control *control,
                                     struct ps_poison *poison);
 

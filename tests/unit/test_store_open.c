@@ -125,6 +125,28 @@ static void readers_share_a_store_and_a_writer_has_it_alone(void **state)
     reopen(f);
 }
 
+/* As a process on another host would, whom no lock of this one holds back. */
+static void control_file_that_somebody_else_writes_ends_the_work(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_control control;
+    uint8_t *before, *after;
+    size_t len;
+
+    ok(ps_control_read(sim_disk_io(f->disk), &control, NULL));
+    set_segment_size(f, control.segment_size);
+    before = sim_disk_dump(f->disk, "pagestore.control", &len);
+    assert_int_equal(ps_store_checkpoint(f->store, NULL), PS_ERR_IN_USE);
+    assert_non_null(strstr(ps_message(), "pagestore.control was written by another process"));
+    assert_non_null(strstr(ps_store_poison_reason(f->store), "another process"));
+    assert_int_equal(ps_store_close(f->store), PS_ERR_POISONED);
+    f->store = NULL;
+    after = sim_disk_dump(f->disk, "pagestore.control", &len);
+    assert_memory_equal(after, before, len);
+    free(before);
+    free(after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +154,8 @@ int main(void)
             segments_of_another_size_than_the_control_file_says_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(catalog_with_pages_too_large_for_their_format_is_refused,
                                         setup_1m, teardown),
+        cmocka_unit_test_setup_teardown(control_file_that_somebody_else_writes_ends_the_work, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(readers_share_a_store_and_a_writer_has_it_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(refused_options_leave_a_closed_store_closed, setup,
