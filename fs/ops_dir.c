@@ -163,11 +163,11 @@ static void list_named(struct listing *l, const struct ps_table_info *info)
 static void list_table(struct listing *l, struct ps_table *table)
 {
     struct pfs_object o = {.id = PFS_NODE_TABLE, .table = ps_table_id(table)};
-    struct ps_table_info info;
+    char name[PS_TABLE_NAME_MAX + 1];
 
     /* One that was dropped just now, or whose number no inode can hold, is not listed. */
-    if (ps_table_info(table, &info) == PS_OK && check_table_id(&o) == 0)
-        put_name(l, info.name, &o, COOKIE_NUMBERED + (uint64_t)o.table + 1);
+    if (ps_table_name(table, name) && check_table_id(&o) == 0)
+        put_name(l, name, &o, COOKIE_NUMBERED + (uint64_t)o.table + 1);
 }
 
 static ps_err list_tables(struct listing *l)

@@ -96,6 +96,7 @@ struct ps_table {
     struct ps_pagefile data, map_file;
     struct ps_mutex open_mtx; /* rank TABLE_OPEN: opening the files, once */
     _Atomic bool files_open;
+    bool missing_told; /* guarded by open_mtx */
 
     /* Guarded by store->catalog_lock. */
     char name[PS_TABLE_NAME_MAX + 1];

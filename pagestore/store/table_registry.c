@@ -84,6 +84,18 @@ static ps_err open_files(struct ps_table *t)
     return err;
 }
 
+/* Of a table that the catalog has: to its users that is damage, not a table that is not there. */
+static ps_err files_missing(struct ps_table *t)
+{
+    char why[256];
+
+    snprintf(why, sizeof(why), "table %u has lost a file: %s", t->id, ps_message());
+    if (!t->missing_told)
+        ps_store_say(t->store, PS_MSG_ERROR, "%s", why);
+    t->missing_told = true;
+    return ps_fail(PS_ERR_CORRUPT, "%s", why);
+}
+
 ps_err ps_table_open_files(struct ps_table *t)
 {
     ps_err err = PS_OK;
@@ -95,6 +107,9 @@ ps_err ps_table_open_files(struct ps_table *t)
         err = open_files(t);
         t->files_open = !err;
     }
+    /* Redo knows tables that were dropped later. */
+    if (err == PS_ERR_NOENT && !t->dropped && !t->store->recovering)
+        err = files_missing(t);
     ps_mutex_unlock(&t->open_mtx);
     return err;
 }
@@ -414,6 +429,14 @@ uint32_t ps_table_count(struct ps_store *s)
 uint32_t ps_table_id(const struct ps_table *t)
 {
     return t->id;
+}
+
+bool ps_table_name(struct ps_table *t, char name[PS_TABLE_NAME_MAX + 1])
+{
+    ps_rwlock_rdlock(&t->store->catalog_lock);
+    memcpy(name, t->name, PS_TABLE_NAME_MAX + 1);
+    ps_rwlock_unlock(&t->store->catalog_lock);
+    return !t->dropped;
 }
 
 struct ps_store *ps_table_store(struct ps_table *t)

@@ -128,6 +128,14 @@ check "and all of them, once there is room" \
 check "the store closes cleanly" unmounted
 check "and is sound" pagectl verify "$store"
 
+mounted && mkdir "$mnt/u" && id=$(number "$mnt/u/stats" table_id) && unmounted || exit 1
+mv "$store/tables/$id.pages" away && mounted || exit 1
+check "a table that lost its file is listed" sh 'ls | grep -qx u'
+check "and is EIO" fails_with EIO 'os.stat("u")'
+check "which others do not feel" sh 'cmp -n 30000 "$work/data" t/views/payload'
+unmounted
+mv away "$store/tables/$id.pages"
+
 mkdir "$small" && mount -t tmpfs -o size=112M none "$small" || exit 1
 store=$small/store
 head -c 100M /dev/urandom >data

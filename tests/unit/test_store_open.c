@@ -125,6 +125,42 @@ static void readers_share_a_store_and_a_writer_has_it_alone(void **state)
     reopen(f);
 }
 
+static void table_that_lost_a_file_is_there_and_damaged(void **state)
+{
+    static const char *const lost[] = {"tables/2.pages", "tables/2.map"};
+    struct fixture *f = *state;
+    char name[PS_TABLE_NAME_MAX + 1];
+    struct ps_table_info info;
+    struct ps_table *t;
+    unsigned i;
+
+    ps_table_unref(make(f, "t", PS_FORMAT_NATIVE));
+    ps_table_unref(make(f, "u", PS_FORMAT_NATIVE));
+    for (i = 0; i < 2; i++) {
+        struct ps_io *io = sim_disk_io(f->disk);
+
+        close_store(f);
+        ok(io->ops->rename(io, lost[i], "tables/elsewhere"));
+        reopen(f);
+        t = find(f, "t");
+        assert_int_equal(ps_table_info(t, &info), PS_ERR_CORRUPT);
+        assert_non_null(strstr(ps_message(), lost[i]));
+        assert_non_null(strstr(f->last_message, lost[i]));
+        assert_true(ps_table_name(t, name));
+        assert_string_equal(name, "t");
+        ps_table_unref(t);
+        t = find(f, "u");
+        ok(ps_table_info(t, &info));
+        ps_table_unref(t);
+        close_store(f);
+        ok(io->ops->rename(io, "tables/elsewhere", lost[i]));
+        reopen(f);
+        t = find(f, "t");
+        ok(ps_table_info(t, &info));
+        ps_table_unref(t);
+    }
+}
+
 /* As a process on another host would, whom no lock of this one holds back. */
 static void control_file_that_somebody_else_writes_ends_the_work(void **state)
 {
@@ -154,6 +190,8 @@ int main(void)
             segments_of_another_size_than_the_control_file_says_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(catalog_with_pages_too_large_for_their_format_is_refused,
                                         setup_1m, teardown),
+        cmocka_unit_test_setup_teardown(table_that_lost_a_file_is_there_and_damaged, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(control_file_that_somebody_else_writes_ends_the_work, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(readers_share_a_store_and_a_writer_has_it_alone, setup,

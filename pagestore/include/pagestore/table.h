@@ -62,6 +62,8 @@ PS_MUST_USE ps_err ps_table_next(struct ps_store *store, uint32_t from, struct p
 uint32_t ps_table_count(struct ps_store *store);
 
 uint32_t ps_table_id(const struct ps_table *table);
+/* As it is now, whatever became of the table's files. False: the table was dropped. */
+bool ps_table_name(struct ps_table *table, char name[PS_TABLE_NAME_MAX + 1]);
 struct ps_store *ps_table_store(struct ps_table *table);
 PS_MUST_USE ps_err ps_table_info(struct ps_table *table, struct ps_table_info *ret);
 void ps_table_stats(struct ps_table *table, ps_stat_fn each, void *ctx);
