@@ -58,13 +58,22 @@ void pfs_close_handle(struct pfs *fs, struct pfs_handle *h)
     pfs_handle_unref(h);
 }
 
-/* Largest requests that the store takes in one step; plain reads into our buffer beat splicing. */
+/* The largest requests that the store takes in one step. libfuse limits both kinds by what it is
+ * told of writes; where nothing is written that is what a read may ask for. */
+static unsigned request_max(const struct pfs *fs)
+{
+    size_t max = fs->opts->store.read_only ? ps_read_max(fs->store) : ps_write_max(fs->store);
+
+    max = max / REQUEST_ALIGN * REQUEST_ALIGN;
+    return max < REQUEST_MAX ? (unsigned)max : REQUEST_MAX;
+}
+
+/* Plain reads into our buffer beat splicing. */
 static void op_init(void *data, struct fuse_conn_info *conn)
 {
     struct pfs *fs = data;
-    size_t write_max = ps_write_max(fs->store) / REQUEST_ALIGN * REQUEST_ALIGN;
 
-    conn->max_write = write_max < REQUEST_MAX ? (unsigned)write_max : REQUEST_MAX;
+    conn->max_write = request_max(fs);
     if (fs->opts->max_read) /* as the mount option says, or libfuse gives up */
         conn->max_read = fs->opts->max_read;
     conn->max_background = BACKGROUND_MAX;

@@ -83,7 +83,7 @@ ps_err ps_space_len(struct ps_table *t, enum ps_space space, uint64_t *ret)
     return err;
 }
 
-static size_t read_max(const struct ps_store *s)
+size_t ps_read_max(const struct ps_store *s)
 {
     uint32_t frames = ps_pool_frames(s->pool) / 2;
     uint64_t bytes = (uint64_t)(frames > 8 ? frames - 4 : 2) * s->page_size;
@@ -301,8 +301,8 @@ ps_err ps_read_begin(struct ps_table *t, enum ps_space space, uint64_t off, size
 
     memset(r, 0, offsetof(struct ps_read, inline_iov));
     r->table = t;
-    if (len > read_max(s))
-        len = read_max(s);
+    if (len > ps_read_max(s))
+        len = ps_read_max(s);
     /* One page more than the bytes take: they may begin in the middle of one. */
     r->reserved = (uint32_t)(len / (s->page_size - t->fmt->header_len)) + 2 + READ_EXTRA_FRAMES;
     err = ps_pool_reserve(s->pool, r->reserved, cancel);

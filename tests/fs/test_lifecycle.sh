@@ -150,6 +150,24 @@ check "-o ro shows all and changes nothing" \
     sh 'cd "$work" && mounted -o ro && [ "$(cat "$mnt/d/views/payload")" = hello ] &&
         fails_with EROFS "os.mkdir(\"new\")" && fails_with EROFS "fd(\"d/0\", os.O_WRONLY)" &&
         unmounted && pagectl verify "$store"'
+# read_by_mebibytes TABLE: of which there are four in its image.
+read_by_mebibytes()
+{
+    local was
+
+    was=$(number "$mnt/.pagefs/stats" read_count)
+    dd if="$mnt/$1/views/image" of=/dev/null bs=1M count=4 status=none &&
+        [ "$(number "$mnt/.pagefs/stats" read_count)" = $((was + 4)) ]
+}
+export -f read_by_mebibytes
+check "a read of 1 MiB is one request" \
+    sh 'cd "$work" && mounted && mkdir "$mnt/large" && head -c 4M /dev/urandom >"$mnt/large/views/image" &&
+        read_by_mebibytes large && number "$mnt/large/stats" table_id >id && unmounted'
+check "of a read-only mount too" \
+    sh 'cd "$work" && mounted -o ro && read_by_mebibytes large && unmounted'
+check "and of a single file" \
+    sh 'cd "$work" && id=$(cat id) && pagefs "$store/tables/$id.pages" "$mnt" &&
+        read_by_mebibytes "$id.pages" && unmounted'
 check "-o kernel_cache serves reads from the kernel, and sees changes by other ways" \
     sh 'cd "$work" && mounted -o kernel_cache && cd "$mnt" && head -c 8192 /dev/urandom >"$work/p" &&
         mkdir c && cat "$work/p" >c/views/image && cat c/0 >/dev/null &&

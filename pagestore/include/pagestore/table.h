@@ -175,6 +175,9 @@ struct ps_read {
     struct iovec inline_iov[4];
     struct ps_page *inline_pages[4];
 };
+/* Longest single read: of more, only so much is there. 1 MiB, less in small pools of large pages.
+ */
+size_t ps_read_max(const struct ps_store *store);
 PS_MUST_USE ps_err ps_read_begin(struct ps_table *table, enum ps_space space, uint64_t off,
                                  size_t len, unsigned flags, struct ps_cancel *cancel,
                                  struct ps_read *r);
