@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/verify_internal.h"
@@ -134,16 +135,25 @@ static ps_err judge_end(struct log_pass *pass, ps_err end_err)
     return PS_OK;
 }
 
-/* Segments are made whole, of their full length, before they have their name. */
+/* Segments are made whole, of their full length, before they have their name. Those that recovery
+ * does not read, it makes anew where they are not. */
+static bool is_read(const struct log_pass *pass, uint64_t seg_no)
+{
+    const uint64_t size = pass->v->control.segment_size;
+
+    return seg_no >= pass->needed_pos / size && seg_no <= pass->end.end_pos / size;
+}
+
 static ps_err check_segment(void *ctx, const char *name)
 {
-    struct ps_verifier *v = ctx;
+    const struct log_pass *pass = ctx;
+    struct ps_verifier *v = pass->v;
     struct ps_io_file *file = NULL;
     struct ps_io_stat st = {0};
     char path[300];
     struct ps_place place = {.file = path, .page = -1};
     const uint64_t size = v->control.segment_size;
-    bool trailing;
+    bool trailing, harmless;
     ps_err err;
 
     if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
@@ -155,10 +165,11 @@ static ps_err check_segment(void *ctx, const char *name)
     ps_io_close(file);
     place.offset = st.size;
     trailing = st.size > size && st.size / 2 < size;
+    harmless = trailing || !is_read(pass, strtoull(name, NULL, 16));
     if (err)
         ps_verify_report(v, PS_FAULT, &place, "log", "%s", ps_message());
     else if (st.size != size)
-        ps_verify_report(v, trailing ? PS_SUSPECT : PS_FAULT, &place, trailing ? "trailing" : "log",
+        ps_verify_report(v, harmless ? PS_SUSPECT : PS_FAULT, &place, trailing ? "trailing" : "log",
                          "it has %" PRIu64 " bytes, a segment of this log has %" PRIu64, st.size,
                          size);
     return PS_OK;
@@ -198,7 +209,7 @@ ps_err ps_verify_log(struct ps_verifier *v)
     }
     err = judge_end(&pass, end_err);
     if (!err) /* a folder that is not there has been reported then */
-        (void)v->io->ops->list(v->io, PS_WAL_DIR, check_segment, v);
+        (void)v->io->ops->list(v->io, PS_WAL_DIR, check_segment, &pass);
     return err;
 }
 

@@ -86,8 +86,8 @@ def catalog_item(slot, off, new):
     return lambda store: edit(f'{store}/tables/1.pages', 0, PAGE, change)
 
 
-def segment(store):
-    return f'{store}/wal/{min(n for n in os.listdir(store + "/wal") if len(n) == 16)}'
+def segment(store, which=min):
+    return f'{store}/wal/{which(n for n in os.listdir(store + "/wal") if len(n) == 16)}'
 
 
 def blocks(path):
@@ -139,7 +139,12 @@ def replace(file, make):
 
 def resize(file, change):
     def damage(store):
-        path = segment(store) if file == 'segment' else f'{store}/{file}'
+        path = f'{store}/{file}'
+        if file == 'segment':
+            path = segment(store)
+        elif file == 'spare segment': # made ahead, behind the log's end
+            path = segment(store, max)
+            assert path != segment(store)
         os.truncate(path, change(os.path.getsize(path)))
     return damage
 
@@ -189,6 +194,7 @@ CASES = [
     ('a record of an unknown fork', crashed, record(72, '<H', 9), FAULT, 'has no fork 9', REFUSED),
     ('no segments', closed, lambda s: shutil.rmtree(s + '/wal'), FAULT, 'log', REFUSED),
     ('the first segment cut off', closed, resize('segment', lambda n: 4096), FAULT, 'a segment of this log', REFUSED),
+    ('a spare segment cut off', crashed, resize('spare segment', lambda n: 0), SOUND, 'suspect .* it has 0 bytes', OPENS),
     ('a longer segment', closed, resize('segment', lambda n: n + 4096), SOUND, 'suspect .* trailing', OPENS),
     ('another store\'s segment', crashed, lambda s: shutil.copy(segment(f'{work}/other'), segment(s)), FAULT, 'log', REFUSED),
 
