@@ -4,9 +4,10 @@
  * Each of some threads does random work (store_work.h) on tables of its own, all on one store that
  * has its own threads: the log is written and prepared, pages are cleaned, checkpoints run, while
  * transactions are open and tables come and go. In the middle of it the disk is cloned; what a
- * crash leaves of the clone is recovered, by a store with threads again. What each thread's tables
- * then hold is what they held after some step of that thread: one that is not older than the last
- * that the thread knew to be durable. From there work goes on, and is cut again.
+ * crash leaves of the clone is recovered, by a store with threads again, often after recoveries
+ * that were cut themselves. What each thread's tables then hold is what they held after some step
+ * of that thread: one that is not older than the last that the thread knew to be durable. From
+ * there work goes on, and is cut again.
  *
  * PS_SEED=N runs one seed, PS_LONG=1 many; what threads make of a seed differs each time.
  */
@@ -32,6 +33,7 @@
 #define RUNS_LONG 300u
 #define GENERATIONS 8u
 #define OPS_MAX 600u /* of a generation, before it is cut */
+#define RECOVERY_OPS 60u
 #define NAMES_APART 100000u
 
 static_assert(THREADS * MODEL_TABLES <= STATE_TABLES, "a store's state has all threads' tables");
@@ -57,19 +59,33 @@ static void must(struct run *r, ps_err err, const char *what)
 
 /* --- at work ------------------------------------------------------------------------------ */
 
-/* Before one of the operations on the disk. What was acknowledged by then is told first, so it is
- * not more than the clone must have. */
-static enum sim_fault clone_at_last(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+/* Is this operation on the disk the one before which it is cloned? */
+static bool is_the_one(struct run *r, const struct sim_op *op)
+{
+    return op->kind != SIM_READ && atomic_fetch_sub(&r->ops_left, 1) == 1;
+}
+
+/* What was acknowledged by then is told first, so it is not more than the clone must have. */
+static enum sim_fault clone_at_work(void *ctx, struct sim_disk *disk, const struct sim_op *op)
 {
     struct run *r = ctx;
     unsigned i;
 
-    if (op->kind == SIM_READ || atomic_fetch_sub(&r->ops_left, 1) != 1)
+    if (!is_the_one(r, op))
         return SIM_NO_FAULT;
     for (i = 0; i < THREADS; i++)
         r->acked[i] = r->works[i].acked;
     r->cloned = sim_disk_clone(disk);
     r->stop = true;
+    return SIM_NO_FAULT;
+}
+
+static enum sim_fault clone_in_recovery(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct run *r = ctx;
+
+    if (is_the_one(r, op))
+        r->cloned = sim_disk_clone(disk);
     return SIM_NO_FAULT;
 }
 
@@ -106,7 +122,7 @@ static void work_until_cloned(struct run *r)
     r->stop = false;
     r->cloned = NULL;
     r->ops_left = 1 + random_below(&r->choices, OPS_MAX);
-    sim_disk_set_hook(r->disk, clone_at_last, r);
+    sim_disk_set_hook(r->disk, clone_at_work, r);
     for (i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){r, &r->works[i]};
         assert_int_equal(pthread_create(&threads[i], NULL, worker_main, &workers[i]), 0);
@@ -252,6 +268,27 @@ static void give_up(struct run *r)
     sim_disk_free(r->disk);
 }
 
+/* The clone is what there is from now on. */
+static void crash(struct run *r)
+{
+    r->disk = r->cloned;
+    sim_disk_crash(r->disk, (enum sim_crash_mode)random_below(&r->choices, 3),
+                   random_next(&r->choices));
+}
+
+static void cut_recovery(struct run *r)
+{
+    r->cloned = NULL;
+    r->ops_left = 1 + random_below(&r->choices, RECOVERY_OPS);
+    sim_disk_set_hook(r->disk, clone_in_recovery, r);
+    open_store(r);
+    ps_store_abandon(r->store);
+    if (!r->cloned) /* it was done before */
+        r->cloned = sim_disk_clone(r->disk);
+    sim_disk_free(r->disk);
+    crash(r);
+}
+
 static void live_one_generation(struct run *r)
 {
     size_t found[THREADS];
@@ -260,9 +297,9 @@ static void live_one_generation(struct run *r)
     work_until_cloned(r);
     expect_all_done(r);
     give_up(r);
-    r->disk = r->cloned;
-    sim_disk_crash(r->disk, (enum sim_crash_mode)random_below(&r->choices, 3),
-                   random_next(&r->choices));
+    crash(r);
+    while (random_below(&r->choices, 2))
+        cut_recovery(r);
     open_store(r);
     expect_states(r, r->acked, found);
     for (i = 0; i < THREADS; i++)
