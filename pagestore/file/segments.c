@@ -32,7 +32,9 @@ void ps_segments_deinit(struct ps_segments *s)
 {
     if (!s->path)
         return;
-    for (uint32_t i = 0; i < s->file_count; i++) {
+    for (uint32_t i = 0; i < s->file_cap; i++) {
+        if (!s->files[i])
+            continue;
         ps_pagefile_close(s->files[i]);
         free(s->files[i]);
     }
@@ -57,43 +59,57 @@ uint32_t ps_segments_of(const struct ps_segments *s, uint64_t page_no)
 
 /* --- opening files as they are found ------------------------------------------------------ */
 
-static ps_err make_room(struct ps_segments *s)
+static ps_err make_room(struct ps_segments *s, uint32_t segment)
 {
-    uint32_t cap = s->file_cap ? 2 * s->file_cap : 1;
+    const uint32_t cap = segment < 2 * s->file_cap ? 2 * s->file_cap : segment + 1;
     struct ps_pagefile **bigger;
 
-    if (s->file_count < s->file_cap)
+    if (segment < s->file_cap)
         return PS_OK;
     bigger = realloc(s->files, cap * sizeof(*bigger));
     if (!bigger)
         return ps_fail(PS_ERR_NOMEM, "no memory for %u segments of %s", cap, s->path);
+    memset(bigger + s->file_cap, 0, (cap - s->file_cap) * sizeof(*bigger));
     s->files = bigger;
     s->file_cap = cap;
     return PS_OK;
 }
 
-/* The segment behind those that were found. */
-static ps_err open_next(struct ps_segments *s)
+/* PATH.N of the segment, in a string to be freed; NULL: there is no memory. */
+static char *path_of(const struct ps_segments *s, uint32_t segment)
 {
-    const size_t path_len = strlen(s->path) + SUFFIX_MAX;
+    const size_t len = strlen(s->path) + SUFFIX_MAX;
+    char *path = malloc(len);
+
+    if (path)
+        ps_segments_path(s, segment, path, len);
+    return path;
+}
+
+/* Opens the segment, for the first time. mtx is held. */
+static ps_err open_segment(struct ps_segments *s, uint32_t segment)
+{
     struct ps_pagefile *file = malloc(sizeof(*file));
-    char *path = malloc(path_len);
-    ps_err err = make_room(s);
+    char *path = path_of(s, segment);
+    ps_err err = make_room(s, segment);
 
     if (!err && (!file || !path))
         err = ps_fail(PS_ERR_NOMEM, "no memory to open %s", s->path);
-    if (!err) {
-        ps_segments_path(s, s->file_count, path, path_len);
+    if (!err)
         err = ps_pagefile_open_in(file, s->open_files, s->io, path, s->page_size, PS_IO_RDONLY,
                                   s->poison);
-    }
     free(path);
     if (err) {
         free(file);
         return err;
     }
-    s->files[s->file_count++] = file;
+    s->files[segment] = file;
     return PS_OK;
+}
+
+static bool is_open(const struct ps_segments *s, uint32_t segment)
+{
+    return segment < s->file_cap && s->files[segment];
 }
 
 /* Pages that the file of length `size` counts for. */
@@ -125,6 +141,26 @@ static void add_file(const struct ps_segments *s, uint32_t segment, const struct
     }
 }
 
+/* One that was opened is asked itself, as its pages come from it, others by name: opening a
+ * thousand takes long. PATH is opened, so that one that cannot be read is found out at once. */
+static ps_err stat_segment(struct ps_segments *s, uint32_t segment, struct ps_io_stat *ret)
+{
+    char *path;
+    ps_err err = PS_OK;
+
+    if (segment == 0 && !is_open(s, segment))
+        err = open_segment(s, segment);
+    if (err)
+        return err;
+    if (is_open(s, segment))
+        return ps_pagefile_stat(s->files[segment], ret);
+    path = path_of(s, segment);
+    err = path ? s->io->ops->stat_path(s->io, path, ret)
+               : ps_fail(PS_ERR_NOMEM, "no memory to look at %s", s->path);
+    free(path);
+    return err;
+}
+
 ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret)
 {
     struct ps_segments_info info = {0};
@@ -134,9 +170,7 @@ ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret)
 
     ps_mutex_lock(&s->mtx);
     do {
-        err = i < s->file_count ? PS_OK : open_next(s);
-        if (!err)
-            err = ps_pagefile_stat(s->files[i], &st);
+        err = stat_segment(s, i, &st);
         if (err)
             break;
         add_file(s, i++, &st, &info);
@@ -150,15 +184,16 @@ ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-static struct ps_pagefile *file_of(struct ps_segments *s, uint32_t segment)
+static ps_err file_of(struct ps_segments *s, uint32_t segment, struct ps_pagefile **ret)
 {
-    struct ps_pagefile *file;
+    ps_err err;
 
     ps_mutex_lock(&s->mtx);
-    assert(segment < s->file_count);
-    file = s->files[segment];
+    err = is_open(s, segment) ? PS_OK : open_segment(s, segment);
+    if (!err)
+        *ret = s->files[segment];
     ps_mutex_unlock(&s->mtx);
-    return file;
+    return err;
 }
 
 /* Reads pages of one segment, under their numbers in it. */
@@ -166,12 +201,17 @@ static ps_err read_segment(struct ps_segments *s, uint32_t segment, struct ps_pa
                            size_t count)
 {
     const uint64_t first = (uint64_t)segment * s->segment_pages;
+    struct ps_pagefile *file = NULL;
     size_t i;
-    ps_err err;
+    ps_err err = file_of(s, segment, &file);
 
+    for (i = 0; err && i < count; i++)
+        pages[i].err = err;
+    if (err)
+        return err;
     for (i = 0; i < count; i++)
         pages[i].page_no -= first;
-    err = ps_pagefile_read(file_of(s, segment), pages, count);
+    err = ps_pagefile_read(file, pages, count);
     for (i = 0; i < count; i++)
         pages[i].page_no += first;
     return err;

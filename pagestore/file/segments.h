@@ -8,8 +8,8 @@
  * Flow       store (tables of others) -> [segments] -> file
  * Units      page numbers count from 0 over all the files; a segment's number is that in its name,
  *            0 for PATH.
- * Ownership  init and deinit; the path is copied. A file, once it was found, is kept, but not its
- *            descriptor (open_files.h).
+ * Ownership  init and deinit; the path is copied. A file, once it was read from, is kept, but not
+ *            its descriptor (open_files.h); to be measured only PATH itself is opened.
  * Locking    thread safe. mtx is held while files are measured, and opened for the first time.
  * Errors     those of io.h. PS_ERR_NOENT: there is no PATH.
  * Source     src/backend/storage/smgr/md.c, mdnblocks().
@@ -27,8 +27,8 @@ struct ps_segments {
     uint32_t page_size;
     uint32_t segment_pages;     /* of a full file; 0: there is only PATH, of any length */
     struct ps_mutex mtx;        /* rank TABLE_OPEN */
-    struct ps_pagefile **files; /* guarded by mtx: by segment, those found so far */
-    uint32_t file_count, file_cap;
+    struct ps_pagefile **files; /* guarded by mtx: by segment; NULL: it was not opened yet */
+    uint32_t file_cap;          /* guarded by mtx */
 };
 
 struct ps_segments_info {
@@ -45,7 +45,7 @@ PS_MUST_USE ps_err ps_segments_init(struct ps_segments *s, struct ps_open_files 
                                     uint32_t segment_pages, struct ps_poison *poison);
 void ps_segments_deinit(struct ps_segments *s);
 
-/* Asks the files anew. Costs a call a file. */
+/* Asks the files anew: a look at each by its name, whether it was opened or not. */
 PS_MUST_USE ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret);
 
 /* As ps_pagefile_read(); of pages that were there when it was measured last. */

@@ -83,6 +83,9 @@ struct ps_io_ops {
     ps_err (*run)(struct ps_io *io, struct ps_io_req *reqs, size_t count);
 
     ps_err (*stat)(struct ps_io_file *file, struct ps_io_stat *ret);
+    /* The same of a file by its path, which is not opened for it. Errors as of open, but for what
+     * only reading or writing it would meet. */
+    ps_err (*stat_path)(struct ps_io *io, const char *path, struct ps_io_stat *ret);
     ps_err (*truncate)(struct ps_io_file *file, uint64_t size);
     /* Makes writes into the range unable to fail for want of space; grows the file if needed. */
     ps_err (*allocate)(struct ps_io_file *file, uint64_t off, uint64_t len);

@@ -158,14 +158,12 @@ static ps_err choose_direct(struct ps_posix_io *io, struct ps_posix_file *f)
     return PS_OK;
 }
 
-static ps_err check_regular(const struct ps_posix_file *f)
+static ps_err stat_regular(int fd, const char *path, struct stat *ret)
 {
-    struct stat st;
-
-    if (fstat(f->fd, &st) != 0)
-        return ps_fail_errno(errno, "cannot stat %s", f->file.path);
-    if (!S_ISREG(st.st_mode))
-        return ps_fail(PS_ERR_IO, "cannot open %s: not a regular file", f->file.path);
+    if (fstat(fd, ret) != 0)
+        return ps_fail_errno(errno, "cannot stat %s", path);
+    if (!S_ISREG(ret->st_mode))
+        return ps_fail(PS_ERR_IO, "cannot open %s: not a regular file", path);
     return PS_OK;
 }
 
@@ -215,6 +213,7 @@ static ps_err posix_open(struct ps_io *io, const char *path, unsigned flags,
 {
     ps_err err = flags & PS_IO_RDONLY ? PS_OK : check_changeable(io_of(io), path);
     struct ps_posix_file *f = err ? NULL : file_new(io, path, flags);
+    struct stat st;
 
     if (err)
         return err;
@@ -226,7 +225,7 @@ static ps_err posix_open(struct ps_io *io, const char *path, unsigned flags,
         goto out_close;
     }
     atomic_fetch_add(&io_of(io)->open_files, 1);
-    err = check_regular(f);
+    err = stat_regular(f->fd, path, &st);
     if (err)
         goto out_close;
     if (io_of(io)->kind == PS_IO_KIND_MMAP && !f->unaligned)
@@ -240,6 +239,21 @@ static ps_err posix_open(struct ps_io *io, const char *path, unsigned flags,
 
 out_close:
     posix_close(&f->file);
+    return err;
+}
+
+static ps_err posix_stat_path(struct ps_io *io, const char *path, struct ps_io_stat *ret)
+{
+    const int fd = open_below(io_of(io), path, O_PATH, 0);
+    struct stat st;
+    ps_err err;
+
+    if (fd < 0)
+        return fail_open(errno, "stat", path);
+    err = stat_regular(fd, path, &st);
+    close(fd);
+    if (!err)
+        *ret = ps_posix_stat_of(&st);
     return err;
 }
 
@@ -444,11 +458,12 @@ static void posix_destroy(struct ps_io *io)
 #define POSIX_OPS(shown_name)                                                                \
     {                                                                                        \
         .name = (shown_name), .open = posix_open, .close = posix_close, .run = ps_posix_run, \
-        .stat = ps_posix_stat, .truncate = ps_posix_truncate, .allocate = ps_posix_allocate, \
-        .punch = ps_posix_punch, .mkdir = posix_mkdir, .rename = posix_rename,               \
-        .unlink = posix_unlink, .sync_dir = posix_sync_dir, .list = posix_list,              \
-        .lock = posix_lock, .space = posix_space, .files_max = posix_files_max,              \
-        .now_us = posix_now_us, .wall_us = posix_wall_us, .destroy = posix_destroy,          \
+        .stat = ps_posix_stat, .stat_path = posix_stat_path, .truncate = ps_posix_truncate,  \
+        .allocate = ps_posix_allocate, .punch = ps_posix_punch, .mkdir = posix_mkdir,        \
+        .rename = posix_rename, .unlink = posix_unlink, .sync_dir = posix_sync_dir,          \
+        .list = posix_list, .lock = posix_lock, .space = posix_space,                        \
+        .files_max = posix_files_max, .now_us = posix_now_us, .wall_us = posix_wall_us,      \
+        .destroy = posix_destroy,                                                            \
     }
 
 static const struct ps_io_ops direct_ops = POSIX_OPS("direct");

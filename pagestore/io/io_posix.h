@@ -8,6 +8,7 @@
 #ifndef PS_IO_IO_POSIX_H
 #define PS_IO_IO_POSIX_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/lock.h"
@@ -87,6 +88,8 @@ void ps_posix_map_resized(struct ps_posix_file *f); /* the file has another size
 void ps_posix_map_run(struct ps_io_req *req);
 
 ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret);
+/* As the kernel has it, in our terms. */
+struct ps_io_stat ps_posix_stat_of(const struct stat *st);
 ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size);
 ps_err ps_posix_allocate(struct ps_io_file *file, uint64_t off, uint64_t len);
 ps_err ps_posix_punch(struct ps_io_file *file, uint64_t off, uint64_t len);

@@ -150,20 +150,25 @@ void ps_posix_req_run(struct ps_io_req *req)
         ps_posix_req_finish(req);
 }
 
+struct ps_io_stat ps_posix_stat_of(const struct stat *st)
+{
+    return (struct ps_io_stat){
+        .size = (uint64_t)st->st_size,
+        .spent = (uint64_t)st->st_blocks * 512,
+        .mtime_us = (uint64_t)st->st_mtim.tv_sec * 1000000 + (uint64_t)st->st_mtim.tv_nsec / 1000,
+        .mode = st->st_mode,
+        .uid = st->st_uid,
+        .gid = st->st_gid,
+    };
+}
+
 ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret)
 {
     struct stat st;
 
     if (fstat(file_of(file)->fd, &st) != 0)
         return ps_fail_errno(errno, "cannot stat %s", file->path);
-    *ret = (struct ps_io_stat){
-        .size = (uint64_t)st.st_size,
-        .spent = (uint64_t)st.st_blocks * 512,
-        .mtime_us = (uint64_t)st.st_mtim.tv_sec * 1000000 + (uint64_t)st.st_mtim.tv_nsec / 1000,
-        .mode = st.st_mode,
-        .uid = st.st_uid,
-        .gid = st.st_gid,
-    };
+    *ret = ps_posix_stat_of(&st);
     return PS_OK;
 }
 

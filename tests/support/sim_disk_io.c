@@ -378,6 +378,18 @@ static void sim_close(struct ps_io_file *file)
     free(f);
 }
 
+static ps_err sim_stat_path(struct ps_io *io, const char *path, struct ps_io_stat *ret)
+{
+    struct ps_io_file *file = NULL;
+    ps_err err = sim_open(io, path, PS_IO_RDONLY, &file);
+
+    if (err)
+        return err;
+    err = sim_stat(file, ret);
+    sim_close(file);
+    return err;
+}
+
 static ps_err sim_mkdir(struct ps_io *io, const char *path)
 {
     struct sim_disk *disk = disk_of(io);
@@ -564,6 +576,7 @@ const struct ps_io_ops sim_ops = {
     .close = sim_close,
     .run = sim_run,
     .stat = sim_stat,
+    .stat_path = sim_stat_path,
     .truncate = sim_truncate,
     .allocate = sim_allocate,
     .punch = sim_punch,

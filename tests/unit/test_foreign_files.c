@@ -256,19 +256,28 @@ static void files_that_grow_shrink_and_change_are_seen_at_once_when_live(void **
     end(&w);
 }
 
-/* Files of a real folder whose reads give torn pages, so many times. */
+/* Files of a real folder whose reads give torn pages, so many times; and how often one was opened.
+ */
 struct torn_io {
     struct ps_io io; /* first */
     struct ps_io_ops ops;
     struct ps_io *real;
-    unsigned left;
+    unsigned left, opens;
 };
 
 static ps_err torn_open(struct ps_io *io, const char *path, unsigned flags, struct ps_io_file **ret)
 {
     struct torn_io *torn = (struct torn_io *)io;
 
+    torn->opens++;
     return torn->real->ops->open(torn->real, path, flags, ret);
+}
+
+static ps_err torn_stat_path(struct ps_io *io, const char *path, struct ps_io_stat *ret)
+{
+    struct torn_io *torn = (struct torn_io *)io;
+
+    return torn->real->ops->stat_path(torn->real, path, ret);
 }
 
 static ps_err torn_run(struct ps_io *io, struct ps_io_req *reqs, size_t count)
@@ -289,6 +298,18 @@ static uint32_t torn_files_max(struct ps_io *io)
     return 64;
 }
 
+static void torn_io_open(struct torn_io *torn, struct world *w)
+{
+    ok(ps_io_posix_rdonly(w->dir, PS_IO_KIND_BUFFERED, NULL, NULL, &torn->real));
+    torn->ops = *torn->real->ops;
+    torn->ops.open = torn_open;
+    torn->ops.stat_path = torn_stat_path;
+    torn->ops.run = torn_run;
+    torn->ops.files_max = torn_files_max;
+    torn->io.ops = &torn->ops;
+    w->opts.io_given = &torn->io;
+}
+
 static void read_torn(bool live, unsigned times, ps_err expected)
 {
     struct torn_io torn = {.left = times};
@@ -299,13 +320,7 @@ static void read_torn(bool live, unsigned times, ps_err expected)
     begin(&w);
     put_pages(&w, "rel", 0, 1, 0);
     (void)add(&w, "rel");
-    ok(ps_io_posix_rdonly(w.dir, PS_IO_KIND_BUFFERED, NULL, NULL, &torn.real));
-    torn.ops = *torn.real->ops;
-    torn.ops.open = torn_open;
-    torn.ops.run = torn_run;
-    torn.ops.files_max = torn_files_max;
-    torn.io.ops = &torn.ops;
-    w.opts.io_given = &torn.io;
+    torn_io_open(&torn, &w);
     w.ops.live = live;
     open_store(&w, w.dir);
     t = table(&w, 1);
@@ -326,6 +341,34 @@ static void a_page_torn_by_its_writer_is_read_again_when_live(void **state)
     read_torn(false, UINT32_MAX, PS_ERR_CORRUPT);
 }
 
+static void segments_are_measured_without_being_opened(void **state)
+{
+    const uint32_t segments = 1024;
+    struct torn_io torn = {.left = 0};
+    struct ps_table *t;
+    uint8_t page[PAGE];
+    struct world w;
+    char name[32];
+
+    (void)state;
+    begin(&w);
+    for (uint32_t i = 0; i < segments; i++) {
+        snprintf(name, sizeof(name), i ? "rel.%u" : "rel", i);
+        set_len(&w, name, (i + 1 < segments ? 4 : 2) * PAGE);
+    }
+    add(&w, "rel")->segment_pages = 4;
+    torn_io_open(&torn, &w);
+    open_store(&w, w.dir);
+    t = table(&w, 1);
+    assert_int_equal(pages_end(t), 4 * segments - 2);
+    assert_int_equal(torn.opens, 1);
+    ok(ps_page_copy(t, 4 * segments - 3, NULL, page));
+    assert_int_equal(torn.opens, 2);
+    ps_table_unref(t);
+    end(&w);
+    ps_io_destroy(torn.real);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_file_of_page_db_has_a_payload),
         cmocka_unit_test(files_that_grow_shrink_and_change_are_seen_at_once_when_live),
         cmocka_unit_test(a_page_torn_by_its_writer_is_read_again_when_live),
+        cmocka_unit_test(segments_are_measured_without_being_opened),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

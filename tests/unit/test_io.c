@@ -347,7 +347,7 @@ static void stat_tells_size_space_and_owner(void **state)
     struct fixture *f = *state;
     struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
     uint64_t now_us = ps_io_wall_us(f->io);
-    struct ps_io_stat st;
+    struct ps_io_stat st, by_path = {0};
 
     memset(f->buf, 1, BLOCK);
     assert_int_equal(file->io->ops->truncate(file, 1 << 20), PS_OK);
@@ -359,6 +359,14 @@ static void stat_tells_size_space_and_owner(void **state)
     assert_in_range(st.mtime_us, now_us - 10000000, now_us + 10000000);
     assert_true(S_ISREG(st.mode));
     assert_int_equal(st.uid, geteuid());
+    assert_int_equal(f->io->ops->stat_path(f->io, "a", &by_path), PS_OK);
+    assert_int_equal(by_path.size, st.size);
+    assert_int_equal(by_path.spent, st.spent);
+    assert_int_equal(by_path.mtime_us, st.mtime_us);
+    assert_int_equal(by_path.mode, st.mode);
+    assert_int_equal(by_path.uid, st.uid);
+    assert_int_equal(f->io->ops->stat_path(f->io, "b", &by_path), PS_ERR_NOENT);
+    assert_int_equal(f->io->ops->stat_path(f->io, "../a", &by_path), PS_ERR_IO);
     ps_io_close(file);
 }
 
