@@ -164,14 +164,19 @@ ps_err ps_pg_out_column(struct ps_pg_printer *p, ps_oid type, const struct ps_pg
                 ret);
 }
 
-ps_err ps_pg_out_unknown(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
-                         const uint8_t *data, uint32_t len, struct ps_text *out)
+void ps_pg_tell_unknown(struct ps_pg_printer *p, const struct ps_pg_out_type *type)
 {
     struct ps_pg_out_type *kept = p->slots[slot_of(p, type->oid)];
 
     if (!kept->told && p->unknown)
         p->unknown(p->unknown_ctx, type->oid);
     kept->told = true;
+}
+
+ps_err ps_pg_out_unknown(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
+                         const uint8_t *data, uint32_t len, struct ps_text *out)
+{
+    ps_pg_tell_unknown(p, type);
     ps_text_add(out, "\\x", 2);
     ps_pg_add_hex(out, data, len);
     return ps_text_err(out);

@@ -3,7 +3,8 @@
  *
  * Prints what the type's output function prints under DateStyle ISO, TimeZone UTC, IntervalStyle
  * postgres, bytea_output hex, extra_float_digits 1, client encoding that of the database. A type
- * that is not known prints its bytes as \x... . money is assumed to be dollars (lc_monetary C).
+ * that is not known prints its bytes as \x..., a value of an enum that has no label its OID in
+ * pg_enum. money is assumed to be dollars (lc_monetary C).
  *
  * Flow       rows, schema, damage -> [output] -> text
  * Ownership  a printer keeps buffers from value to value; one thread uses it at a time.

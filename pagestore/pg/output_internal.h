@@ -56,7 +56,9 @@ PS_MUST_USE ps_err ps_pg_out_column(struct ps_pg_printer *p, ps_oid type,
 /* Prints a value that is not null, a level further down. */
 PS_MUST_USE ps_err ps_pg_out_value(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                                    const struct ps_pg_value *value, struct ps_text *out);
-/* Prints bytes as \x... and tells, the first time, that the type is not known. */
+/* Tells, the first time, that the type, or what its values mean, is not known. */
+void ps_pg_tell_unknown(struct ps_pg_printer *p, const struct ps_pg_out_type *type);
+/* The same, and prints the bytes as \x... . */
 PS_MUST_USE ps_err ps_pg_out_unknown(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                                      const uint8_t *data, uint32_t len, struct ps_text *out);
 

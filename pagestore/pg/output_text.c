@@ -93,11 +93,15 @@ ps_err ps_pg_out_enum(struct ps_pg_printer *p, const struct ps_pg_out_type *type
 {
     const char *label = NULL;
 
+    (void)len;
     if (p->types.enum_label)
         label = p->types.enum_label(p->types.ctx, ps_get32_at(data));
-    if (!label)
-        return ps_pg_out_unknown(p, type, data, len, out);
-    ps_pg_add_string(out, label);
+    if (label) {
+        ps_pg_add_string(out, label);
+    } else { /* its OID in pg_enum */
+        ps_pg_tell_unknown(p, type);
+        ps_pg_add_u64(out, ps_get32_at(data));
+    }
     return ps_text_err(out);
 }
 

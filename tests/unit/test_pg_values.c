@@ -249,7 +249,7 @@ static void types_that_are_not_known_print_their_bytes_and_are_told_once(void **
 
 /* ---- types of their own ---- */
 
-enum { LOOP = 30000, ROW, DOMAIN_OF_TEXT };
+enum { LOOP = 30000, ROW, DOMAIN_OF_TEXT, ENUM };
 
 static const struct ps_pg_type *own_type(void *ctx, ps_oid oid)
 {
@@ -257,10 +257,11 @@ static const struct ps_pg_type *own_type(void *ctx, ps_oid oid)
         {.oid = LOOP, .len = -1, .align = 'i', .kind = 'd', .base = LOOP},
         {.oid = ROW, .len = -1, .align = 'i', .kind = 'c', .row = ROW},
         {.oid = DOMAIN_OF_TEXT, .len = -1, .align = 'i', .kind = 'd', .base = 25},
+        {.oid = ENUM, .len = 4, .byval = true, .align = 'i', .kind = 'e'},
     };
 
     (void)ctx;
-    return oid >= LOOP && oid <= DOMAIN_OF_TEXT ? &types[oid - LOOP] : NULL;
+    return oid >= LOOP && oid <= ENUM ? &types[oid - LOOP] : NULL;
 }
 
 static const struct ps_pg_desc *own_row(void *ctx, ps_oid relation)
@@ -272,7 +273,13 @@ static const struct ps_pg_desc *own_row(void *ctx, ps_oid relation)
     return relation == ROW ? &desc : NULL;
 }
 
-static const struct ps_pg_types own = {.type = own_type, .row = own_row};
+static const char *own_label(void *ctx, ps_oid value)
+{
+    (void)ctx;
+    return value == 16486 ? "sad" : NULL;
+}
+
+static const struct ps_pg_types own = {.type = own_type, .row = own_row, .enum_label = own_label};
 
 static void domains_print_as_what_they_are_made_of(void **state)
 {
@@ -284,6 +291,22 @@ static void domains_print_as_what_they_are_made_of(void **state)
     told = 0;
     assert_int_equal(print(&own, LOOP, BYTES("text"), &out), PS_OK); /* as what is not known */
     assert_int_equal(told, 1);
+    ps_text_deinit(&out);
+}
+
+static void an_enum_value_without_a_label_prints_its_oid(void **state)
+{
+    const uint8_t labelled[] = {0x66, 0x40, 0, 0}, other[] = {0x68, 0x40, 0, 0};
+    struct ps_text out = {0};
+
+    (void)state;
+    told = 0;
+    assert_int_equal(print(&own, ENUM, labelled, 4, &out), PS_OK);
+    assert_int_equal(told, 0);
+    assert_int_equal(print(&own, ENUM, other, 4, &out), PS_OK);
+    assert_int_equal(told, 1);
+    assert_int_equal(out.len, 8);
+    assert_memory_equal(out.data, "sad16488", 8);
     ps_text_deinit(&out);
 }
 
@@ -409,6 +432,7 @@ int main(void)
         cmocka_unit_test(containers_that_lie_in_one_another_are_corrupt),
         cmocka_unit_test(types_that_are_not_known_print_their_bytes_and_are_told_once),
         cmocka_unit_test(domains_print_as_what_they_are_made_of),
+        cmocka_unit_test(an_enum_value_without_a_label_prints_its_oid),
         cmocka_unit_test(values_that_are_nested_too_deep_are_corrupt),
         cmocka_unit_test(fields_are_quoted_where_copy_would),
         cmocka_unit_test(quoting_finds_each_special_byte_at_each_place),
