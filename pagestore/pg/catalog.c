@@ -9,7 +9,9 @@
 
 /* --- databases ---------------------------------------------------------------------------- */
 
-static const char *const database_columns[] = {"oid", "datname", "encoding"};
+enum { DATOID, DATNAME, ENCODING, DATLOCPROVIDER, DATCOLLATE };
+static const char *const database_columns[] = {"oid", "datname", "encoding", "datlocprovider",
+                                               "datcollate"};
 static const struct ps_pgc_spec database_spec = {
     .oid = PS_PGC_DATABASE,
     .name = "pg_database",
@@ -17,6 +19,7 @@ static const struct ps_pgc_spec database_spec = {
     .lost = "names of databases",
     .columns = database_columns,
     .column_count = COUNT(database_columns),
+    .enough = ENCODING + 2, /* before it stands datdba */
 };
 
 static struct ps_pgc_db *db_by_oid(struct ps_pg_catalog *c, ps_oid oid)
@@ -31,17 +34,31 @@ static struct ps_pgc_db *db_by_oid(struct ps_pg_catalog *c, ps_oid oid)
 
 #define ENCODING_UTF8 6u
 
+/* Of C and POSIX alone that is known: what the C library makes of C.UTF-8 depends on its version.
+ * Its own provider, of version 17, has none that orders otherwise. Before 15 there was but libc. */
+static bool orders_bytes(const struct ps_pgc_row *row)
+{
+    const char provider = ps_pgc_char(row, DATLOCPROVIDER);
+    char collate[PS_PGC_NAME_MAX + 1];
+
+    ps_pgc_name(row, DATCOLLATE, collate);
+    if (provider == 'c' || provider == '\0')
+        return strcmp(collate, "C") == 0 || strcmp(collate, "POSIX") == 0;
+    return provider == 'b';
+}
+
 static ps_err name_database(void *ctx, const struct ps_pgc_row *row)
 {
     const struct ps_pgc_db *shared = ctx;
-    struct ps_pgc_db *db = db_by_oid(shared->catalog, ps_pgc_oid(row, 0));
+    struct ps_pgc_db *db = db_by_oid(shared->catalog, ps_pgc_oid(row, DATOID));
     char name[PS_PGC_NAME_MAX + 1];
 
-    ps_pgc_name(row, 1, name);
+    ps_pgc_name(row, DATNAME, name);
     if (!db || db->pub.oid == 0 || db->name[0] != '\0' || name[0] == '\0')
         return PS_OK; /* of a database that is not here, or the second to name it */
     memcpy(db->name, name, sizeof(name));
-    db->pub.encoding = (uint32_t)ps_pgc_int32(row, 2);
+    db->pub.encoding = (uint32_t)ps_pgc_int32(row, ENCODING);
+    db->pub.orders_bytes = orders_bytes(row);
     return PS_OK;
 }
 

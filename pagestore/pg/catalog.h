@@ -48,6 +48,7 @@ struct ps_pg_database {
     const char *dir; /* encoded name; of a database that pg_database does not name, its OID */
     const char *name;
     uint32_t encoding; /* enum pg_enc; 6: UTF8 */
+    bool orders_bytes; /* its default collation is known to order text by its bytes */
 };
 
 /* Of a file by itself there is one database, of it and its toast relation. PS_ERR_INVAL: an option

@@ -60,7 +60,14 @@ static const char type_14[] =
     "typinput:o typoutput:o typreceive:o typsend:o typmodin:o typmodout:o typanalyze:o "
     "typalign:c typstorage:c typnotnull:c typbasetype:o typtypmod:i typndims:i typcollation:o "
     "typdefaultbin:v typdefault:v typacl:a";
-static const char database_12[] = "oid:o datname:n datdba:o encoding:i";
+static const char database_any[] = "oid:o datname:n datdba:o encoding:i";
+static const char database_12[] = "oid:o datname:n datdba:o encoding:i datcollate:n";
+static const char database_15[] =
+    "oid:o datname:n datdba:o encoding:i datlocprovider:c datistemplate:c datallowconn:c "
+    "datconnlimit:i datfrozenxid:i datminmxid:i dattablespace:o datcollate:v";
+static const char database_17[] =
+    "oid:o datname:n datdba:o encoding:i datlocprovider:c datistemplate:c datallowconn:c "
+    "dathasloginevt:c datconnlimit:i datfrozenxid:i datminmxid:i dattablespace:o datcollate:v";
 static const char namespace_12[] = "oid:o nspname:n nspowner:o";
 
 static const struct layout {
@@ -78,7 +85,10 @@ static const struct layout {
     {PS_PGC_CLASS, 0, class_12},
     {PS_PGC_TYPE, 14, type_14},
     {PS_PGC_TYPE, 0, type_12},
-    {PS_PGC_DATABASE, 0, database_12},
+    {PS_PGC_DATABASE, 17, database_17},
+    {PS_PGC_DATABASE, 15, database_15},
+    {PS_PGC_DATABASE, 12, database_12},
+    {PS_PGC_DATABASE, 0, database_any},
     {PS_PGC_NAMESPACE, 0, namespace_12},
 };
 const uint32_t ps_pgc_attribute_versions[] = {18, 17, 16, 14, 12, 0};

@@ -420,6 +420,7 @@ static ps_err describe_by_catalogs(struct ps_pg_catalog *c)
         return err;
     c->file->teller = ps_pgc_teller(c->file->other, ch.db);
     c->dbs[0].pub.encoding = ps_pg_database(c->file->other, ch.db)->encoding;
+    c->dbs[0].pub.orders_bytes = ps_pg_database(c->file->other, ch.db)->orders_bytes;
     like = *ch.relation;
     ps_pg_note(c->cluster, "%s: taken as %s of %s", main_file(c)->path, ch.list,
                ps_pg_opts(c->cluster)->catalogs);

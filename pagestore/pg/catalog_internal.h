@@ -125,6 +125,8 @@ struct ps_pgc_spec {
     const char *lost; /* what is not known without it, as in "names of schemas" */
     const char *const *columns;
     uint32_t column_count;
+    uint32_t enough; /* so many of a row's first columns will do if later ones are damaged; 0: all
+                        are needed */
 };
 
 /* Reads the catalog's rows; what is damaged or missing becomes a note. *ret_whole (may be NULL):

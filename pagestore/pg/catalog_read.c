@@ -152,12 +152,25 @@ void ps_pgc_reader_deinit(struct ps_pgc_reader *r)
     r->values = NULL;
 }
 
+/* The tuple's values; false: it has too few that are good. */
+static bool read_values(struct ps_pgc_reader *r, const struct ps_pg_tuple *tuple)
+{
+    uint32_t good;
+
+    if (!ps_pg_tuple_values(tuple, r->desc, r->values, &good))
+        return true;
+    if (r->enough == 0 || good < r->enough)
+        return false;
+    for (; good < r->desc->count; good++)
+        r->values[good] = (struct ps_pg_value){.form = PS_PG_NULL};
+    return true;
+}
+
 static ps_err read_row(struct ps_pgc_reader *r, const uint8_t *item, uint32_t len)
 {
     struct ps_pgc_row row = {.values = r->values, .columns = r->columns, .sure = true};
     struct ps_pg_verdict verdict;
     struct ps_pg_tuple tuple;
-    uint32_t good;
 
     if (ps_pg_tuple_parse(item, len, &tuple)) {
         r->met.bad_rows++;
@@ -168,7 +181,7 @@ static ps_err read_row(struct ps_pgc_reader *r, const uint8_t *item, uint32_t le
         return PS_OK;
     if (tuple.natts > r->desc->count) /* built-in layouts know no more than they need */
         tuple.natts = (uint16_t)r->desc->count;
-    if (ps_pg_tuple_values(&tuple, r->desc, r->values, &good)) {
+    if (!read_values(r, &tuple)) {
         r->met.bad_rows++;
         return PS_OK;
     }

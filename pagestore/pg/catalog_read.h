@@ -57,6 +57,7 @@ struct ps_pgc_reader {
     const struct ps_pg_desc *desc;
     const char *const *names; /* of the wanted columns */
     uint32_t name_count;
+    uint32_t enough;           /* as of struct ps_pgc_spec */
     struct ps_pg_xacts *xacts; /* may be NULL */
     ps_pgc_row_fn row;
     void *ctx;

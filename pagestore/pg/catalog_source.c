@@ -53,6 +53,7 @@ ps_err ps_pgc_read_as(struct ps_pgc_db *db, const struct ps_pgc_spec *spec,
     struct ps_pgc_reader r = {.desc = desc,
                               .names = spec->columns,
                               .name_count = spec->column_count,
+                              .enough = spec->enough,
                               .xacts = db->catalog->xacts,
                               .row = row,
                               .ctx = ctx};

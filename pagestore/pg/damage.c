@@ -116,6 +116,7 @@ static ps_err know_relation(struct ps_pg_damage *d, const struct ps_pg_relation 
     ps_err err = ps_pg_relation_desc(d->catalog, d->db, r, &s->desc);
 
     s->relation = r->dir;
+    s->orders_bytes = ps_pg_database(d->catalog, d->db)->orders_bytes;
     s->kind = ps_pg_page_kind(r->am_name, r->kind, s->file->fork);
     if (err == PS_ERR_NOMEM)
         return err;

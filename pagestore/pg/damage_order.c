@@ -8,7 +8,7 @@
 #include "pg/type_oid.h"
 
 /* pg_collation.dat */
-enum { COLLATION_C = 950, COLLATION_POSIX = 951 };
+enum { COLLATION_DEFAULT = 100, COLLATION_C = 950, COLLATION_POSIX = 951 };
 
 /* From this version on items with equal keys are in order of what they lead to. */
 #define VERSION_UNIQUE 4u
@@ -71,7 +71,14 @@ static int compare_float8(const uint8_t *a, uint32_t a_len, const uint8_t *b, ui
     return compare_floats(ps_get_double_at(a), ps_get_double_at(b));
 }
 
-void ps_pg_key_order_find(const struct ps_pg_desc *desc, struct ps_pg_key_order *ret)
+/* Does the collation, 0 of types that have none, order by the bytes? */
+static bool is_bytewise(const struct ps_pg_subject *subject, ps_oid collation)
+{
+    return collation == 0 || collation == COLLATION_C || collation == COLLATION_POSIX ||
+           (collation == COLLATION_DEFAULT && subject->orders_bytes);
+}
+
+void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_order *ret)
 {
     static const struct {
         ps_oid type;
@@ -95,14 +102,14 @@ void ps_pg_key_order_find(const struct ps_pg_desc *desc, struct ps_pg_key_order 
         {PS_PG_TIMESTAMPTZOID, {.compare = compare_int8, .key_len = 8}},
         {PS_PG_UUIDOID, {.compare = compare_bytes, .key_len = 16}},
     };
-    const struct ps_pg_attr *attr = desc->count > 0 ? &desc->attrs[0] : NULL;
+    const struct ps_pg_desc *desc = subject->desc;
+    const struct ps_pg_attr *attr = desc && desc->count > 0 ? &desc->attrs[0] : NULL;
 
     *ret = (struct ps_pg_key_order){0};
     for (unsigned i = 0; attr && i < sizeof(orders) / sizeof(orders[0]); i++)
         if (orders[i].type == attr->type)
             *ret = orders[i].order;
-    if (ret->compare && attr->collation != 0 && attr->collation != COLLATION_C &&
-        attr->collation != COLLATION_POSIX)
+    if (ret->compare && !is_bytewise(subject, attr->collation))
         ret->compare = NULL;
 }
 

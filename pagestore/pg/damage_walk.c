@@ -198,8 +198,7 @@ ps_err ps_pg_walk_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
     w->page_size = ps_store_page_size(ps_pg_store(cluster));
     w->heap_pages = UINT64_MAX;
     w->vm_block = UINT64_MAX;
-    if (subject->desc)
-        ps_pg_key_order_find(subject->desc, &w->order);
+    ps_pg_key_order_find(subject, &w->order);
     w->page = ps_buf_alloc(w->page_size);
     w->other = ps_buf_alloc(w->page_size);
     w->vm = ps_buf_alloc(w->page_size);

@@ -23,6 +23,7 @@ struct ps_pg_subject {
     const struct ps_pg_file *vm;         /* of a heap; NULL: there is none */
     const struct ps_pg_file *heap;       /* of an index: what it leads to; NULL: not known */
     const struct ps_pg_toaster *toaster; /* NULL: values stored elsewhere are not looked for */
+    bool orders_bytes;                   /* as ps_pg_database of its database */
 };
 
 /* What is known of the order of an index's keys: by their first column, as far as its type has an
@@ -76,7 +77,7 @@ void ps_pg_walk_add(struct ps_pg_walk *w, uint64_t block, uint32_t lp, bool faul
 PS_MUST_USE ps_err ps_pg_walk_heap(struct ps_pg_walk *w, const struct ps_pg_view *v);
 PS_MUST_USE ps_err ps_pg_walk_btree(struct ps_pg_walk *w, const struct ps_pg_view *v);
 /* damage_order.c: what is known of the order of the subject's keys. */
-void ps_pg_key_order_find(const struct ps_pg_desc *desc, struct ps_pg_key_order *ret);
+void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_order *ret);
 void ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v, const struct ps_bt_page *b);
 
 #endif

@@ -27,6 +27,14 @@ VACUUM "${long}1"."${long}1";
 CREATE UNLOGGED TABLE fleeting (id int);
 CHECKPOINT;
 END
+    for database in shop bytes icu; do
+        case $database in
+        bytes) pg_sql -c "CREATE DATABASE bytes TEMPLATE template0 LOCALE 'C'" ;;
+        icu) pg_sql -c "CREATE DATABASE icu TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' LOCALE 'C'" ;;
+        esac
+        pg_sql -d $database -c "CREATE TABLE words (w text PRIMARY KEY)" \
+            -c "INSERT INTO words SELECT chr(65 + i % 58) || md5(i::text) FROM generate_series(1, 2000) i" || return 1
+    done
     plain=$(pg_sql -d shop -A -t -c "SELECT pg_relation_filepath('plain')") &&
         other=$(pg_sql -d shop -A -t -c "SELECT pg_relation_filepath('other')")
 }
@@ -99,6 +107,13 @@ check "it stops" pg_stop fast
 export plain other pgdata
 export -f killed_at_once peak_kib
 
+unchecked_words()
+{
+    pagectl verify "$pgdata" >"$work/findings" || { cat "$work/findings" && return 1; }
+    [ "$(awk '$1 == "public.words_pkey" { print $6 }' "$work/findings" | sort | uniq -c | xargs)" = "2 unchecked" ]
+}
+check "keys of words are in order of bytes, and judged where that is the collation: not by libc's C.UTF-8, nor ICU" \
+    unchecked_words
 check "names that had to be cut are in .rows, too" \
     with '[ $(ls shop/.rows | grep -c "~[0-9]*.csv$") = 2 ] && cat shop/.rows/*~*.csv | tr "\n" " " | grep -q "id 11 id 12"'
 check "what had to be cut has forks that are found" \

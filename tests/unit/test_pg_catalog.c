@@ -566,6 +566,21 @@ static void without_pg_namespace_schemas_are_called_by_oid(void **state)
     end_catalog(&b, c);
 }
 
+/* Its last columns lie elsewhere in each version. */
+static void databases_have_names_under_a_wrong_version(void **state)
+{
+    struct ps_pg_catalog *c;
+    struct bed b;
+    uint32_t db;
+
+    begin(&b, state);
+    b.opts.version = 14;
+    c = open_catalog(&b, &db);
+    assert_int_not_equal(db, UINT32_MAX);
+    assert_false(ps_pg_database(c, db)->orders_bytes);
+    end_catalog(&b, c);
+}
+
 static void without_pg_database_databases_are_called_by_oid(void **state)
 {
     struct ps_pg_catalog *c;
@@ -819,6 +834,7 @@ int main(void)
         cmocka_unit_test(without_pg_attribute_relations_have_names),
         cmocka_unit_test(without_pg_type_its_own_types_are_known),
         cmocka_unit_test(without_pg_namespace_schemas_are_called_by_oid),
+        cmocka_unit_test(databases_have_names_under_a_wrong_version),
         cmocka_unit_test(without_pg_database_databases_are_called_by_oid),
         cmocka_unit_test(a_damaged_page_of_pg_class_costs_its_rows),
         cmocka_unit_test(of_relations_that_claim_one_file_one_has_it),

@@ -316,6 +316,45 @@ static void downlink_to_another_level_is_a_fault(void **state)
     end(&b);
 }
 
+static bool has(const struct found *f, const char *file, const char *word)
+{
+    for (unsigned i = 0; i < f->count; i++)
+        if (strcmp(f->lines[i].at[1], file) == 0 && strcmp(f->lines[i].at[5], word) == 0)
+            return true;
+    return false;
+}
+
+#define T_IDX_BT_INC "base/16384/16607" /* of a text column */
+#define DATCOLLATE_AT 7648u             /* in pg_database, of the database that is here */
+
+/* What the C library makes of C.UTF-8 is its own business. */
+static void order_under_the_default_collation_is_judged_where_that_is_c(void **state)
+{
+    /* "C.UTF-8" "C.UTF-8" becomes "C" and, as datctype, all that is left of their 16 bytes. */
+    const uint8_t c_text[] = {2 << 1 | 1, 'C', 14 << 1 | 1};
+    uint8_t pages[2 * PAGE], *lp = pages + PAGE + 24 + 4, swapped[8];
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    get(&b, T_IDX_BT_INC, pages, sizeof(pages));
+    memcpy(swapped, lp + 4, 4); /* the two items after the high key */
+    memcpy(swapped + 4, lp, 4);
+    look(&b, &f);
+    assert_true(has(&f, T_IDX_BT_INC, "unchecked"));
+    let_go(&f);
+    patch_page(&b, "global/1262", 0, DATCOLLATE_AT, c_text, sizeof(c_text));
+    look(&b, &f);
+    assert_false(has(&f, T_IDX_BT_INC, "unchecked"));
+    assert_int_equal(f.faults, 0);
+    let_go(&f);
+    patch_page(&b, T_IDX_BT_INC, 1, 24 + 4, swapped, sizeof(swapped));
+    look(&b, &f);
+    find(&f, T_IDX_BT_INC, "1", "fault", "order");
+    let_go(&f);
+    end(&b);
+}
+
 /* What recovery will make right is not called a fault. */
 static void pages_that_were_not_recovered_may_disagree(void **state)
 {
@@ -377,6 +416,7 @@ int main(void)
         cmocka_unit_test(map_that_says_too_much_lies),
         cmocka_unit_test(sibling_that_does_not_know_its_neighbour_is_a_fault),
         cmocka_unit_test(downlink_to_another_level_is_a_fault),
+        cmocka_unit_test(order_under_the_default_collation_is_judged_where_that_is_c),
         cmocka_unit_test(pages_that_were_not_recovered_may_disagree),
         cmocka_unit_test(damaged_map_of_filenodes_is_a_fault),
         cmocka_unit_test(damage_of_an_orphan_is_found),
