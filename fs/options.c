@@ -206,7 +206,7 @@ static bool set_checksums(struct pfs_options *o, const char *value)
 static bool add_tablespace(struct pfs_options *o, const char *value)
 {
     struct ps_pg_tablespace *list;
-    char oid[16], *dir = NULL;
+    char oid[16], name[32], *dir = NULL;
     const char *sep = strchr(value, '=');
     uint32_t count = o->cluster.tablespace_count;
     unsigned number;
@@ -214,8 +214,10 @@ static bool add_tablespace(struct pfs_options *o, const char *value)
     if (!sep || sep - value >= (ptrdiff_t)sizeof(oid))
         return bad_value("tablespace", value, "OID=DIR");
     snprintf(oid, sizeof(oid), "%.*s", (int)(sep - value), value);
-    if (!set_number("tablespace", oid, 1, UINT_MAX, &number) ||
-        !set_path("tablespace", &dir, sep + 1))
+    if (!set_number("tablespace", oid, 1, UINT_MAX, &number))
+        return false;
+    snprintf(name, sizeof(name), "tablespace=%u", number);
+    if (!set_path(name, &dir, sep + 1))
         return false;
     list = realloc(o->tablespaces, (count + 1) * sizeof(*list));
     if (!list) {

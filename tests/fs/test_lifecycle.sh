@@ -23,6 +23,9 @@ for option in pool=none pool=0 policy fsync=never wal_delay=-1 wal_delay=x max_w
     check "-o $option is refused" refused 2 "^pagefs: .*${option%=*}" \
         pagefs -o "$option" "$store" "$mnt"
 done
+check "a tablespace's folder that is not there is named with the tablespace" \
+    refused 2 'tablespace=16619=/nothing/at/all: No such file' \
+    pagefs -o tablespace=16619=/nothing/at/all "$store" "$mnt"
 for size in 99999999999999999999 99999999999G; do
     check "-o pool=$size is said to be more than 64 bits" \
         refused 2 '64 bits' pagefs -o "pool=$size" "$store" "$mnt"
