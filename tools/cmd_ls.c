@@ -1,5 +1,5 @@
 /*
- * pagectl ls STORE|PGDATA|FILE [--json]
+ * pagectl ls STORE|PGDATA|FILE [--json], and options that describe a FILE
  */
 #include <dirent.h>
 #include <errno.h>
@@ -190,18 +190,24 @@ static int by_id(const void *a, const void *b)
 static int run(const struct pc_command *cmd, int argc, char **argv)
 {
     bool json = false;
-    const struct pc_option options[] = {{"json", NULL, &json}};
+    struct ps_pg_options pg = {.segment = UINT32_MAX};
+    const struct pc_option options[] = {
+        {"json", NULL, &json},      {"catalogs", &pg.catalogs, NULL}, {"schema", &pg.schema, NULL},
+        {"table", &pg.table, NULL}, {"toast", &pg.toast, NULL},
+    };
     struct rows rows = {0};
     struct pc_target target;
     const char *words[1];
     int status;
 
-    status = pc_parse(cmd, argc, argv, options, 1, words, 1, 1);
+    status = pc_parse(cmd, argc, argv, options, sizeof(options) / sizeof(options[0]), words, 1, 1);
     if (status != PC_GO_ON)
         return status;
     pc_target_find(words[0], &target);
     if (ps_pg_recognize(target.store))
-        return pc_pg_ls(target.store, json);
+        return pc_pg_ls(target.store, &pg, json);
+    if (pc_pg_has_options(&pg))
+        return pc_usage(cmd, "%s: is no relation's file, which options could describe", words[0]);
     status = pc_mounted(&target) ? collect_mounted(&target, &rows) : collect(&target, &rows);
     if (status == PC_OK) {
         qsort(rows.row, rows.count, sizeof(struct row), by_id);
@@ -213,11 +219,12 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
 
 const struct pc_command pc_cmd_ls = {
     .name = "ls",
-    .args = "STORE|PGDATA|FILE [--json]",
+    .args = "STORE|PGDATA|FILE [--json] " PC_PG_ARGS,
     .summary = "list the tables",
     .text =
         "Prints a line a table, by ascending id: name, id, page format, type, pages allocated,\n"
         "pages written at least once, and bytes on disk. Of a PostgreSQL directory: a line a\n"
-        "relation's fork, with its folder's name in a mount, kind, OID, file and pages.",
+        "relation's fork, with its folder's name in a mount, kind, OID, file and pages.\n"
+        "FILE is a relation's file by itself; the last options describe it, as in a mount.",
     .run = run,
 };

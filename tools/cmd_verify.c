@@ -1,5 +1,5 @@
 /*
- * pagectl verify STORE|PGDATA|FILE [--page-size N]
+ * pagectl verify STORE|PGDATA|FILE [--page-size N], and options that describe a FILE
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -59,7 +59,7 @@ static int print_verdict(const char *path, const struct ps_verify_result *r)
     return r->faults > 0 ? PC_FAILED : PC_OK;
 }
 
-static int verify_file(const char *path, uint32_t page_size)
+static int verify_file(const char *path, const struct ps_pg_options *pg)
 {
     struct pc_progress bar;
     struct ps_verify_options opts = {
@@ -67,14 +67,13 @@ static int verify_file(const char *path, uint32_t page_size)
     struct ps_verify_result result;
     ps_err err;
 
+    if (pc_pg_has_options(pg))
+        return pc_pg_verify(path, pg);
     pc_progress_start(&bar);
-    err = ps_verify_file(path, page_size, &opts, &result);
+    err = ps_verify_file(path, pg->page_size, &opts, &result);
     pc_progress_end(&bar);
-    if (err == PS_ERR_UNSUPPORTED && ps_pg_recognize(path)) { /* no native pages: PostgreSQL's? */
-        const struct ps_pg_options as_said = {.segment = UINT32_MAX, .page_size = page_size};
-
-        return pc_pg_verify(path, &as_said);
-    }
+    if (err == PS_ERR_UNSUPPORTED && ps_pg_recognize(path)) /* no native pages: PostgreSQL's? */
+        return pc_pg_verify(path, pg);
     if (err) {
         pc_report(err);
         return PC_USAGE;
@@ -112,17 +111,21 @@ static int verify_store(const struct pc_target *target)
 static int run(const struct pc_command *cmd, int argc, char **argv)
 {
     const char *page_size_text = NULL;
-    const struct pc_option options[] = {{"page-size", &page_size_text, NULL}};
+    struct ps_pg_options pg = {.segment = UINT32_MAX};
+    const struct pc_option options[] = {
+        {"page-size", &page_size_text, NULL}, {"catalogs", &pg.catalogs, NULL},
+        {"schema", &pg.schema, NULL},         {"table", &pg.table, NULL},
+        {"toast", &pg.toast, NULL},
+    };
     struct pc_target target;
     const char *words[1];
-    uint32_t page_size;
     struct stat st;
     int status;
 
-    status = pc_parse(cmd, argc, argv, options, 1, words, 1, 1);
+    status = pc_parse(cmd, argc, argv, options, sizeof(options) / sizeof(options[0]), words, 1, 1);
     if (status != PC_GO_ON)
         return status;
-    status = pc_page_size(cmd, page_size_text, &page_size);
+    status = pc_page_size(cmd, page_size_text, &pg.page_size);
     if (status != PC_GO_ON)
         return status;
     if (stat(words[0], &st) != 0) {
@@ -130,30 +133,32 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
         return PC_USAGE;
     }
     if (!S_ISDIR(st.st_mode))
-        return verify_file(words[0], page_size);
+        return verify_file(words[0], &pg);
     pc_target_find(words[0], &target);
-    if (ps_pg_recognize(target.store)) {
-        const struct ps_pg_options as_said = {.segment = UINT32_MAX, .page_size = page_size};
-
-        return pc_pg_verify(target.store, &as_said);
-    }
+    if (ps_pg_recognize(target.store))
+        return pc_pg_verify(target.store, &pg);
+    if (pc_pg_has_options(&pg))
+        return pc_usage(cmd, "%s: is no relation's file, which options could describe", words[0]);
     return verify_store(&target);
 }
 
 const struct pc_command pc_cmd_verify = {
     .name = "verify",
-    .args = "STORE|PGDATA|FILE [--page-size N]",
+    .args = "STORE|PGDATA|FILE [--page-size N] " PC_PG_ARGS,
     .summary = "check every page, the maps, the log and the control file",
-    .text = "Prints a line a finding and goes on to the end:\n"
-            "  SEVERITY FILE page N offset BYTE WORD TEXT\n"
-            "SEVERITY is fault, suspect (not as it should be, but harmless) or needs-recovery "
-            "(recovery\n"
-            "will repair it). A last line has the verdict: sound, needs recovery, or damaged.\n"
-            "FILE is a file of native pages that belongs to no store; its page size is found out "
-            "where\n"
-            "--page-size does not say it. Of a PostgreSQL directory, or a relation file of one, a "
-            "line\nhas tabs between its parts:\n"
-            "  RELATION FILE BLOCK LINE-POINTER SEVERITY WORD TEXT\n"
-            "exit status: 0 sound or needs recovery, 1 faults, 2 could not run",
+    .text =
+        "Prints a line a finding and goes on to the end:\n"
+        "  SEVERITY FILE page N offset BYTE WORD TEXT\n"
+        "SEVERITY is fault, suspect (not as it should be, but harmless) or needs-recovery "
+        "(recovery\n"
+        "will repair it). A last line has the verdict: sound, needs recovery, or damaged.\n"
+        "FILE is a file of native pages that belongs to no store; its page size is found out "
+        "where\n"
+        "--page-size does not say it. Of a PostgreSQL directory, or a relation file of one, a "
+        "line\nhas tabs between its parts:\n"
+        "  RELATION FILE BLOCK LINE-POINTER SEVERITY WORD TEXT\n"
+        "The last options describe a relation's file by itself, as in a mount: then columns and "
+        "long\nvalues are judged, too.\n"
+        "exit status: 0 sound or needs recovery, 1 faults, 2 could not run",
     .run = run,
 };

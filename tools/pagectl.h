@@ -104,7 +104,14 @@ void pc_list_free(struct pc_list *list);
 
 /* --- PostgreSQL directories and files (ps_pg_recognize) ------------------------------------ */
 
-int pc_pg_ls(const char *source, bool json);
+/* Options that describe a relation's file by itself. */
+#define PC_PG_ARGS "[--catalogs PGDATA | --schema FILE] [--table NAME] [--toast FILE]"
+static inline bool pc_pg_has_options(const struct ps_pg_options *opts)
+{
+    return opts->catalogs || opts->schema || opts->table || opts->toast;
+}
+
+int pc_pg_ls(const char *source, const struct ps_pg_options *opts, bool json);
 int pc_pg_verify(const char *source, const struct ps_pg_options *opts);
 /* table as DATABASE/SCHEMA.RELATION, the folders' names of a mount. */
 int pc_pg_dump(const char *source, const char *table, uint32_t page);

@@ -10,7 +10,7 @@
 
 #include "pagectl.h"
 
-#define OPTIONS_MAX 4
+#define OPTIONS_MAX 8
 enum { OPT_HELP = 256, OPT_VERSION, OPT_FIRST };
 
 int pc_usage(const struct pc_command *cmd, const char *fmt, ...)

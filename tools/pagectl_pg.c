@@ -131,11 +131,11 @@ static int list_files(const struct source *s, struct pc_list *list)
     return status;
 }
 
-int pc_pg_ls(const char *path, bool json)
+int pc_pg_ls(const char *path, const struct ps_pg_options *opts, bool json)
 {
     struct pc_list *list = NULL;
     struct source s;
-    int status = open_source(path, &as_found, &s);
+    int status = open_source(path, opts, &s);
 
     if (status == PC_OK)
         status =

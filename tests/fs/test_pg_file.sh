@@ -157,6 +157,24 @@ check "what nothing describes has no rows" views_are ro long \
 check "what is described has" views_are "schema=$work/long.sql" long \
     "checksums damage dead.csv decoded heatmap.svg image rows.csv schema.sql space stats.json tuples.csv undecided.csv"
 
+# --- pagectl is told the same
+
+misses_chunks()
+{
+    pagectl verify --schema "$work/long.sql" --toast "$copies/common.long_values" "$copies/long" >"$work/findings"
+    [ $? = 1 ] && grep -q "toast-missing" "$work/findings"
+}
+
+long_by_catalogs="--catalogs $pgdata --table shop/public.long"
+check "pagectl ls says what it is" \
+    sh "pagectl ls $long_by_catalogs '$copies/long' | grep -q 'long  *table'"
+check "pagectl verify finds its long values" \
+    sh "pagectl verify $long_by_catalogs --toast '$copies/long.long_values' '$copies/long' | grep 'sound; .* faults 0'"
+check "and in another relation's file misses them" misses_chunks
+check "what describes a file is for no cluster, told by pagectl too" \
+    sh "pagectl verify --schema '$work/long.sql' '$pgdata' 2>'$work/err'; [ \$? = 2 ] &&
+        grep -q 'schema=: is for a relation' '$work/err'"
+
 # --- a file that is younger than the backup that describes it
 
 young()
