@@ -29,7 +29,7 @@
 #include "store_work.h"
 
 #define THREADS 3u
-#define RUNS 4u
+#define RUNS 2u
 #define RUNS_LONG 300u
 #define GENERATIONS 8u
 #define OPS_MAX 600u /* of a generation, before it is cut */
