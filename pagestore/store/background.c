@@ -137,6 +137,12 @@ static ps_err step_checkpointer(struct ps_store *s, bool *ret_worked)
     return *ret_worked ? checkpoint(s, NULL) : PS_OK;
 }
 
+static void say_failure(struct ps_store *s, ps_err err)
+{
+    if (err && err != PS_ERR_POISONED)
+        ps_store_say(s, PS_MSG_WARNING, "background work: %s", ps_message());
+}
+
 bool ps_store_step(struct ps_store *s, enum ps_task task)
 {
     bool worked = false;
@@ -158,8 +164,7 @@ bool ps_store_step(struct ps_store *s, enum ps_task task)
         err = step_checkpointer(s, &worked);
         break;
     }
-    if (err && err != PS_ERR_POISONED)
-        ps_store_say(s, PS_MSG_WARNING, "background work: %s", ps_message());
+    say_failure(s, err);
     return worked && !err;
 }
 
@@ -189,14 +194,26 @@ static void wake(struct worker *w)
     ps_mutex_unlock(&w->b->mtx);
 }
 
+/* Woken, it makes room in the log's buffer; a wal_delay after the last time what is there becomes
+ * durable. */
 static void *log_writer_main(void *arg)
 {
     struct worker *w = arg;
     struct ps_store *s = w->b->s;
+    uint64_t now_us = ps_io_now_us(s->io), flushed_us = now_us, due_us;
 
-    while (wait_period(w, (uint64_t)s->wal_delay_ms * 1000u))
-        (void)ps_store_step(s, PS_TASK_LOG_WRITER);
-    return NULL;
+    for (;;) {
+        due_us = flushed_us + (uint64_t)s->wal_delay_ms * 1000u;
+        if (!wait_period(w, due_us > now_us ? due_us - now_us : 0))
+            return NULL;
+        now_us = ps_io_now_us(s->io);
+        if (now_us < due_us) {
+            say_failure(s, ps_wal_write_out(s->wal, NULL));
+        } else {
+            (void)ps_store_step(s, PS_TASK_LOG_WRITER);
+            flushed_us = now_us;
+        }
+    }
 }
 
 /* Apart from the log writer: a new segment is written in full, and the log goes on meanwhile. */

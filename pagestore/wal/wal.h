@@ -57,7 +57,7 @@ struct ps_wal_options {
      * error of that one is the writer's. */
     ps_err (*want_checkpoint)(void *ctx);
     /* Called by an appender, maybe under page latches, when a good part of the buffer waits to be
-     * written: wakes whoever calls ps_wal_writer_step, and returns. So that the disk is at work
+     * written: wakes whoever calls ps_wal_write_out, and returns. So that the disk is at work
      * while the rest of the buffer fills. May be NULL. */
     void (*want_flush)(void *ctx);
     void *ctx;
@@ -113,6 +113,10 @@ void ps_wal_append_checkpoint(struct ps_wal *wal, struct ps_wal_slot *slot, stru
  * next flush. PS_ERR_INTERRUPTED leaves the flush to the others. PS_ERR_RANGE: no record ends at
  * lsn or behind it. */
 PS_MUST_USE ps_err ps_wal_flush(struct ps_wal *wal, uint64_t lsn, struct ps_cancel *cancel);
+
+/* Has what is appended so far written to the files: the buffer has room for more. It is durable
+ * with the next flush, or once many segments wait for that. */
+PS_MUST_USE ps_err ps_wal_write_out(struct ps_wal *wal, struct ps_cancel *cancel);
 
 uint64_t ps_wal_tail_lsn(const struct ps_wal *wal);    /* every appended record's LSN is <= this */
 uint64_t ps_wal_durable_lsn(const struct ps_wal *wal); /* only grows */

@@ -75,18 +75,17 @@ static ps_err wait_for_log(struct ps_wal *wal, uint64_t cost, struct ps_cancel *
     return wait_for_room(wal, cancel);
 }
 
-/* The buffer is full: a flush empties it of what is appended; what others have reserved and not
- * yet appended has to be waited for. */
+/* The buffer is full: what is appended is written out; what others have reserved and not yet
+ * appended has to be waited for. */
 static ps_err wait_for_buffer(struct ps_wal *wal, struct ps_cancel *cancel)
 {
-    uint64_t lsn = atomic_load(&wal->tail_lsn);
     ps_err err;
 
     atomic_fetch_add(&wal->counters.buffer_waits, 1);
-    if (lsn == atomic_load(&wal->durable_lsn))
+    if (atomic_load(&wal->tail_lsn) == atomic_load(&wal->written_lsn))
         return wait_for_room(wal, cancel);
     ps_mutex_unlock(&wal->tail_mtx);
-    err = ps_wal_flush(wal, lsn, cancel);
+    err = ps_wal_write_out(wal, cancel);
     ps_mutex_lock(&wal->tail_mtx);
     return err;
 }
@@ -410,7 +409,8 @@ void ps_wal_check(const struct ps_wal *wal, bool records)
     assert(wal->block_pos % PS_IO_ALIGN == 0 && wal->written_pos % PS_IO_ALIGN == 0);
     assert(wal->tail <= ps_wal_seg_end(wal->opts.segment_size, wal->block_pos));
     assert(close_bound(wal) + wal->reserved <= wal->written_pos + wal->ring_len);
-    assert(atomic_load(&wal->durable_lsn) <= atomic_load(&wal->tail_lsn));
+    assert(atomic_load(&wal->durable_lsn) <= atomic_load(&wal->written_lsn));
+    assert(atomic_load(&wal->written_lsn) <= atomic_load(&wal->tail_lsn));
     assert(atomic_load(&wal->tail_lsn) <= wal->tail);
     assert(atomic_load(&wal->log_start_lsn) <= wal->tail);
     if (records)

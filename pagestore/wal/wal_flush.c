@@ -4,6 +4,9 @@
  * Who finds nobody flushing becomes the flusher: it closes the open block, writes every closed
  * block in one batch, a request a segment, makes them durable, and wakes the others. Those who
  * came meanwhile find what they wait for done, or one of them is the next flusher, for all.
+ *
+ * A device that has to make 4 MiB durable is at work twice as long as for writing them. So who
+ * only needs room in the buffer has blocks written, and the next flush makes all of them durable.
  */
 #include "base/wait.h"
 #include "wal/wal_internal.h"
@@ -30,7 +33,7 @@ static void close_batch(struct ps_wal *wal, struct batch *ret)
 /* The flusher's open file of a segment, which reserve has seen made. */
 static ps_err open_handle(struct ps_wal *wal, uint64_t seg_no, struct ps_io_file **ret)
 {
-    struct ps_wal_handle *h = &wal->handles[seg_no % wal->span];
+    struct ps_wal_handle *h = &wal->handles[seg_no % wal->handle_count];
     char name[WAL_NAME_LEN];
     ps_err err;
 
@@ -65,7 +68,7 @@ static ps_err plan_writes(struct ps_wal *wal, const struct batch *batch, uint32_
         end = batch->to;
         if (end >= seg_end)
             end = wal->used_end[ps_wal_seg_no(segment_size, pos) % wal->span];
-        assert(end > pos && end <= seg_end && count < wal->span);
+        assert(end > pos && end <= seg_end && count < wal->handle_count);
         err = open_handle(wal, ps_wal_seg_no(segment_size, pos), &file);
         if (err)
             return err;
@@ -85,87 +88,134 @@ static ps_err plan_writes(struct ps_wal *wal, const struct batch *batch, uint32_
     return PS_OK;
 }
 
-/* One write that is durable when it returns is faster than a write and a sync [65 against 73-170
- * us for 8 and 12 KiB]; several writes share a round of syncs, a file each. */
-static ps_err write_durably(struct ps_wal *wal, uint32_t count)
-{
-    uint32_t i;
-    ps_err err;
-
-    if (count == 1)
-        wal->reqs[0].op = PS_IO_WRITE_DURABLE;
-    err = ps_io_run(wal->opts.io, wal->reqs, count);
-    if (err || count == 1)
-        return err;
-    for (i = 0; i < count; i++)
-        wal->reqs[i] = (struct ps_io_req){.file = wal->reqs[i].file, .op = PS_IO_SYNC};
-    return ps_io_run(wal->opts.io, wal->reqs, count);
-}
-
-/* The batch is durable: its ring space is free, and who waited for it may go on. */
-static void finish_batch(struct ps_wal *wal, const struct batch *batch)
+/* The batch is in the files: its ring space is free. */
+static void finish_write(struct ps_wal *wal, const struct batch *batch)
 {
     ps_mutex_lock(&wal->tail_mtx);
-    assert(wal->written_pos == batch->from && batch->lsn >= atomic_load(&wal->durable_lsn));
+    assert(wal->written_pos == batch->from && batch->lsn >= atomic_load(&wal->written_lsn));
     wal->written_pos = batch->to;
-    atomic_store(&wal->durable_lsn, batch->lsn);
+    atomic_store(&wal->written_lsn, batch->lsn);
     if (wal->room_waiters > 0)
         ps_cond_broadcast(&wal->room_cond);
     ps_mutex_unlock(&wal->tail_mtx);
+}
+
+/* All that is written is durable. */
+static void finish_sync(struct ps_wal *wal)
+{
+    wal->synced_pos = wal->written_pos;
+    atomic_store(&wal->durable_lsn, atomic_load(&wal->written_lsn));
     atomic_fetch_add(&wal->counters.flushes, 1);
 }
 
-/* By the flusher, holding no lock. A failure is final: what reached the disk is not known. */
-static ps_err flush_closed(struct ps_wal *wal)
+/* One write that is durable when it returns is faster than a write and a sync [65 against 73-170
+ * us for 8 and 12 KiB]. */
+static ps_err write_batch(struct ps_wal *wal, const struct batch *batch, bool durably)
 {
-    struct batch batch;
     uint32_t count = 0;
-    ps_err err;
+    ps_err err = plan_writes(wal, batch, &count);
 
-    close_batch(wal, &batch);
-    assert(batch.from < batch.to);
-    err = plan_writes(wal, &batch, &count);
+    durably = durably && count == 1 && wal->synced_pos == batch->from;
+    if (durably)
+        wal->reqs[0].op = PS_IO_WRITE_DURABLE;
     if (!err)
-        err = write_durably(wal, count);
-    if (err) {
-        ps_poison_raise(wal->opts.poison, ps_fail_in(err, "log flush"));
-        ps_wal_wake(wal);
+        err = ps_io_run(wal->opts.io, wal->reqs, count);
+    if (err)
         return err;
-    }
-    finish_batch(wal, &batch);
+    finish_write(wal, batch);
+    if (durably)
+        finish_sync(wal);
     return PS_OK;
 }
 
+/* Who waits for room need not wait for the sync. */
+static void wake_writers(struct ps_wal *wal)
+{
+    ps_mutex_lock(&wal->flush_mtx);
+    ps_cond_broadcast(&wal->flush_cond);
+    ps_mutex_unlock(&wal->flush_mtx);
+}
+
+/* One round of syncs, a file each, of the segments that were written since the last one. */
+static ps_err sync_written(struct ps_wal *wal)
+{
+    uint32_t segment_size = wal->opts.segment_size, count = 0;
+    uint64_t no = ps_wal_seg_no(segment_size, wal->synced_pos), last;
+    ps_err err;
+
+    if (wal->synced_pos == wal->written_pos)
+        return PS_OK;
+    wake_writers(wal);
+    last = ps_wal_seg_no(segment_size, wal->written_pos - 1);
+    for (; no <= last; no++) {
+        const struct ps_wal_handle *h = &wal->handles[no % wal->handle_count];
+
+        assert(h->file && h->seg_no == no && count < wal->handle_count);
+        wal->reqs[count++] = (struct ps_io_req){.file = h->file, .op = PS_IO_SYNC};
+    }
+    err = ps_io_run(wal->opts.io, wal->reqs, count);
+    if (!err)
+        finish_sync(wal);
+    return err;
+}
+
+/* Can every segment up to `to` stay open that is not synced? */
+static bool handles_suffice(const struct ps_wal *wal, uint64_t to)
+{
+    uint64_t first = ps_wal_seg_no(wal->opts.segment_size, wal->synced_pos);
+
+    return ps_wal_seg_no(wal->opts.segment_size, to - 1) - first < wal->handle_count;
+}
+
+/* By the flusher, holding no lock. A failure is final: what reached the disk is not known. */
+static ps_err flush_closed(struct ps_wal *wal, bool durably)
+{
+    struct batch batch;
+    ps_err err = PS_OK;
+
+    close_batch(wal, &batch);
+    if (batch.from < batch.to) {
+        if (!handles_suffice(wal, batch.to))
+            err = sync_written(wal);
+        if (!err)
+            err = write_batch(wal, &batch, durably);
+    }
+    if (!err && durably)
+        err = sync_written(wal);
+    if (err) {
+        ps_poison_raise(wal->opts.poison, ps_fail_in(err, "log flush"));
+        ps_wal_wake(wal);
+    }
+    return err;
+}
+
 /* Takes the flusher's part, with flush_mtx held before and after. */
-static ps_err be_flusher(struct ps_wal *wal)
+static ps_err be_flusher(struct ps_wal *wal, bool durably)
 {
     ps_err err;
 
     wal->flushing = true;
     ps_mutex_unlock(&wal->flush_mtx);
-    err = flush_closed(wal);
+    err = flush_closed(wal, durably);
     ps_mutex_lock(&wal->flush_mtx);
     wal->flushing = false;
     ps_cond_broadcast(&wal->flush_cond);
     return err;
 }
 
-ps_err ps_wal_flush(struct ps_wal *wal, uint64_t lsn, struct ps_cancel *cancel)
+/* Until the log is durable, or written, up to lsn. */
+static ps_err flush_to(struct ps_wal *wal, uint64_t lsn, bool durably, struct ps_cancel *cancel)
 {
+    const _Atomic uint64_t *reached = durably ? &wal->durable_lsn : &wal->written_lsn;
     ps_err err = PS_OK;
 
-    if (atomic_load(&wal->durable_lsn) >= lsn)
-        return PS_OK;
-    if (lsn > atomic_load(&wal->tail_lsn))
-        return ps_fail(PS_ERR_RANGE, "LSN %llu is past the log's end %llu", (unsigned long long)lsn,
-                       (unsigned long long)atomic_load(&wal->tail_lsn));
     ps_mutex_lock(&wal->flush_mtx);
-    while (!err && atomic_load(&wal->durable_lsn) < lsn) {
+    while (!err && atomic_load(reached) < lsn) {
         err = ps_poison_check(wal->opts.poison);
         if (err)
             break;
         if (!wal->flushing) {
-            err = be_flusher(wal);
+            err = be_flusher(wal, durably);
         } else {
             atomic_fetch_add(&wal->counters.flush_waits, 1);
             err = ps_wait(&wal->flush_cond, &wal->flush_mtx, cancel);
@@ -173,6 +223,21 @@ ps_err ps_wal_flush(struct ps_wal *wal, uint64_t lsn, struct ps_cancel *cancel)
     }
     ps_mutex_unlock(&wal->flush_mtx);
     return err;
+}
+
+ps_err ps_wal_flush(struct ps_wal *wal, uint64_t lsn, struct ps_cancel *cancel)
+{
+    if (atomic_load(&wal->durable_lsn) >= lsn)
+        return PS_OK;
+    if (lsn > atomic_load(&wal->tail_lsn))
+        return ps_fail(PS_ERR_RANGE, "LSN %llu is past the log's end %llu", (unsigned long long)lsn,
+                       (unsigned long long)atomic_load(&wal->tail_lsn));
+    return flush_to(wal, lsn, true, cancel);
+}
+
+ps_err ps_wal_write_out(struct ps_wal *wal, struct ps_cancel *cancel)
+{
+    return flush_to(wal, atomic_load(&wal->tail_lsn), false, cancel);
 }
 
 ps_err ps_wal_writer_step(struct ps_wal *wal)

@@ -9,11 +9,11 @@
  *     v                   v                v
  *     [hdr rec rec pad][hdr rec pad]  [hdr rec rec ...
  *
- * Everything below written_pos is durable in the segment files and its ring space is free. Blocks
- * between written_pos and block_pos are closed: their bytes never change again, and a flush writes
- * them. Records go to the open block, at tail. Where the group does not fit in what is left of
- * the segment, the block is closed with the next segment as its successor, and what is left stays
- * unwritten: `used_end` remembers from where.
+ * Everything below written_pos is in the segment files, durable up to synced_pos, and its ring
+ * space is free. Blocks between written_pos and block_pos are closed: their bytes never change
+ * again, and a flush writes them. Records go to the open block, at tail. Where the group does not
+ * fit in what is left of the segment, the block is closed with the next segment as its successor,
+ * and what is left stays unwritten: `used_end` remembers from where.
  *
  * Room: close_bound() is where tail would be if the open block were closed now. Always
  *     close_bound() + reserved <= written_pos + ring_len
@@ -176,15 +176,18 @@ struct ps_wal {
     uint32_t room_waiters;
 
     _Atomic uint64_t tail_lsn;      /* of the last record; written under tail_mtx */
+    _Atomic uint64_t written_lsn;   /* of the last one below written_pos; written under tail_mtx */
     _Atomic uint64_t redo_lsn;      /* written under tail_mtx */
     _Atomic uint64_t log_start_lsn; /* written under tail_mtx; only grows */
     _Atomic uint64_t durable_lsn;   /* written by the flusher; only grows */
 
     struct ps_mutex flush_mtx;     /* rank WAL_FLUSH */
-    struct ps_cond flush_cond;     /* with flush_mtx: flushing has become false */
+    struct ps_cond flush_cond;     /* with flush_mtx: flushing has become false, or room was made */
     bool flushing;                 /* guarded by flush_mtx; who set it is the flusher */
-    struct ps_wal_handle *handles; /* [segment number % span]; the flusher's */
-    struct ps_io_req *reqs;        /* span of them; the flusher's */
+    uint64_t synced_pos;           /* the flusher's: everything below is durable */
+    struct ps_wal_handle *handles; /* [segment number % handle_count]; the flusher's */
+    uint32_t handle_count;         /* constant: no more segments are written and not synced */
+    struct ps_io_req *reqs;        /* handle_count of them; the flusher's */
     struct iovec *iovs;            /* likewise */
 
     struct ps_mutex seg_mtx;    /* rank WAL_FLUSH, never together with flush_mtx: makes, renames

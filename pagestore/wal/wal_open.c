@@ -7,6 +7,7 @@
 #include "wal/wal_internal.h"
 
 #define RING_LEN_MIN (1024u * 1024u)
+#define UNSYNCED_SEGMENTS 4u /* beside those in the ring: a sync is dear, what it syncs is not */
 
 /* Numbers from the control file and the options of a mount: refused, not asserted. */
 ps_err ps_wal_options_check(const struct ps_wal_options *o)
@@ -43,9 +44,10 @@ static ps_err alloc_buffers(struct ps_wal *wal)
     wal->group_max = group_max(segment_size, wal->ring_len);
     wal->span = (uint32_t)(wal->ring_len / segment_size) + 1;
     wal->used_end = calloc(wal->span, sizeof(*wal->used_end));
-    wal->handles = calloc(wal->span, sizeof(*wal->handles));
-    wal->reqs = calloc(wal->span, sizeof(*wal->reqs));
-    wal->iovs = calloc(wal->span, sizeof(*wal->iovs));
+    wal->handle_count = wal->span + UNSYNCED_SEGMENTS;
+    wal->handles = calloc(wal->handle_count, sizeof(*wal->handles));
+    wal->reqs = calloc(wal->handle_count, sizeof(*wal->reqs));
+    wal->iovs = calloc(wal->handle_count, sizeof(*wal->iovs));
     if (!wal->used_end || !wal->handles || !wal->reqs || !wal->iovs)
         return ps_fail(PS_ERR_NOMEM, "out of memory for the log's buffer of %llu bytes",
                        (unsigned long long)wal->ring_len);
@@ -64,11 +66,13 @@ static void free_buffers(struct ps_wal *wal)
 static void init_tail(struct ps_wal *wal)
 {
     wal->written_pos = wal->opts.end_pos;
+    wal->synced_pos = wal->opts.end_pos;
     wal->block_pos = wal->opts.end_pos;
     wal->tail = wal->block_pos + PS_WAL_BLOCK_HDR_LEN;
     wal->block_prev_lsn = wal->opts.last_lsn;
     wal->block_crc = PS_CRC32C_INIT;
     atomic_init(&wal->tail_lsn, wal->opts.last_lsn);
+    atomic_init(&wal->written_lsn, wal->opts.last_lsn);
     atomic_init(&wal->durable_lsn, wal->opts.last_lsn);
     atomic_init(&wal->redo_lsn, wal->opts.redo_lsn);
     atomic_init(&wal->log_start_lsn, wal->opts.log_start_lsn);
@@ -112,7 +116,7 @@ void ps_wal_close(struct ps_wal *wal)
     if (!wal)
         return;
     assert(!wal->flushing && wal->room_waiters == 0 && wal->reserved == 0);
-    for (i = 0; wal->handles && i < wal->span; i++)
+    for (i = 0; wal->handles && i < wal->handle_count; i++)
         ps_io_close(wal->handles[i].file);
     free_buffers(wal);
     ps_cond_deinit(&wal->flush_cond);

@@ -1,10 +1,10 @@
 /*
  * The log under power cuts, on a simulated disk.
  *
- * A workload appends groups, flushes, checkpoints and recycles over many small segments. It is run
- * once to count its operations on the disk, then again for each of them with the power cut there.
- * Of what was not synced nothing, everything or a random part survives. The log is then read, and
- * gone on with in the next incarnation, cut again, and so on. At each reading
+ * A workload appends groups, writes them out, flushes, checkpoints and recycles over many small
+ * segments. It is run once to count its operations on the disk, then again for each of them with
+ * the power cut there. Of what was not synced nothing, everything or a random part survives. The
+ * log is then read, and gone on with in the next incarnation, cut again, and so on. At each reading
  * - the log is never refused, for nothing but unsynced sectors was lost;
  * - every group that a flush acknowledged is there, whole, in order, with its own bytes;
  * - what follows is a prefix of what was appended since: never a group of which an earlier
@@ -110,7 +110,7 @@ static ps_err step(struct machine *m)
 
     if (ps_wal_tail_lsn(m->fix.wal) > m->control.redo_lsn + 3 * TEST_SEGMENT)
         return checkpoint(m);
-    switch (random_below(&m->seed, 12)) {
+    switch (random_below(&m->seed, 14)) {
     case 0:
         return checkpoint(m);
     case 1:
@@ -119,6 +119,9 @@ static ps_err step(struct machine *m)
     case 3:
     case 4:
         return flush_all(m);
+    case 5:
+    case 6:
+        return ps_wal_write_out(m->fix.wal, NULL);
     default:
         return append_one(m);
     }

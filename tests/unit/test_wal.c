@@ -697,15 +697,56 @@ static void waiting_reserve_leaves_a_poisoned_log(void **state)
     ps_cancel_deinit(&w.cancel);
 }
 
-static void reserve_flushes_when_the_buffer_is_full(void **state)
+static void reserve_writes_out_when_the_buffer_is_full(void **state)
 {
+    struct ps_wal_stats stats;
     uint64_t no;
 
     (void)state;
     wal_fixture_open(&fix);
     for (no = 0; no < 300; no++) /* 2.4 MB through a buffer of 1 MiB, and no flush asked for */
         append_group(fix.wal, 1, no, 1, 8000);
-    assert_true(ps_wal_durable_lsn(fix.wal) > TEST_SEGMENT);
+    ps_wal_get_stats(fix.wal, &stats);
+    assert_true(stats.bytes_written > 1024 * 1024);
+    flush_all();
+    assert_log_has(no, ps_wal_tail_lsn(fix.wal));
+}
+
+static void what_is_written_out_is_in_the_files_and_durable_with_the_next_flush(void **state)
+{
+    struct ps_wal_stats before, after;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    append_group(fix.wal, 1, 0, 2, 100);
+    assert_int_equal(ps_wal_write_out(fix.wal, NULL), PS_OK);
+    assert_log_has(1, ps_wal_tail_lsn(fix.wal));
+    assert_int_equal(ps_wal_durable_lsn(fix.wal), 0);
+    append_group(fix.wal, 1, 1, 2, 100);
+    assert_int_equal(ps_wal_write_out(fix.wal, NULL), PS_OK);
+    ps_wal_get_stats(fix.wal, &before);
+    flush_all(); /* nothing to write */
+    ps_wal_get_stats(fix.wal, &after);
+    assert_int_equal(ps_wal_durable_lsn(fix.wal), ps_wal_tail_lsn(fix.wal));
+    assert_int_equal(after.bytes_written, before.bytes_written);
+    assert_int_equal(after.flushes, before.flushes + 1);
+    assert_log_has(2, ps_wal_tail_lsn(fix.wal));
+}
+
+/* However long nobody asks for a flush. */
+static void only_some_segments_wait_to_be_durable(void **state)
+{
+    uint64_t no;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    for (no = 0; no < 600; no++) {
+        append_group(fix.wal, 1, no, 1, 8000);
+        assert_int_equal(ps_wal_write_out(fix.wal, NULL), PS_OK);
+        assert_in_range(ps_wal_tail_lsn(fix.wal) - ps_wal_durable_lsn(fix.wal), 0,
+                        24 * TEST_SEGMENT);
+    }
+    assert_true(ps_wal_durable_lsn(fix.wal) > 24 * TEST_SEGMENT);
     flush_all();
     assert_log_has(no, ps_wal_tail_lsn(fix.wal));
 }
@@ -853,7 +894,9 @@ int main(void)
         TEST(reserve_waits_for_recycle_at_max_wal),
         TEST(waiting_reserve_can_be_interrupted),
         TEST(waiting_reserve_leaves_a_poisoned_log),
-        TEST(reserve_flushes_when_the_buffer_is_full),
+        TEST(reserve_writes_out_when_the_buffer_is_full),
+        TEST(what_is_written_out_is_in_the_files_and_durable_with_the_next_flush),
+        TEST(only_some_segments_wait_to_be_durable),
         TEST(released_slots_give_their_room_back),
         TEST(longest_group_fits_an_empty_buffer),
         TEST(reserved_room_covers_the_padding_of_every_block),
