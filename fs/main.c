@@ -22,6 +22,7 @@
 #include "fs/notify.h"
 #include "fs/ops.h"
 #include "fs/ring.h"
+#include "fs/serve.h"
 
 struct program {
     struct pfs fs;
@@ -247,27 +248,9 @@ static void on_ready(struct pfs *fs)
 
 /* --- serving and stopping ----------------------------------------------------------------- */
 
-static bool serve_device(struct program *p)
-{
-    struct fuse_loop_config *config = fuse_loop_cfg_create();
-    int result;
-
-    if (!config) {
-        pfs_say("out of memory");
-        return false;
-    }
-    fuse_loop_cfg_set_clone_fd(config, 0);
-    fuse_loop_cfg_set_max_threads(config, p->opts.threads);
-    result = fuse_session_loop_mt(p->fs.session, config);
-    fuse_loop_cfg_destroy(config);
-    if (result < 0)
-        pfs_log(PS_MSG_ERROR, "serving ended: %s", strerror(-result));
-    return result >= 0; /* a signal's number is a clean end too */
-}
-
 static bool serve(struct program *p)
 {
-    return p->opts.io_uring ? pfs_ring_serve(&p->fs) : serve_device(p);
+    return p->opts.io_uring ? pfs_ring_serve(&p->fs) : pfs_serve(&p->fs, p->opts.threads);
 }
 
 /* A signal ends the workers while requests may still be queued, and the notifier may be waiting

@@ -12,9 +12,8 @@
 
 #include "fs/log.h"
 
-#define THREADS_DEFAULT \
-    10u /* as libfuse has it: idle workers take turns, and many have cold caches */
-#define THREADS_MIN 4u
+#define THREADS_DEFAULT 10u /* as libfuse has it */
+#define THREADS_MIN 4u      /* three may work on syncs */
 #define THREADS_MAX 4096u
 #define DEFAULT_POLICY "s3fifo" /* of those that do not adapt, the best on most workloads */
 #define PG_VERSION_MIN 12u
