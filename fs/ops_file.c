@@ -176,6 +176,14 @@ static void read_view(fuse_req_t req, struct pfs_handle *h, size_t size, uint64_
     pfs_handle_unref(h);
 }
 
+/* The page cache, through which mappings and -o kernel_cache read, takes a short answer for the end
+ * of the file; told of an error instead, it asks again for one of its pages. Its requests have no
+ * owner. */
+static unsigned read_flags(const struct fuse_file_info *fi)
+{
+    return fi->lock_owner == 0 ? PS_READ_WHOLE : 0u;
+}
+
 void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
     struct pfs_handle *h = pfs_handle_of(fi);
@@ -186,7 +194,7 @@ void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct 
         read_page(req, h, size, (uint64_t)off);
         return;
     case PFS_KIND_SPACE:
-        reply_bytes(req, h, pfs_node_of(&h->object)->space, (uint64_t)off, size, 0);
+        reply_bytes(req, h, pfs_node_of(&h->object)->space, (uint64_t)off, size, read_flags(fi));
         return;
     case PFS_KIND_VIEW:
         read_view(req, h, size, (uint64_t)off);

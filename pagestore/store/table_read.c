@@ -137,10 +137,10 @@ static ps_err pin_missing_one(struct ps_table *t, uint32_t page_no, struct ps_pa
     return ps_pool_pin(t->store->pool, &tag, PS_PIN_LOAD, NULL, ret);
 }
 
-/* Reads what is missing, in one batch; *ret_count is cut before the first page that cannot be read.
- */
-static ps_err pin_missing(struct ps_table *t, const struct span *sp, struct ps_page **pages,
-                          uint32_t *ret_count)
+/* Reads what is missing, in one batch; *ret_count is cut before the first page that cannot be read,
+ * unless that is an error. */
+static ps_err pin_missing(struct ps_table *t, const struct span *sp, unsigned flags,
+                          struct ps_page **pages, uint32_t *ret_count)
 {
     size_t each = sizeof(struct ps_tag) + sizeof(struct ps_page *) + sizeof(ps_err) +
                   sizeof(struct ps_map_entry) + sizeof(uint32_t);
@@ -172,7 +172,7 @@ static ps_err pin_missing(struct ps_table *t, const struct span *sp, struct ps_p
             if (errs[i] && at[i] < *ret_count)
                 *ret_count = at[i];
         }
-        if (first && *ret_count == 0)
+        if (first && (*ret_count == 0 || flags & PS_READ_WHOLE))
             err = first;
     }
     free(entries);
@@ -283,7 +283,7 @@ static ps_err pin_span(struct ps_read *r, const struct span *sp, unsigned flags,
     if (missing && sp->count == 1)
         err = pin_missing_one(t, (uint32_t)sp->first, &r->pages[0]);
     else if (missing)
-        err = pin_missing(t, sp, r->pages, ret_count);
+        err = pin_missing(t, sp, flags, r->pages, ret_count);
     if (!err && (flags & PS_READ_PAGE) && !r->pages[0])
         err = ps_fail(PS_ERR_NOENT, "page %llu of table %u is not allocated",
                       (unsigned long long)sp->first, t->id);
@@ -318,7 +318,8 @@ ps_err ps_read_begin(struct ps_table *t, enum ps_space space, uint64_t off, size
         err = read_memory(r, sp.count);
         if (!err)
             err = pin_span(r, &sp, flags, &count);
-        if (err == PS_ERR_CORRUPT && s->serve_corrupt)
+        if (err == PS_ERR_CORRUPT && s->serve_corrupt &&
+            (sp.count == 1 || !(flags & PS_READ_WHOLE)))
             err = serve_damaged(r, &sp, err);
         else if (!err)
             make_iov(r, &sp, count);

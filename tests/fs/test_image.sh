@@ -79,4 +79,20 @@ check "the catalog's image is read and not written" \
         fails_with EROFS "fd(\"pagestore_catalog/views/image\", os.O_WRONLY)" &&
         fails_with EROFS "os.truncate(\"pagestore_catalog/views/image\", 0)"'
 check "unmounting leaves a sound store" sh 'unmounted && pagectl verify "$store"'
+check "a page is damaged" \
+    sh 'cd "$work" && mounted && mkdir "$mnt/m" && head -c 131072 /dev/urandom >"$mnt/m/views/image" &&
+        unmounted && pagectl poke "$store" m 5 5000 ff00ff00 && mounted'
+check "which takes no other page from a mapping" \
+    true_in_python '
+image = fd("m/views/image", os.O_RDONLY)
+def signal_of(page): # from looking at it
+    child = os.fork()
+    if child == 0:
+        mapped = mmap.mmap(image, 131072, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+        os._exit(mapped[page * 8192:(page + 1) * 8192] != read("m/%d" % page))
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or status == 0, page
+    return os.WTERMSIG(status)
+assert [signal_of(page) for page in range(16)] == [0] * 5 + [signal.SIGBUS] + [0] * 10'
+check "and the mount goes" unmounted
 finish

@@ -153,7 +153,8 @@ enum ps_space { PS_SPACE_IMAGE, PS_SPACE_PAYLOAD };
 PS_MUST_USE ps_err ps_space_len(struct ps_table *table, enum ps_space space, uint64_t *ret);
 
 enum ps_read_flags {
-    PS_READ_PAGE = 1, /* image, within one page that must be allocated: PS_ERR_NOENT if not */
+    PS_READ_PAGE = 1,  /* image, within one page that must be allocated: PS_ERR_NOENT if not */
+    PS_READ_WHOLE = 2, /* a damaged page is an error also where others come before it */
 };
 
 /*
@@ -175,8 +176,8 @@ struct ps_read {
     struct iovec inline_iov[4];
     struct ps_page *inline_pages[4];
 };
-/* Longest single read: of more, only so much is there. 1 MiB, less in small pools of large pages.
- */
+/* Longest single read: of more, only so much is there. 1 MiB, less in small pools of large
+ * pages. */
 size_t ps_read_max(const struct ps_store *store);
 PS_MUST_USE ps_err ps_read_begin(struct ps_table *table, enum ps_space space, uint64_t off,
                                  size_t len, unsigned flags, struct ps_cancel *cancel,
