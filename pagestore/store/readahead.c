@@ -16,11 +16,11 @@
 #include "base/thread.h"
 #include "store/store_internal.h"
 
-#define THREADS 2u /* so that one reads while the other checks sums */
+#define THREADS 4u /* so that some read while others check sums */
 #define WINDOW_BYTES_MIN (256u << 10)
 #define WINDOW_BYTES_MAX (4u << 20)
 #define WINDOW_POOL_SHARE 4u /* of the pool's frames: less leaves the disk idle in small pools */
-#define PIECE_BYTES (512u << 10)
+#define PIECE_BYTES (256u << 10) /* checked while it is in the cache; the disk has several */
 #define PIECES_MAX 32u
 
 struct piece {
