@@ -161,25 +161,38 @@ static ps_err stat_segment(struct ps_segments *s, uint32_t segment, struct ps_io
     return err;
 }
 
-ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret)
+/* mtx is held. */
+static ps_err measure(struct ps_segments *s)
 {
     struct ps_segments_info info = {0};
     struct ps_io_stat st;
     uint32_t i = 0;
     ps_err err;
 
-    ps_mutex_lock(&s->mtx);
     do {
         err = stat_segment(s, i, &st);
         if (err)
             break;
         add_file(s, i++, &st, &info);
     } while (s->segment_pages && pages_of(s, st.size) == s->segment_pages);
-    ps_mutex_unlock(&s->mtx);
     if (err && (err != PS_ERR_NOENT || i == 0))
         return err;
-    *ret = info;
+    s->info = info;
+    s->measured = true;
     return PS_OK;
+}
+
+ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret)
+{
+    ps_err err = PS_OK;
+
+    ps_mutex_lock(&s->mtx);
+    if (!s->constant || !s->measured)
+        err = measure(s);
+    if (!err)
+        *ret = s->info;
+    ps_mutex_unlock(&s->mtx);
+    return err;
 }
 
 /* --- reading ------------------------------------------------------------------------------ */

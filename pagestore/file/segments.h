@@ -19,18 +19,6 @@
 
 #include "file/file.h"
 
-struct ps_segments {
-    struct ps_open_files *open_files;
-    struct ps_io *io;
-    struct ps_poison *poison;
-    char *path;
-    uint32_t page_size;
-    uint32_t segment_pages;     /* of a full file; 0: there is only PATH, of any length */
-    struct ps_mutex mtx;        /* rank TABLE_OPEN */
-    struct ps_pagefile **files; /* guarded by mtx: by segment; NULL: it was not opened yet */
-    uint32_t file_cap;          /* guarded by mtx */
-};
-
 struct ps_segments_info {
     uint64_t pages;
     uint64_t tail;         /* bytes behind the pages of the first file that has such */
@@ -39,13 +27,28 @@ struct ps_segments_info {
     struct ps_io_stat st;  /* of PATH; size, spent and mtime_us of all */
 };
 
+struct ps_segments {
+    struct ps_open_files *open_files;
+    struct ps_io *io;
+    struct ps_poison *poison;
+    char *path;
+    uint32_t page_size;
+    uint32_t segment_pages;       /* of a full file; 0: there is only PATH, of any length */
+    struct ps_mutex mtx;          /* rank TABLE_OPEN */
+    struct ps_pagefile **files;   /* guarded by mtx: by segment; NULL: it was not opened yet */
+    uint32_t file_cap;            /* guarded by mtx */
+    bool constant;                /* set after init: nobody changes the files; measured once */
+    bool measured;                /* guarded by mtx: info is what there is */
+    struct ps_segments_info info; /* guarded by mtx */
+};
+
 /* io: the root that path is below. open_files may be another root's. */
 PS_MUST_USE ps_err ps_segments_init(struct ps_segments *s, struct ps_open_files *open_files,
                                     struct ps_io *io, const char *path, uint32_t page_size,
                                     uint32_t segment_pages, struct ps_poison *poison);
 void ps_segments_deinit(struct ps_segments *s);
 
-/* Asks the files anew: a look at each by its name, whether it was opened or not. */
+/* Asks the files anew, unless they are constant: a look at each, by its name if it is not open. */
 PS_MUST_USE ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret);
 
 /* As ps_pagefile_read(); of pages that were there when it was measured last. */

@@ -117,6 +117,7 @@ ps_err ps_foreign_add_root(struct ps_store *s, const char *path, unsigned *ret_r
 static ps_err open_files(struct ps_table *t, const struct ps_foreign_table *spec)
 {
     struct ps_store *s = t->store;
+    ps_err err;
 
     t->foreign = calloc(1, sizeof(*t->foreign));
     if (!t->foreign)
@@ -128,8 +129,10 @@ static ps_err open_files(struct ps_table *t, const struct ps_foreign_table *spec
     t->map.solid = &t->foreign->solid;
     if (!spec->path)
         return PS_OK;
-    return ps_segments_init(&t->foreign->segments, &s->open_files, s->foreign->roots[spec->root],
-                            spec->path, s->page_size, spec->segment_pages, &s->poison);
+    err = ps_segments_init(&t->foreign->segments, &s->open_files, s->foreign->roots[spec->root],
+                           spec->path, s->page_size, spec->segment_pages, &s->poison);
+    t->foreign->segments.constant = !s->foreign->ops.live;
+    return err;
 }
 
 void ps_foreign_files_close(struct ps_table *t)
