@@ -194,10 +194,20 @@ static ps_err add_page(struct ps_pg_scan *s, uint32_t block, struct ps_text *out
     return PS_OK;
 }
 
+/* Where the header cannot be, what seem to be line pointers may be anything: a server refuses the
+ * page, too, whatever its checksum says. */
+static ps_err read_page(struct ps_pg_scan *s, uint32_t block, struct ps_cancel *cancel)
+{
+    const struct ps_page_ident who = {.page_size = s->page_size, .page_no = block};
+    ps_err err = ps_page_copy(s->table, block, cancel, s->page);
+
+    return err ? err : ps_format_postgres.verify_header(s->page, &who);
+}
+
 static ps_err next_page(struct ps_pg_scan *s, struct ps_cancel *cancel, struct ps_text *out)
 {
     uint32_t block = (uint32_t)s->block;
-    ps_err err = ps_page_copy(s->table, block, cancel, s->page);
+    ps_err err = read_page(s, block, cancel);
 
     if (err == PS_ERR_CORRUPT && s->skip)
         err = PS_OK;

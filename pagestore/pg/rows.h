@@ -31,8 +31,9 @@ void ps_pg_scan_close(struct ps_pg_scan *scan);
 PS_MUST_USE ps_err ps_pg_scan_step(struct ps_pg_scan *scan, struct ps_cancel *cancel,
                                    struct ps_text *out, bool *ret_done);
 
-/* Every line pointer of a page, with pageinspect's columns; before block 0 the header line. The
- * table's relation need not be known. Moves *at to the next block; *ret_done: that was the last. */
+/* Every line pointer of a page, with pageinspect's columns. The table's relation need not be known.
+ * *at is 0 before the first step, which gives the header line, then 1 + the block that comes next;
+ * *ret_done: that was the last. */
 PS_MUST_USE ps_err ps_pg_tuples_step(struct ps_table *table, uint64_t *at, bool skip,
                                      struct ps_cancel *cancel, struct ps_text *out, bool *ret_done);
 

@@ -85,19 +85,18 @@ ps_err ps_pg_tuples_step(struct ps_table *table, uint64_t *at, bool skip, struct
 
     if (err)
         return err;
-    if (*at == 0) {
+    if (*at == 0) { /* a step of its own: the first page may be damaged */
         add_header(out);
-        *at = ps_pg_first_block(&info);
-    }
-    if (*at < info.pages_end) {
+        *at = 1 + ps_pg_first_block(&info);
+    } else {
         page = ps_buf_alloc(ps_store_page_size(ps_table_store(table)));
-        err = page ? add_page(table, (uint32_t)*at, cancel, page, out)
+        err = page ? add_page(table, (uint32_t)(*at - 1), cancel, page, out)
                    : ps_fail(PS_ERR_NOMEM, "no memory for a page");
         ps_buf_free(page);
+        if (err && !(skip && err == PS_ERR_CORRUPT))
+            return err;
+        ++*at;
     }
-    if (err && !(skip && err == PS_ERR_CORRUPT))
-        return err;
-    ++*at;
-    *ret_done = *at >= info.pages_end;
+    *ret_done = *at > info.pages_end;
     return ps_text_err(out);
 }
