@@ -209,6 +209,20 @@ static ps_err file_of(struct ps_segments *s, uint32_t segment, struct ps_pagefil
     return err;
 }
 
+ps_err ps_segments_holds(struct ps_segments *s, uint64_t page_no, bool *ret)
+{
+    const uint32_t segment = ps_segments_of(s, page_no);
+    const uint64_t within = page_no - (uint64_t)segment * s->segment_pages;
+    struct ps_pagefile *file = NULL;
+    struct ps_io_stat st;
+    ps_err err = file_of(s, segment, &file);
+
+    if (!err)
+        err = ps_pagefile_stat(file, &st);
+    *ret = !err && within < st.size / s->page_size;
+    return err;
+}
+
 /* Reads pages of one segment, under their numbers in it. */
 static ps_err read_segment(struct ps_segments *s, uint32_t segment, struct ps_pagefile_page *pages,
                            size_t count)

@@ -51,6 +51,9 @@ void ps_segments_deinit(struct ps_segments *s);
 /* Asks the files anew, unless they are constant: a look at each, by its name if it is not open. */
 PS_MUST_USE ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret);
 
+/* Is a page that was there when it was measured last there now? Costs one call. */
+PS_MUST_USE ps_err ps_segments_holds(struct ps_segments *s, uint64_t page_no, bool *ret);
+
 /* As ps_pagefile_read(); of pages that were there when it was measured last. */
 ps_err ps_segments_read(struct ps_segments *s, struct ps_pagefile_page *pages, size_t count);
 

@@ -28,19 +28,22 @@ static ps_err name_page(ps_err err, struct ps_table *t, uint32_t page_no)
     return ps_fail_in(err, "%s page %u", path, page_no);
 }
 
-/* Files that are written meanwhile may have become shorter: what lies behind the end reads as
- * zeros. */
+/* A file may have become shorter since it was measured, and what lies behind its end reads as
+ * zeros. Where nobody is known to change it that is an error whatever is done about damage. */
 static ps_err check_still_there(struct ps_table *t, const struct ps_load *l)
 {
-    struct ps_segments_info info;
-    ps_err err;
+    bool there = true;
+    ps_err err = PS_OK;
 
-    if (!t->store->foreign->ops.live || !ps_page_is_zero(l->buf, t->store->page_size))
-        return PS_OK;
-    err = ps_segments_measure(&t->foreign->segments, &info);
-    if (!err && l->tag.page - t->foreign->first_page >= info.pages)
-        err = ps_fail(PS_ERR_NOENT, "page %u of table %u is gone", l->tag.page, t->id);
-    return err;
+    if (ps_page_is_zero(l->buf, t->store->page_size))
+        err =
+            ps_segments_holds(&t->foreign->segments, l->tag.page - t->foreign->first_page, &there);
+    if (err || there)
+        return err;
+    if (t->store->foreign->ops.live)
+        return ps_fail(PS_ERR_NOENT, "page %u of table %u is gone", l->tag.page, t->id);
+    return name_page(ps_fail(PS_ERR_IO, "the file has become shorter since it was opened"), t,
+                     l->tag.page);
 }
 
 static void judge(struct ps_table *t, struct ps_load *l)
