@@ -147,7 +147,8 @@ static ps_err add_builtin(struct ps_pgc_db *db)
 
 /* --- pg_range, pg_enum, pg_proc ----------------------------------------------------------- */
 
-static const char *const range_columns[] = {"rngtypid", "rngsubtype", "rngmultitypid"};
+static const char *const range_columns[] = {"rngtypid", "rngsubtype", "rngmultitypid",
+                                            "rngcollation"};
 static const struct ps_pgc_spec range_spec = {
     .oid = PS_PGC_RANGE,
     .name = "pg_range",
@@ -162,8 +163,10 @@ static ps_err set_range(void *ctx, const struct ps_pgc_row *row)
     struct ps_pgc_type *range = ps_pgc_list_find(&db->types, ps_pgc_oid(row, 0), 0);
     struct ps_pgc_type *multi = ps_pgc_list_find(&db->types, ps_pgc_oid(row, 2), 0);
 
-    if (range)
+    if (range) {
         range->pub.base = ps_pgc_oid(row, 1);
+        range->collation = ps_pgc_oid(row, 3);
+    }
     if (multi)
         multi->pub.base = ps_pgc_oid(row, 0);
     return PS_OK;

@@ -58,7 +58,9 @@ ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema)
     return PS_OK;
 }
 
-void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collation)
+/* `before` and the collation's name, if it is not the type's own. */
+static void write_other_collation(struct ps_pgc_writer *w, const char *before, ps_oid type,
+                                  ps_oid collation)
 {
     const struct ps_pgc_type *t = ps_pgc_list_find(&w->db->types, type, 0);
     const struct ps_pgc_object *c;
@@ -68,10 +70,15 @@ void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collati
     c = ps_pgc_list_find(&w->names->classes[PS_PGC_COLLATIONS].list, collation, 0);
     if (!c)
         return;
-    add(w, " COLLATE ");
+    add(w, before);
     ps_pgc_qualified(
         w->out, c->schema == PS_PGC_SCHEMA_CATALOG ? NULL : ps_pgc_schema_name(w->db, c->schema),
         c->name);
+}
+
+void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collation)
+{
+    write_other_collation(w, " COLLATE ", type, collation);
 }
 
 /* Only a comment can say it: what is made by these statements has no such column, and a file of the
@@ -235,8 +242,23 @@ static ps_err write_composite(struct ps_pgc_writer *w, const struct ps_pgc_type 
     return PS_OK;
 }
 
+/* From PostgreSQL 14 on each range has one. */
+static ps_oid multirange_of(const struct ps_pgc_db *db, ps_oid range)
+{
+    const struct ps_pgc_type *type;
+    uint32_t i;
+
+    for (i = 0; i < db->types.count; i++) {
+        type = ps_pgc_list_at(&db->types, i);
+        if (type->pub.kind == 'm' && type->pub.base == range)
+            return type->pub.oid;
+    }
+    return 0;
+}
+
 static ps_err write_range(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
 {
+    const ps_oid multirange = multirange_of(w->db, type->pub.oid);
     ps_err err = ps_pgc_write_type(w, type->pub.base);
 
     if (err)
@@ -246,6 +268,11 @@ static ps_err write_range(struct ps_pgc_writer *w, const struct ps_pgc_type *typ
     add_type(w, type->key.a, -1);
     add(w, " AS RANGE (subtype = ");
     add_type(w, type->pub.base, -1);
+    write_other_collation(w, ", collation = ", type->pub.base, type->collation);
+    if (multirange != 0) {
+        add(w, ", multirange_type_name = ");
+        add_type(w, multirange, -1);
+    }
     add(w, ")");
     end_guarded(w);
     return PS_OK;

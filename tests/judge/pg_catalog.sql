@@ -32,9 +32,11 @@ CREATE DOMAIN posint AS int DEFAULT 3 CHECK (VALUE > 0 AND VALUE <> 13);
 CREATE DOMAIN s.name AS varchar(12) COLLATE "C" NOT NULL;
 CREATE TYPE pair AS (m mood, p posint, z int[]);
 CREATE TYPE span AS RANGE (subtype = float8);
-CREATE TABLE types (m mood, ms mood[], p posint, n s.name, c pair, cs pair[], r span, rs span[]);
+CREATE TYPE words AS RANGE (subtype = text, collation = "C", multirange_type_name = s."of words");
+CREATE TABLE types (m mood, ms mood[], p posint, n s.name, c pair, cs pair[], r span, rs span[],
+                    w s."of words");
 INSERT INTO types VALUES ('soso', '{ok,sad}', 5, 'n', '(ok,4,"{1,2}")', '{"(sad,5,{})"}',
-                          '[1,2)', '{"(3,4]"}');
+                          '[1,2)', '{"(3,4]"}', '{[B,a)}');
 CREATE TABLE modifiers (a varchar(5)[], b timestamp(3), c interval day to second(2), d bit(3),
                         e bit varying, f char(4), g bpchar, h numeric(5,-2), i time(0) with time zone,
                         j text COLLATE "C", k "char", l interval(3), m interval year to month,
