@@ -1,5 +1,5 @@
 /*
- * pagectl dump SOURCE TABLE PAGE
+ * pagectl dump SOURCE TABLE PAGE [--follow-links]
  */
 #include <inttypes.h>
 
@@ -33,12 +33,14 @@ static int dump(const struct pc_target *target, const char *name, uint32_t page)
 
 static int run(const struct pc_command *cmd, int argc, char **argv)
 {
+    struct ps_pg_options as_found = {.segment = UINT32_MAX};
+    const struct pc_option options[] = {{"follow-links", NULL, &as_found.follow_links}};
     struct pc_target target;
     const char *words[3];
     uint64_t page;
     int status;
 
-    status = pc_parse(cmd, argc, argv, NULL, 0, words, 3, 3);
+    status = pc_parse(cmd, argc, argv, options, 1, words, 3, 3);
     if (status != PC_GO_ON)
         return status;
     status = pc_number(cmd, "PAGE", words[2], UINT32_MAX - 1, &page);
@@ -46,7 +48,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
         return status;
     pc_target_find(words[0], &target);
     if (ps_pg_recognize(target.store))
-        return pc_pg_dump(target.store, words[1], (uint32_t)page);
+        return pc_pg_dump(target.store, &as_found, words[1], (uint32_t)page);
     if (pc_mounted(&target))
         return dump_mounted(&target, words[1], (uint32_t)page);
     return dump(&target, words[1], (uint32_t)page);
@@ -54,11 +56,12 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
 
 const struct pc_command pc_cmd_dump = {
     .name = "dump",
-    .args = "SOURCE TABLE PAGE",
+    .args = "SOURCE TABLE PAGE [--follow-links]",
     .summary = "print a page decoded",
     .text =
         "Prints header fields, line pointers and items, and a line `damage WORD: ...` for each\n"
         "thing that is wrong with the page. SOURCE is a store, a PostgreSQL directory, whose\n"
-        "tables are named DATABASE/SCHEMA.RELATION as in a mount, or a relation file.",
+        "tables are named DATABASE/SCHEMA.RELATION as in a mount, or a relation file. With\n"
+        "--follow-links also a PostgreSQL directory's tablespaces that links lead to.",
     .run = run,
 };

@@ -192,8 +192,9 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     bool json = false;
     struct ps_pg_options pg = {.segment = UINT32_MAX};
     const struct pc_option options[] = {
-        {"json", NULL, &json},      {"catalogs", &pg.catalogs, NULL}, {"schema", &pg.schema, NULL},
-        {"table", &pg.table, NULL}, {"toast", &pg.toast, NULL},
+        {"json", NULL, &json},        {"catalogs", &pg.catalogs, NULL},
+        {"schema", &pg.schema, NULL}, {"table", &pg.table, NULL},
+        {"toast", &pg.toast, NULL},   {"follow-links", NULL, &pg.follow_links},
     };
     struct rows rows = {0};
     struct pc_target target;
@@ -219,12 +220,13 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
 
 const struct pc_command pc_cmd_ls = {
     .name = "ls",
-    .args = "STORE|PGDATA|FILE [--json] " PC_PG_ARGS,
+    .args = "STORE|PGDATA|FILE [--json] [--follow-links] " PC_PG_ARGS,
     .summary = "list the tables",
     .text =
         "Prints a line a table, by ascending id: name, id, page format, type, pages allocated,\n"
         "pages written at least once, and bytes on disk. Of a PostgreSQL directory: a line a\n"
-        "relation's fork, with its folder's name in a mount, kind, OID, file and pages.\n"
+        "relation's fork, with its folder's name in a mount, kind, OID, file and pages;\n"
+        "with --follow-links also of tablespaces that links lead to.\n"
         "FILE is a relation's file by itself; the last options describe it, as in a mount.",
     .run = run,
 };

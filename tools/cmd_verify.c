@@ -115,7 +115,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     const struct pc_option options[] = {
         {"page-size", &page_size_text, NULL}, {"catalogs", &pg.catalogs, NULL},
         {"schema", &pg.schema, NULL},         {"table", &pg.table, NULL},
-        {"toast", &pg.toast, NULL},
+        {"toast", &pg.toast, NULL},           {"follow-links", NULL, &pg.follow_links},
     };
     struct pc_target target;
     const char *words[1];
@@ -144,7 +144,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
 
 const struct pc_command pc_cmd_verify = {
     .name = "verify",
-    .args = "STORE|PGDATA|FILE [--page-size N] " PC_PG_ARGS,
+    .args = "STORE|PGDATA|FILE [--page-size N] [--follow-links] " PC_PG_ARGS,
     .summary = "check every page, the maps, the log and the control file",
     .text =
         "Prints a line a finding and goes on to the end:\n"
@@ -157,6 +157,7 @@ const struct pc_command pc_cmd_verify = {
         "--page-size does not say it. Of a PostgreSQL directory, or a relation file of one, a "
         "line\nhas tabs between its parts:\n"
         "  RELATION FILE BLOCK LINE-POINTER SEVERITY WORD TEXT\n"
+        "What lies in tablespaces outside of the directory is read with --follow-links only.\n"
         "The last options describe a relation's file by itself, as in a mount: then columns and "
         "long\nvalues are judged, too.\n"
         "exit status: 0 sound or needs recovery, 1 faults, 2 could not run",

@@ -21,8 +21,6 @@ static void print_note(void *ctx, enum ps_message_level level, const char *text)
         fprintf(stderr, "pagectl: %s\n", text);
 }
 
-static const struct ps_pg_options as_found = {.segment = UINT32_MAX};
-
 static int open_source(const char *path, const struct ps_pg_options *opts, struct source *ret)
 {
     struct ps_store_options store_opts;
@@ -262,11 +260,11 @@ static int print_page(const struct source *s, uint32_t id, uint32_t page_no)
     return pc_report(err);
 }
 
-int pc_pg_dump(const char *path, const char *name, uint32_t page)
+int pc_pg_dump(const char *path, const struct ps_pg_options *opts, const char *name, uint32_t page)
 {
     struct source s;
     uint32_t id = 0;
-    int status = open_source(path, &as_found, &s);
+    int status = open_source(path, opts, &s);
 
     if (status == PC_OK)
         status = find_table(&s, name, &id);

@@ -156,6 +156,22 @@ static ps_err check_describers(const struct ps_pg_options *o)
     return PS_OK;
 }
 
+/* A tablespace lies in one place, and the two that every cluster has in the cluster itself. */
+static ps_err check_tablespaces(const struct ps_pg_options *o)
+{
+    for (uint32_t i = 0; i < o->tablespace_count; i++) {
+        const ps_oid oid = o->tablespaces[i].oid;
+
+        if (oid == PS_PG_DEFAULT_SPACE || oid == PS_PG_GLOBAL_SPACE)
+            return ps_fail(PS_ERR_INVAL, "tablespace=%u: is %s/ of the data directory", oid,
+                           oid == PS_PG_DEFAULT_SPACE ? "base" : "global");
+        for (uint32_t k = 0; k < i; k++)
+            if (o->tablespaces[k].oid == oid)
+                return ps_fail(PS_ERR_INVAL, "tablespace=%u: is given twice", oid);
+    }
+    return PS_OK;
+}
+
 /* Can the options be, for what is opened? */
 static ps_err check_options(const struct ps_pg_options *o, bool is_file)
 {
@@ -178,7 +194,7 @@ static ps_err check_options(const struct ps_pg_options *o, bool is_file)
                        : o->schema ? "schema="
                        : o->toast  ? "toast="
                                    : "table=");
-    return PS_OK;
+    return check_tablespaces(o);
 }
 
 static bool copy_text(const char **text)
@@ -455,6 +471,7 @@ void ps_pg_close(struct ps_pg_cluster *c)
     free(c->dbs);
     free(c->files);
     free(c->segments);
+    free(c->spaces.number);
     free(c->not_recovered);
     free(c->source);
     free(c);

@@ -122,6 +122,10 @@ const struct ps_pg_file *ps_pg_file_find(const struct ps_pg_cluster *cluster, ps
                                          ps_oid space, uint32_t node, enum ps_pg_fork fork);
 const struct ps_pg_file *ps_pg_file_by_id(const struct ps_pg_cluster *cluster, uint32_t id);
 
+/* Is the tablespace's folder at hand? Relations of one that is not have no files. 0: a database's
+ * own. */
+bool ps_pg_has_space(const struct ps_pg_cluster *cluster, ps_oid space);
+
 /* Filenode of a mapped relation (pg_filenode.map; db 0: the shared one). 0: the map is missing,
  * damaged, or does not have it. */
 uint32_t ps_pg_mapped_node(const struct ps_pg_cluster *cluster, ps_oid db, ps_oid relation);

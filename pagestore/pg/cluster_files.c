@@ -12,6 +12,7 @@
 #include "pg/cluster_internal.h"
 
 #define PATH_LEN_MAX 512u
+#define SMALL_FILE_MAX (64u << 10)
 
 /* --- one folder --------------------------------------------------------------------------- */
 
@@ -140,13 +141,12 @@ static ps_err list_db(struct ps_pg_cluster *c, struct ps_cluster_finds *finds, u
 /* --- folders of databases ----------------------------------------------------------------- */
 
 /* Numbers that name the entries of a folder. */
-struct numbers {
-    uint32_t *number;
-    uint32_t count, cap;
+struct numbered {
+    struct ps_cluster_numbers n;
     struct listing strangers;
 };
 
-static ps_err add_number(struct numbers *n, uint32_t number)
+static ps_err add_number(struct ps_cluster_numbers *n, uint32_t number)
 {
     const uint32_t cap = n->cap ? 2 * n->cap : 16;
     uint32_t *bigger;
@@ -164,14 +164,14 @@ static ps_err add_number(struct numbers *n, uint32_t number)
 
 static ps_err each_number(void *ctx, const char *name)
 {
-    struct numbers *n = ctx;
+    struct numbered *names = ctx;
     const char *end;
     uint32_t number;
 
     if (ps_cluster_parse_number(name, &end, &number) && *end == '\0' && number != 0)
-        return add_number(n, number);
+        return add_number(&names->n, number);
     if (!ps_cluster_is_known_name(name))
-        note_stranger(&n->strangers, name);
+        note_stranger(&names->strangers, name);
     return PS_OK;
 }
 
@@ -179,20 +179,20 @@ static ps_err each_number(void *ctx, const char *name)
 static ps_err list_space(struct ps_pg_cluster *c, struct ps_cluster_finds *finds, unsigned root,
                          const char *folder, ps_oid space)
 {
-    struct numbers n = {.strangers.c = c};
+    struct numbered names = {.strangers.c = c};
     char path[PATH_LEN_MAX];
-    ps_err err = list(c, root, folder, each_number, &n);
+    ps_err err = list(c, root, folder, each_number, &names);
 
-    tell_strangers(&n.strangers, folder);
+    tell_strangers(&names.strangers, folder);
     if (err && err != PS_ERR_NOMEM) {
         ps_pg_note(c, "%s; the databases in it are not shown", ps_message());
         err = PS_OK;
     }
-    for (uint32_t i = 0; i < n.count && !err; i++) {
-        (void)snprintf(path, sizeof(path), "%s/%u", folder, n.number[i]);
-        err = list_db(c, finds, root, path, space, n.number[i]);
+    for (uint32_t i = 0; i < names.n.count && !err; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%u", folder, names.n.number[i]);
+        err = list_db(c, finds, root, path, space, names.n.number[i]);
     }
-    free(n.number);
+    free(names.n.number);
     return err;
 }
 
@@ -241,6 +241,7 @@ static ps_err list_tablespace(struct ps_pg_cluster *c, struct ps_cluster_finds *
 {
     struct version_folder v = {.c = c};
     char path[PATH_LEN_MAX];
+    bool at_root;
     ps_err err = list(c, root, folder, each_version, &v);
 
     if (err == PS_ERR_NOMEM)
@@ -249,17 +250,35 @@ static ps_err list_tablespace(struct ps_pg_cluster *c, struct ps_cluster_finds *
         ps_pg_note(c, "tablespace %u: %s", oid, ps_message());
         return PS_OK;
     }
+    at_root = strcmp(folder, ".") == 0;
     if (!v.name[0]) {
-        ps_pg_note(c, "tablespace %u: %s/%s has no folder PG_VERSION_CATALOG of this version", oid,
-                   c->roots[root].dir, folder);
+        ps_pg_note(c, "tablespace %u: %s%s%s has no folder PG_VERSION_CATALOG of this version", oid,
+                   c->roots[root].dir, at_root ? "" : "/", at_root ? "" : folder);
         return PS_OK;
     }
+    err = add_number(&c->spaces, oid);
+    if (err)
+        return err;
     if (!c->version)
         c->version = v.version;
-    if (strcmp(folder, ".") == 0)
+    if (at_root)
         return list_space(c, finds, root, v.name, oid);
     (void)snprintf(path, sizeof(path), "%s/%s", folder, v.name);
     return list_space(c, finds, root, path, oid);
+}
+
+static bool has_number(const struct ps_cluster_numbers *n, uint32_t number)
+{
+    for (uint32_t i = 0; i < n->count; i++)
+        if (n->number[i] == number)
+            return true;
+    return false;
+}
+
+bool ps_pg_has_space(const struct ps_pg_cluster *c, ps_oid space)
+{
+    return space == 0 || space == PS_PG_DEFAULT_SPACE || space == PS_PG_GLOBAL_SPACE ||
+           has_number(&c->spaces, space);
 }
 
 static const char *option_dir(const struct ps_pg_cluster *c, ps_oid oid)
@@ -287,7 +306,8 @@ static char *link_target(const struct ps_pg_cluster *c, const char *path)
     return asprintf(&ret, "%s/pg_tblspc/%s", c->roots[0].dir, target) < 0 ? NULL : ret;
 }
 
-static ps_err list_linked(struct ps_pg_cluster *c, struct ps_cluster_finds *finds,
+/* `by` is what leads to the target. */
+static ps_err list_linked(struct ps_pg_cluster *c, struct ps_cluster_finds *finds, const char *by,
                           const char *target, ps_oid oid)
 {
     unsigned root;
@@ -295,16 +315,15 @@ static ps_err list_linked(struct ps_pg_cluster *c, struct ps_cluster_finds *find
 
     if (!c->opts.follow_links) {
         ps_pg_note(c,
-                   "pg_tblspc/%u: a link to %s, which is not followed: say tablespace=%u=DIR or "
-                   "follow_links",
-                   oid, target, oid);
+                   "%s: a link to %s, which is not followed: say tablespace=%u=DIR or follow_links",
+                   by, target, oid);
         return PS_OK;
     }
     err = ps_cluster_add_root(c, target, &root);
     if (err == PS_ERR_NOMEM)
         return err;
     if (err) {
-        ps_pg_note(c, "pg_tblspc/%u: %s", oid, ps_message());
+        ps_pg_note(c, "%s: %s", by, ps_message());
         return PS_OK;
     }
     return list_tablespace(c, finds, root, ".", oid);
@@ -319,14 +338,71 @@ static ps_err list_by_name(struct ps_pg_cluster *c, struct ps_cluster_finds *fin
 
     (void)snprintf(path, sizeof(path), "pg_tblspc/%u", oid);
     target = link_target(c, path);
-    err = target ? list_linked(c, finds, target, oid) : list_tablespace(c, finds, 0, path, oid);
+    err =
+        target ? list_linked(c, finds, path, target, oid) : list_tablespace(c, finds, 0, path, oid);
     free(target);
     return err;
 }
 
-static ps_err list_tablespaces(struct ps_pg_cluster *c, struct ps_cluster_finds *finds)
+/* --- tablespace_map ------------------------------------------------------------------------- */
+
+/* A backup's list of tablespaces: OID, a space, and where it lay, in which a backslash stands
+ * before each line end and backslash. A server makes the links of it when it starts. */
+struct map_line {
+    ps_oid oid; /* 0: the line is none */
+    char *target;
+};
+
+/* Takes a line off the text. */
+static struct map_line take_line(char **text)
 {
-    struct numbers n = {.strangers.c = c};
+    struct map_line line = {0};
+    const char *end;
+    char *from = *text, *to;
+
+    if (ps_cluster_parse_number(from, &end, &line.oid) && *end == ' ')
+        from += end - from + 1;
+    else
+        line.oid = 0;
+    for (line.target = to = from; *from != '\0' && *from != '\n'; from++) {
+        from += from[0] == '\\' && from[1] != '\0';
+        *to++ = *from;
+    }
+    *text = from + (*from != '\0');
+    *to = '\0';
+    return line;
+}
+
+/* Those of the map that neither options nor pg_tblspc name: of a backup that came as tar. */
+static ps_err list_mapped(struct ps_pg_cluster *c, struct ps_cluster_finds *finds,
+                          const struct ps_cluster_numbers *named)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    char *text;
+    ps_err err = ps_cluster_read(c, 0, "tablespace_map", SMALL_FILE_MAX, &bytes, &len);
+
+    if (err) {
+        if (err != PS_ERR_NOENT)
+            ps_pg_note(c, "%s; tablespaces that it names are not shown", ps_message());
+        return err == PS_ERR_NOMEM ? err : PS_OK;
+    }
+    for (text = (char *)bytes; *text != '\0' && !err;) {
+        const struct map_line line = take_line(&text);
+
+        if (line.oid == 0 || line.target[0] != '/')
+            ps_pg_note(c, "tablespace_map: has a line that is none");
+        else if (!option_dir(c, line.oid) && !has_number(named, line.oid))
+            err = list_linked(c, finds, "tablespace_map", line.target, line.oid);
+    }
+    free(bytes);
+    return err;
+}
+
+/* --- all tablespaces ------------------------------------------------------------------------ */
+
+static ps_err list_optional(struct ps_pg_cluster *c, struct ps_cluster_finds *finds)
+{
     unsigned root;
     ps_err err = PS_OK;
 
@@ -337,18 +413,28 @@ static ps_err list_tablespaces(struct ps_pg_cluster *c, struct ps_cluster_finds 
         else
             err = list_tablespace(c, finds, root, ".", c->opts.tablespaces[i].oid);
     }
-    if (!err) {
-        err = list(c, 0, "pg_tblspc", each_number, &n);
-        tell_strangers(&n.strangers, "pg_tblspc");
-        if (err && err != PS_ERR_NOMEM) {
-            ps_pg_note(c, "%s; tablespaces are not shown", ps_message());
-            err = PS_OK;
-        }
+    return err;
+}
+
+static ps_err list_tablespaces(struct ps_pg_cluster *c, struct ps_cluster_finds *finds)
+{
+    struct numbered names = {.strangers.c = c};
+    ps_err err = list_optional(c, finds);
+
+    if (err)
+        return err;
+    err = list(c, 0, "pg_tblspc", each_number, &names);
+    tell_strangers(&names.strangers, "pg_tblspc");
+    if (err && err != PS_ERR_NOMEM) {
+        ps_pg_note(c, "%s; tablespaces are not shown", ps_message());
+        err = PS_OK;
     }
-    for (uint32_t i = 0; i < n.count && !err; i++)
-        if (!option_dir(c, n.number[i]))
-            err = list_by_name(c, finds, n.number[i]);
-    free(n.number);
+    for (uint32_t i = 0; i < names.n.count && !err; i++)
+        if (!option_dir(c, names.n.number[i]))
+            err = list_by_name(c, finds, names.n.number[i]);
+    if (!err)
+        err = list_mapped(c, finds, &names.n);
+    free(names.n.number);
     return err;
 }
 

@@ -53,6 +53,12 @@ struct ps_cluster_texts {
     uint32_t count, cap;
 };
 
+/* A growing list of numbers. */
+struct ps_cluster_numbers {
+    uint32_t *number;
+    uint32_t count, cap;
+};
+
 /* Where the pages of a relation lie in its files. */
 struct ps_cluster_place {
     uint32_t first_page;    /* number of the first file's first one */
@@ -76,6 +82,8 @@ struct ps_pg_cluster {
     char *not_recovered;
     struct ps_cluster_db *dbs; /* ascending */
     uint32_t db_count, db_cap;
+    struct ps_cluster_numbers
+        spaces;               /* tablespaces whose folders were found, but for our own two */
     struct ps_pg_file *files; /* in cluster.h's order; ids are index + 1 */
     uint32_t *segments;       /* of each file: how many it has, without a gap */
     uint32_t file_count;

@@ -193,13 +193,21 @@ static bool may_lack_files(struct ps_pg_damage *d)
 static void see_relation(struct ps_pg_damage *d, const struct ps_pg_relation *r,
                          struct ps_text *out)
 {
-    char text[64];
+    const bool not_followed =
+        !ps_pg_opts(d->cluster)->follow_links && !ps_pg_has_space(d->cluster, r->space);
+    char text[96];
 
     d->relation = r;
     d->fork = 0;
-    snprintf(text, sizeof(text), "its file %" PRIu32 " is missing", r->node);
-    if (r->file_missing)
-        add_line(d, r->dir, "-", !may_lack_files(d), "missing", text, out);
+    if (!r->file_missing)
+        return;
+    if (not_followed)
+        snprintf(text, sizeof(text),
+                 "its file %" PRIu32 " lies in tablespace %" PRIu32 ", which is not at hand",
+                 r->node, r->space);
+    else
+        snprintf(text, sizeof(text), "its file %" PRIu32 " is missing", r->node);
+    add_line(d, r->dir, "-", !not_followed && !may_lack_files(d), "missing", text, out);
 }
 
 static bool next_relation(struct ps_pg_damage *d, struct ps_text *out)
