@@ -1,0 +1,20 @@
+#!/bin/bash
+# Random tables with random histories: what COPY of their server prints is what a mount shows, and
+# schema.sql and rows.csv make them again. PS_LONG: for minutes, with seeds that nobody has tried.
+. "$(dirname "$0")/lib.sh"
+. "$root/tests/support/pg_server.sh"
+trap 'pg_stop immediate; leave_nothing' EXIT
+
+if [ -n "${PS_LONG-}" ]; then
+    seed=$(date +%s) seconds=480
+else
+    seed=1 seconds=6
+fi
+export PG_BIN=$pg_bin PG_SOCKET=$work/pg
+
+pg_make -k --locale=C.UTF-8 || exit 1
+mkdir "$mnt"
+check "the server starts" pg_start
+check "random tables are shown as their server shows them, from seed $seed on" \
+    python3 "$root/tests/fs/pg_random.py" "$seed" "$seconds" "$pgdata" "$mnt"
+finish
