@@ -103,6 +103,7 @@ static bool describe(const struct ps_pg_printer *p, ps_oid oid, struct ps_pg_out
         return false;
     *ret = (struct ps_pg_out_type){
         .oid = oid,
+        .base = t->oid,
         .print = entry->print,
         .fixed_len = entry->fixed_len,
         .bare_csv = entry->bare_csv,

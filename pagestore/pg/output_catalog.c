@@ -69,9 +69,9 @@ ps_err ps_pg_out_reg(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
     (void)len;
     if (oid == 0)
         ps_pg_add_char(
-            out, type->oid == PS_PG_REGOPEROID || type->oid == PS_PG_REGOPERATOROID ? '0' : '-');
+            out, type->base == PS_PG_REGOPEROID || type->base == PS_PG_REGOPERATOROID ? '0' : '-');
     else if (p->types.reg_name &&
-             p->types.reg_name(p->types.ctx, type->oid, oid, name, sizeof(name)))
+             p->types.reg_name(p->types.ctx, type->base, oid, name, sizeof(name)))
         ps_pg_add_string(out, name);
     else
         ps_pg_add_u64(out, oid);

@@ -25,6 +25,7 @@ typedef ps_err ps_pg_out_fn(struct ps_pg_printer *p, const struct ps_pg_out_type
 /* A type as it is printed. */
 struct ps_pg_out_type {
     ps_oid oid;
+    ps_oid base; /* what a domain is of, through all domains; else the type itself */
     ps_pg_out_fn *print;
     uint32_t fixed_len; /* 0: any */
     bool bare_csv;      /* never prints what CSV would quote */

@@ -33,6 +33,11 @@ CREATE DOMAIN s.name AS varchar(12) COLLATE "C" NOT NULL;
 CREATE TYPE pair AS (m mood, p posint, z int[]);
 CREATE TYPE span AS RANGE (subtype = float8);
 CREATE TYPE words AS RANGE (subtype = text, collation = "C", multirange_type_name = s."of words");
+CREATE DOMAIN kind AS regtype;
+CREATE DOMAIN kind_of AS kind;
+CREATE DOMAIN operation AS regoper;
+CREATE TABLE named (k kind, ks kind_of[], o operation);
+INSERT INTO named VALUES ('text[]', '{text,int,-}', '0'), (NULL, NULL, '||/');
 CREATE TABLE types (m mood, ms mood[], p posint, n s.name, c pair, cs pair[], r span, rs span[],
                     w s."of words");
 INSERT INTO types VALUES ('soso', '{ok,sad}', 5, 'n', '(ok,4,"{1,2}")', '{"(sad,5,{})"}',
