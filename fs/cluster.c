@@ -337,17 +337,57 @@ static int lookup_rows(const struct pfs_cluster *c, uint32_t db, const char *nam
     return 0;
 }
 
-/* The members are made in turn and compared: few ask, and names have several forms. */
+static bool take_number(const char **at, uint32_t *ret)
+{
+    const char *from = *at;
+    uint64_t number = 0;
+
+    for (; **at >= '0' && **at <= '9' && number <= UINT32_MAX; ++*at)
+        number = number * 10 + (uint64_t)(**at - '0');
+    *ret = (uint32_t)number;
+    return *at > from && number <= UINT32_MAX;
+}
+
+/* What filenode_name() would call so, or something that it would not. */
+static bool parse_filenode(const char *name, struct ps_pg_file *ret)
+{
+    uint32_t backend = 0;
+    unsigned fork = PS_PG_MAIN;
+
+    if (strchr(name, '.') && (!take_number(&name, &ret->space) || *name++ != '.'))
+        return false;
+    if (*name == 't') {
+        name++;
+        if (!take_number(&name, &backend) || backend > INT32_MAX || *name++ != '_')
+            return false;
+        ret->backend = (int32_t)backend;
+    }
+    if (!take_number(&name, &ret->node))
+        return false;
+    if (*name == '_')
+        for (fork = PS_PG_MAIN + 1; fork < PS_PG_FORKS; fork++)
+            if (strcmp(ps_pg_fork_names[fork], name + 1) == 0)
+                break;
+    ret->fork = (enum ps_pg_fork)fork;
+    return fork < PS_PG_FORKS;
+}
+
 static int lookup_filenode(const struct pfs_cluster *c, const struct pfs_object *parent,
                            const char *name, struct pfs_object *ret)
 {
-    char member[PS_PG_DIR_MAX + 1];
-    uint64_t at = 0;
+    struct ps_pg_file key = {.db = ps_pg_db_oid(c->pg, parent->page), .backend = -1};
+    char own_name[PS_PG_DIR_MAX + 1];
+    const struct ps_pg_file *f;
 
-    while (next_filenode(c, parent->page, &at, ret, member))
-        if (strcmp(member, name) == 0)
-            return 0;
-    return ENOENT;
+    key.space = key.db == 0 ? PS_PG_GLOBAL_SPACE : PS_PG_DEFAULT_SPACE;
+    f = parse_filenode(name, &key) ? ps_pg_file_like(c->pg, &key) : NULL;
+    if (!f)
+        return ENOENT;
+    filenode_name(f, own_name);
+    if (strcmp(own_name, name) != 0)
+        return ENOENT;
+    *ret = filenode_object(c, f);
+    return 0;
 }
 
 int pfs_cluster_lookup(const struct pfs_cluster *c, const struct pfs_object *parent,

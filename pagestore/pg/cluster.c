@@ -606,21 +606,25 @@ static const struct ps_cluster_db *find_db(const struct ps_pg_cluster *c, ps_oid
     return low < c->db_count && c->dbs[low].oid == oid ? &c->dbs[low] : NULL;
 }
 
+const struct ps_pg_file *ps_pg_file_like(const struct ps_pg_cluster *c,
+                                         const struct ps_pg_file *key)
+{
+    const uint32_t at = position(c, key);
+
+    return at < c->file_count && compare_files(&c->files[at], key) == 0 ? &c->files[at] : NULL;
+}
+
 const struct ps_pg_file *ps_pg_file_find(const struct ps_pg_cluster *c, ps_oid db, ps_oid space,
                                          uint32_t node, enum ps_pg_fork fork)
 {
     struct ps_pg_file key = {.db = db, .space = space, .node = node, .fork = fork, .backend = -1};
     const struct ps_cluster_db *home = find_db(c, db);
-    uint32_t at;
 
     if (space == PS_PG_GLOBAL_SPACE) /* whichever database names it */
         key.db = 0;
     else if (space == 0 && home)
         key.space = home->space;
-    at = position(c, &key);
-    if (at == c->file_count || compare_files(&c->files[at], &key) != 0)
-        return NULL;
-    return &c->files[at];
+    return ps_pg_file_like(c, &key);
 }
 
 uint32_t ps_pg_mapped_node(const struct ps_pg_cluster *c, ps_oid db, ps_oid relation)

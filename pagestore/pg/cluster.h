@@ -120,6 +120,9 @@ uint32_t ps_pg_file_first(const struct ps_pg_cluster *cluster, ps_oid db);
 /* NULL: there is none. space 0: the database's default, as pg_class spells it. */
 const struct ps_pg_file *ps_pg_file_find(const struct ps_pg_cluster *cluster, ps_oid db,
                                          ps_oid space, uint32_t node, enum ps_pg_fork fork);
+/* NULL: there is none of that db, space (as files have it), node, backend and fork. */
+const struct ps_pg_file *ps_pg_file_like(const struct ps_pg_cluster *cluster,
+                                         const struct ps_pg_file *key);
 const struct ps_pg_file *ps_pg_file_by_id(const struct ps_pg_cluster *cluster, uint32_t id);
 
 /* Is the tablespace's folder at hand? Relations of one that is not have no files. 0: a database's

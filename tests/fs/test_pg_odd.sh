@@ -96,7 +96,32 @@ END
 
 peak_kib()
 {
-    awk '/^VmHWM/ { print $2 }' "/proc/$(pgrep -n -f "^pagefs .*$mnt\$")/status"
+    awk '/^VmHWM/ { print $2 }' "/proc/$(daemon_pid)/status"
+}
+
+daemon_pid()
+{
+    pgrep -n -f "^pagefs .*$mnt\$"
+}
+
+# No catalogs, and a name of each form among 50,000.
+many_files()
+{
+    mkdir -p "$work/many/base/5" "$work/many/global" && cd "$work/many/base/5" && seq 100000 150000 | xargs touch &&
+        touch 100001_fsm 100001_vm 100001_init t3_100002 t3_100002_fsm 4294967295 7_other 017 &&
+        pagefs "$work/many" "$mnt" 2>/dev/null
+}
+
+# A thousand names, of the last that there are, in what a second of the daemon's time is enough for.
+found_at_once()
+{
+    local before after
+
+    cd "$mnt/5/.by-filenode" && [ "$(printf '%s\n' * | grep -c .)" = 50007 ] || return 1
+    before=$(awk '{ print $14 }' "/proc/$(daemon_pid)/stat")
+    seq 149001 150000 | xargs stat -c '%F %n' | grep -c '^symbolic link [0-9]*$' | grep -qx 1000 || return 1
+    after=$(awk '{ print $14 }' "/proc/$(daemon_pid)/stat")
+    [ $((after - before)) -lt "$(getconf CLK_TCK)" ]
 }
 
 pg_make -k --locale=C.UTF-8 || exit 1
@@ -105,7 +130,7 @@ check "the server makes tables" pg_start
 check "and fills them" fill
 check "it stops" pg_stop fast
 export plain other pgdata
-export -f killed_at_once peak_kib
+export -f killed_at_once peak_kib daemon_pid found_at_once
 
 unchecked_words()
 {
@@ -144,4 +169,12 @@ check "whoever reads it is killed at once, whatever the view" \
         checksums stats.json heatmap.svg'
 check "memory stays what it is" bash -c '[ "$(peak_kib)" -lt 400000 ]'
 check "it unmounts" umount.fuse.pagefs "$mnt"
+
+check "a database of 50,000 files is mounted" many_files
+check "each of them is found at once in .by-filenode" bash -c found_at_once
+check "so is each form of a name, and nothing else" \
+    bash -c 'cd "$mnt/5/.by-filenode" && ls -d 100001_fsm/ 100001_vm/ 100001_init/ t3_100002/ t3_100002_fsm/ 4294967295/ &&
+        for name in 017 7_other 0100001 100001_main 100001_ t3_ t_100002 t-1_100002 1663.100001 .100001 t3_100001 \
+            100001x 4294967296 99999; do ! stat "$name" 2>/dev/null || exit 1; done'
+check "that unmounts, too" umount.fuse.pagefs "$mnt"
 finish
