@@ -24,6 +24,8 @@
 #include "fs/ring.h"
 #include "fs/serve.h"
 
+#define FILES_MIN 64u /* log, control file, /dev/fuse and what ten requests have open */
+
 struct program {
     struct pfs fs;
     struct pfs_options opts;
@@ -328,21 +330,29 @@ static int run(struct program *p)
     return status;
 }
 
-/* To as many as the system lets us have: a table has two files, and reopening one costs time. */
-static void raise_file_limit(void)
+/* To as many as the system lets us have: a table has two files, and reopening one costs time. With
+ * too few the log could not be flushed, and the store would be poisoned by its first write. */
+static bool raise_file_limit(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return true;
+    if (limit.rlim_max < FILES_MIN) {
+        pfs_say("at most %llu files may be open (ulimit -n): want %u or more",
+                (unsigned long long)limit.rlim_max, FILES_MIN);
+        return false;
+    }
+    if (limit.rlim_cur == limit.rlim_max)
+        return true;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         pfs_log(PS_MSG_WARNING, "cannot raise the limit of open files: %s", strerror(errno));
+    return true;
 }
 
 static void init(struct program *p)
 {
-    raise_file_limit();
     p->main_thread = pthread_self();
     p->report_fd = -1;
     p->shows_progress = isatty(STDERR_FILENO);
@@ -378,7 +388,9 @@ static int mount_and_serve(struct program *p, struct fuse_args *args)
     int status = EXIT_FAILURE;
 
     init(p);
-    if (!take_source(p))
+    if (!raise_file_limit())
+        status = EXIT_FAILURE;
+    else if (!take_source(p))
         pfs_say("%s: %s", p->opts.source, strerror(errno));
     else if (!make_session(p, args))
         status = PFS_EXIT_USAGE;

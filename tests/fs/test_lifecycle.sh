@@ -42,6 +42,14 @@ check "a pool that there is no memory for leaves the store as it is" \
         ! (ulimit -v 4000000 && pagefs -o pool=64G "$store" "$mnt") 2>"$work/why" &&
         grep -q "a pool of .*Cannot allocate memory" "$work/why" &&
         diff -r --exclude lock "$store" "$work/was"'
+check "a limit of open files that is too low for a log is refused, and the store stays as it is" \
+    refused 1 '^pagefs: at most 63 files may be open \(ulimit -n\): want 64 or more$' \
+    bash -c 'ulimit -n 63 && exec pagefs "$store" "$mnt"'
+check "under the lowest limit that is not, twelve clients write and sync a table each" \
+    sh '(ulimit -n 64 && mounted) && cd "$mnt" && for i in {1..12}; do
+            { mkdir b$i && head -c 3M /dev/zero >b$i/views/payload && sync b$i && cmp -n 3M b$i/views/payload /dev/zero
+            } & pids+=($!)
+        done; for p in "${pids[@]}"; do wait $p || exit 1; done; rm -r b* && unmounted'
 check "an empty name is refused" refused 2 'SOURCE is an empty name' pagefs "" "$mnt"
 check "an empty mount point is refused" refused 2 'MNT is an empty name' pagefs "$store" ""
 check "a source that is not there is refused" \
