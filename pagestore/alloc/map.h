@@ -115,6 +115,8 @@ PS_MUST_USE ps_err ps_map_get(struct ps_map *map, uint32_t page_no, struct ps_ma
 PS_MUST_USE ps_err ps_map_get_range(struct ps_map *map, uint32_t first, uint32_t count,
                                     struct ps_map_entry *entries);
 PS_MUST_USE ps_err ps_map_summary(struct ps_map *map, struct ps_map_summary *ret);
+/* What of it the root tells by itself: all but `end` and `free`, which stay 0. */
+PS_MUST_USE ps_err ps_map_totals(struct ps_map *map, struct ps_map_summary *ret);
 
 /* The first page >= from, or the last page <= from, whose state is in the mask (1 << state | ...);
  * skips subtrees by their counts, so that it costs O(levels) whatever lies between (but for masks

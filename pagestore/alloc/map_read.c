@@ -318,11 +318,32 @@ ps_err ps_map_prev(struct ps_map *map, uint32_t from, unsigned states, uint32_t 
 
 #define ALLOCATED (1u << PS_VIRGIN | 1u << PS_USED | 1u << PS_ZERO)
 
-ps_err ps_map_summary(struct ps_map *map, struct ps_map_summary *ret)
+ps_err ps_map_totals(struct ps_map *map, struct ps_map_summary *ret)
 {
     const struct ps_map_node_id root = ps_map_root(map);
-    struct ps_map_summary sum = {0};
+    const struct ps_map_hdr *hdr;
     struct ps_page *page = NULL;
+    ps_err err;
+
+    if (map->solid) {
+        ps_map_solid_summary(map->solid, ret);
+        ret->end = ret->free = 0;
+        return PS_OK;
+    }
+    err = open_node(map, &root, 0, &page);
+    if (err)
+        return err;
+    hdr = ps_map_hdr_of(page->data);
+    *ret = (struct ps_map_summary){.used = ps_get32(hdr->used),
+                                   .virgin = ps_get32(hdr->virgin),
+                                   .payload_len = ps_get64(hdr->payload_len)};
+    close_node(map, page);
+    return PS_OK;
+}
+
+ps_err ps_map_summary(struct ps_map *map, struct ps_map_summary *ret)
+{
+    struct ps_map_summary sum;
     uint32_t last = 0;
     ps_err err;
 
@@ -330,14 +351,9 @@ ps_err ps_map_summary(struct ps_map *map, struct ps_map_summary *ret)
         ps_map_solid_summary(map->solid, ret);
         return PS_OK;
     }
-    err = open_node(map, &root, 0, &page);
+    err = ps_map_totals(map, &sum);
     if (err)
         return err;
-    sum.used = ps_get32(ps_map_hdr_of(page->data)->used);
-    sum.virgin = ps_get32(ps_map_hdr_of(page->data)->virgin);
-    sum.payload_len = ps_get64(ps_map_hdr_of(page->data)->payload_len);
-    close_node(map, page);
-
     err = ps_map_prev(map, PS_MAP_PAGES_MAX - 1, ALLOCATED, &last, NULL);
     if (err && err != PS_ERR_NOENT)
         return err;

@@ -234,13 +234,13 @@ ps_err ps_table_info(struct ps_table *t, struct ps_table_info *ret)
     if (err)
         return err;
     info.type = t->type;
-    err = ps_map_summary(&t->map, &sum);
+    info.pages_end = t->pages_end;
+    err = ps_map_totals(&t->map, &sum);
     if (!err)
         err = ps_table_stat_disk(t, &st);
     ps_table_unlock(t);
     if (err)
         return err;
-    info.pages_end = sum.end;
     info.pages_used = sum.used;
     info.pages_allocated = sum.used + sum.virgin;
     info.payload_len = ps_table_has_payload(t) ? sum.payload_len : 0;

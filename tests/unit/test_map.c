@@ -98,6 +98,10 @@ static void check_some(struct bed *b)
     const size_t run = chance(b->flat.count);
     struct ps_map_summary sum;
 
+    assert_int_equal(ps_map_totals(&b->map, &sum), PS_OK);
+    assert_int_equal(sum.used, flat_summary(&b->flat).used);
+    assert_int_equal(sum.virgin, flat_summary(&b->flat).virgin);
+    assert_int_equal(sum.end + sum.free, 0);
     assert_int_equal(ps_map_summary(&b->map, &sum), PS_OK);
     expect_summary(&sum, &b->flat);
     check_get(b, random_page(b));
