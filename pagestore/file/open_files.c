@@ -154,6 +154,23 @@ ps_err ps_open_files_open(struct ps_open_files *o, struct ps_pagefile *f, unsign
     return err;
 }
 
+void ps_open_files_forget(struct ps_open_files *o, struct ps_pagefile *f)
+{
+    struct ps_io_file *file;
+
+    ps_mutex_lock(&o->mtx);
+    ps_mutex_lock(&f->mtx);
+    f->used = false;
+    ps_mutex_unlock(&f->mtx);
+    file = take_handle(f);
+    if (file) {
+        ring_remove(o, f);
+        o->count--;
+    }
+    ps_mutex_unlock(&o->mtx);
+    ps_io_close(file);
+}
+
 /* Nobody begins to close or sync it any more; who syncs it, to have room, has ended. */
 static void keep_from_others(struct ps_pagefile *f)
 {

@@ -42,6 +42,9 @@ void ps_open_files_deinit(struct ps_open_files *o); /* no file is open any more 
  * until ps_pagefile's let_go. io_flags as for the io's open. */
 PS_MUST_USE ps_err ps_open_files_open(struct ps_open_files *o, struct ps_pagefile *f,
                                       unsigned io_flags);
+/* Closes f's descriptor unless a request uses it, or something is unsynced: whoever needs f next
+ * opens what has its name then. */
+void ps_open_files_forget(struct ps_open_files *o, struct ps_pagefile *f);
 /* Closes f, which no request uses; waits if another thread is syncing it to have room. */
 void ps_open_files_close(struct ps_open_files *o, struct ps_pagefile *f);
 

@@ -161,6 +161,21 @@ static ps_err stat_segment(struct ps_segments *s, uint32_t segment, struct ps_io
     return err;
 }
 
+/* Of what has the segment's name now: another program may have removed the file that is open, and
+ * made a new one. */
+static ps_err stat_file(struct ps_segments *s, uint32_t segment, struct ps_io_stat *ret)
+{
+    ps_err err = stat_segment(s, segment, ret);
+
+    if (!err && ret->unlinked && is_open(s, segment)) {
+        ps_open_files_forget(s->open_files, s->files[segment]);
+        err = ps_pagefile_stat(s->files[segment], ret);
+    }
+    if (!err && ret->unlinked) /* a request still reads it, or it goes just now */
+        err = ps_fail(PS_ERR_NOENT, "%s: segment %u was removed", s->path, segment);
+    return err;
+}
+
 /* mtx is held. */
 static ps_err measure(struct ps_segments *s)
 {
@@ -170,7 +185,7 @@ static ps_err measure(struct ps_segments *s)
     ps_err err;
 
     do {
-        err = stat_segment(s, i, &st);
+        err = stat_file(s, i, &st);
         if (err)
             break;
         add_file(s, i++, &st, &info);

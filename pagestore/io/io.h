@@ -63,6 +63,7 @@ struct ps_io_stat {
     uint32_t mode;     /* st_mode, st_uid, st_gid as the kernel has them */
     uint32_t uid;
     uint32_t gid;
+    bool unlinked; /* it is open, and no name leads to it any more */
 };
 
 /* The file system that holds the root, for df. */

@@ -159,6 +159,7 @@ struct ps_io_stat ps_posix_stat_of(const struct stat *st)
         .mode = st->st_mode,
         .uid = st->st_uid,
         .gid = st->st_gid,
+        .unlinked = st->st_nlink == 0,
     };
 }
 

@@ -237,6 +237,34 @@ put_back()
     done
 }
 
+# What a mount with -o live shows of tables that change.
+watched()
+{
+    pg_sql -d shop -c 'CREATE TABLE w AS SELECT generate_series(1, 10000) AS i' -c 'SELECT count(*) FROM w' \
+        -c 'CREATE TABLE full_of AS SELECT * FROM w' -c 'CREATE TABLE gone AS SELECT * FROM w' -c CHECKPOINT >"$work/log" &&
+        mount_pg -o live && [ "$(wc -l <"$mnt/shop/public.w/views/rows.csv")" = 10001 ] &&
+        pg_sql -d shop -c 'INSERT INTO w SELECT generate_series(10001, 20000)' -c 'SELECT count(*) FROM w' -c CHECKPOINT \
+            >"$work/log" &&
+        [ "$(tail -n 1 "$mnt/shop/public.w/views/rows.csv")" = 20000 ] &&
+        [ "$(wc -l <"$mnt/shop/public.w/views/rows.csv")" = 20001 ]
+}
+
+replaced()
+{
+    local t
+
+    for t in full_of gone; do
+        [ "$(wc -l <"$mnt/shop/public.$t/views/rows.csv")" = 10001 ] || return 1
+    done
+    pg_sql -d shop -c 'VACUUM FULL full_of' -c 'DROP TABLE gone' -c 'CREATE TABLE fresh AS SELECT 7 AS i' -c CHECKPOINT || return 1
+    for t in full_of gone fresh; do
+        ! cat "$mnt/shop/public.$t/views/rows.csv" 2>"$work/why" && grep -q 'No such file' "$work/why" || return 1
+    done
+    umount.fuse.pagefs "$mnt" && mount_pg -o live && [ "$(wc -l <"$mnt/shop/public.full_of/views/rows.csv")" = 10001 ] &&
+        [ "$(tail -n 1 "$mnt/shop/public.fresh/views/rows.csv")" = 7 ] && [ ! -e "$mnt/shop/public.gone" ] &&
+        umount.fuse.pagefs "$mnt" && pg_sql -d shop -c 'DROP TABLE w, full_of, fresh'
+}
+
 mount_pg()
 {
     pagefs "$@" "$pgdata" "$mnt"
@@ -256,6 +284,8 @@ check "a cluster whose server runs is refused, with its pid" \
     bash -c "pagefs '$pgdata' '$mnt' 2>&1 | grep -q \"$(head -1 "$pgdata/postmaster.pid")\""
 check "and mounted with -o live" bash -c "pg_sql -c CHECKPOINT && pagefs -o live '$pgdata' '$mnt' && ls '$mnt/shop' &&
     umount.fuse.pagefs '$mnt'"
+check "rows that are written meanwhile are seen once they are in the files" watched
+check "a relation whose file was replaced or removed is missing, not empty, until it is mounted again" replaced
 check "the server stops" pg_stop fast
 
 (contents) >"$work/contents"

@@ -256,6 +256,38 @@ static void files_that_grow_shrink_and_change_are_seen_at_once_when_live(void **
     end(&w);
 }
 
+static void
+a_file_that_was_removed_is_missing_and_a_new_one_of_its_name_is_read_when_live(void **state)
+{
+    struct ps_table *t;
+    struct ps_table_info info;
+    char path[sizeof(((struct world *)0)->dir) + sizeof("/rel.1")];
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    put_pages(&w, "rel", 0, 4, 0);
+    put_pages(&w, "rel.1", 4, 2, 0);
+    add(&w, "rel")->segment_pages = 4;
+    w.ops.live = true;
+    open_store(&w, w.dir);
+    t = table(&w, 1);
+    expect_mark(t, 5, 5);
+    snprintf(path, sizeof(path), "%s/rel.1", w.dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(pages_end(t), 4);
+    put_pages(&w, "rel.1", 4, 3, 50);
+    expect_mark(t, 6, 56);
+    snprintf(path, sizeof(path), "%s/rel", w.dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(ps_table_info(t, &info), PS_ERR_NOENT);
+    put_pages(&w, "rel", 0, 2, 100);
+    expect_mark(t, 1, 101);
+    assert_int_equal(pages_end(t), 2);
+    ps_table_unref(t);
+    end(&w);
+}
+
 /* Files of a real folder whose reads give torn pages, so many times; and how often one was opened.
  */
 struct torn_io {
@@ -385,6 +417,8 @@ int main(void)
         cmocka_unit_test(a_sparse_relation_of_one_tebibyte_opens_at_once),
         cmocka_unit_test(a_file_of_page_db_has_a_payload),
         cmocka_unit_test(files_that_grow_shrink_and_change_are_seen_at_once_when_live),
+        cmocka_unit_test(
+            a_file_that_was_removed_is_missing_and_a_new_one_of_its_name_is_read_when_live),
         cmocka_unit_test(a_page_torn_by_its_writer_is_read_again_when_live),
         cmocka_unit_test(segments_are_measured_once_without_being_opened),
     };
