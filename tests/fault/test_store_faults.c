@@ -328,8 +328,6 @@ static void work_until_failed(struct run *r, unsigned steps)
             return;
         if (err && err != PS_ERR_IO && err != PS_ERR_NOSPC)
             must(r, err, "step");
-        if (err) /* a transaction that could not be undone is now */
-            (void)ps_store_step(r->work.store, PS_TASK_CHECKPOINTER);
         if (err && work_is_settled(&r->work))
             expect_model(r);
     }

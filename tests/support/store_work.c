@@ -591,7 +591,9 @@ static ps_err txn_end(struct store_work *w, struct work_txn *x, bool commit)
     /* A commit of nothing makes nothing durable. */
     if (!err && commit)
         step_done(w, apply_txn(w, x));
-    x->count = 0;
+    x->doomed = err && err != PS_ERR_CONFLICT;
+    if (!x->doomed)
+        x->count = 0;
     return err == PS_ERR_CONFLICT ? PS_OK : err; /* it kept too much log and was undone */
 }
 
@@ -601,6 +603,8 @@ static ps_err work_on_txn(struct store_work *w)
     uint32_t what = below(w, 24), i;
     ps_err err = PS_OK;
 
+    if (x->doomed)
+        return PS_OK;
     if (!x->txn)
         return ps_txn_begin(w->store, &x->txn);
     if (what < 2)
@@ -627,9 +631,17 @@ ps_err work_settle(struct store_work *w)
     ps_err err = PS_OK;
     uint32_t i;
 
-    for (i = 0; !err && i < WORK_TXNS; i++)
-        if (w->txns[i].txn)
-            err = txn_end(w, &w->txns[i], below(w, 2));
+    for (i = 0; !err && i < WORK_TXNS; i++) {
+        struct work_txn *x = &w->txns[i];
+
+        if (x->txn)
+            err = txn_end(w, x, below(w, 2));
+        if (!x->doomed)
+            continue;
+        (void)ps_store_step(w->store, PS_TASK_CHECKPOINTER); /* undoes it */
+        x->doomed = false;
+        x->count = 0;
+    }
     return err;
 }
 

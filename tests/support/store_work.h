@@ -37,7 +37,8 @@ struct work_txn_write {
 };
 
 struct work_txn {
-    struct ps_txn *txn; /* NULL: not begun */
+    struct ps_txn *txn; /* NULL: not begun, or doomed */
+    bool doomed;        /* it could not be undone yet, and keeps its pages until then */
     struct work_txn_write writes[WORK_TXN_WRITES];
     uint32_t count;
 };
@@ -73,7 +74,7 @@ PS_MUST_USE ps_err work_step(struct store_work *w);
 void work_ack(struct store_work *w);
 /* True if readers see what the model has: not while a transaction's changes are undecided. */
 bool work_is_settled(const struct store_work *w);
-/* Ends the transactions that are open. */
+/* Ends the transactions that are open, on a disk that does not fail. */
 PS_MUST_USE ps_err work_settle(struct store_work *w);
 /* After a crash the store, opened again, was found to hold this state: work goes on from there. */
 PS_MUST_USE ps_err work_resume(struct store_work *w, struct ps_store *store, size_t state_no);
