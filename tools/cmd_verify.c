@@ -1,5 +1,5 @@
 /*
- * pagectl verify STORE|PGDATA|FILE [--page-size N], and options that describe a FILE
+ * pagectl verify STORE|PGDATA|FILE [--page-size N] [--threads N], and options that describe a FILE
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -9,6 +9,7 @@
 
 #include "pagectl.h"
 #include "pagestore/verify.h"
+#include "pg/damage.h"
 
 static const char *severity_word(enum ps_severity severity)
 {
@@ -59,7 +60,7 @@ static int print_verdict(const char *path, const struct ps_verify_result *r)
     return r->faults > 0 ? PC_FAILED : PC_OK;
 }
 
-static int verify_file(const char *path, const struct ps_pg_options *pg)
+static int verify_file(const char *path, const struct ps_pg_options *pg, unsigned threads)
 {
     struct pc_progress bar;
     struct ps_verify_options opts = {
@@ -68,12 +69,12 @@ static int verify_file(const char *path, const struct ps_pg_options *pg)
     ps_err err;
 
     if (pc_pg_has_options(pg))
-        return pc_pg_verify(path, pg);
+        return pc_pg_verify(path, pg, threads);
     pc_progress_start(&bar);
     err = ps_verify_file(path, pg->page_size, &opts, &result);
     pc_progress_end(&bar);
     if (err == PS_ERR_UNSUPPORTED && ps_pg_recognize(path)) /* no native pages: PostgreSQL's? */
-        return pc_pg_verify(path, pg);
+        return pc_pg_verify(path, pg, threads);
     if (err) {
         pc_report(err);
         return PC_USAGE;
@@ -108,24 +109,41 @@ static int verify_store(const struct pc_target *target)
     return print_verdict(target->store, &result);
 }
 
+static int parse_threads(const struct pc_command *cmd, const char *text, unsigned *ret)
+{
+    uint64_t number = 0;
+    int status = PC_GO_ON;
+
+    if (text)
+        status = pc_number(cmd, "--threads", text, PS_PG_DAMAGE_THREADS_MAX, &number);
+    *ret = (unsigned)number;
+    return status;
+}
+
 static int run(const struct pc_command *cmd, int argc, char **argv)
 {
-    const char *page_size_text = NULL;
+    const char *page_size_text = NULL, *threads_text = NULL;
     struct ps_pg_options pg = {.segment = UINT32_MAX};
     const struct pc_option options[] = {
-        {"page-size", &page_size_text, NULL}, {"catalogs", &pg.catalogs, NULL},
-        {"schema", &pg.schema, NULL},         {"table", &pg.table, NULL},
-        {"toast", &pg.toast, NULL},           {"follow-links", NULL, &pg.follow_links},
+        {"page-size", &page_size_text, NULL},
+        {"catalogs", &pg.catalogs, NULL},
+        {"schema", &pg.schema, NULL},
+        {"table", &pg.table, NULL},
+        {"toast", &pg.toast, NULL},
+        {"threads", &threads_text, NULL},
+        {"follow-links", NULL, &pg.follow_links},
     };
     struct pc_target target;
     const char *words[1];
+    unsigned threads;
     struct stat st;
     int status;
 
     status = pc_parse(cmd, argc, argv, options, sizeof(options) / sizeof(options[0]), words, 1, 1);
-    if (status != PC_GO_ON)
-        return status;
-    status = pc_page_size(cmd, page_size_text, &pg.page_size);
+    if (status == PC_GO_ON)
+        status = pc_page_size(cmd, page_size_text, &pg.page_size);
+    if (status == PC_GO_ON)
+        status = parse_threads(cmd, threads_text, &threads);
     if (status != PC_GO_ON)
         return status;
     if (stat(words[0], &st) != 0) {
@@ -133,10 +151,10 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
         return PC_USAGE;
     }
     if (!S_ISDIR(st.st_mode))
-        return verify_file(words[0], &pg);
+        return verify_file(words[0], &pg, threads);
     pc_target_find(words[0], &target);
     if (ps_pg_recognize(target.store))
-        return pc_pg_verify(target.store, &pg);
+        return pc_pg_verify(target.store, &pg, threads);
     if (pc_pg_has_options(&pg))
         return pc_usage(cmd, "%s: is no relation's file, which options could describe", words[0]);
     return verify_store(&target);
@@ -144,7 +162,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
 
 const struct pc_command pc_cmd_verify = {
     .name = "verify",
-    .args = "STORE|PGDATA|FILE [--page-size N] [--follow-links] " PC_PG_ARGS,
+    .args = "STORE|PGDATA|FILE [--page-size N] [--threads N] [--follow-links] " PC_PG_ARGS,
     .summary = "check every page, the maps, the log and the control file",
     .text =
         "Prints a line a finding and goes on to the end:\n"
@@ -157,6 +175,8 @@ const struct pc_command pc_cmd_verify = {
         "--page-size does not say it. Of a PostgreSQL directory, or a relation file of one, a "
         "line\nhas tabs between its parts:\n"
         "  RELATION FILE BLOCK LINE-POINTER SEVERITY WORD TEXT\n"
+        "They are the same, in the same order, whatever the number of threads that look for them;\n"
+        "where --threads does not say it, it suits the processors that there are.\n"
         "What lies in tablespaces outside of the directory is read with --follow-links only.\n"
         "The last options describe a relation's file by itself, as in a mount: then columns and "
         "long\nvalues are judged, too.\n"

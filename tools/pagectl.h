@@ -112,7 +112,8 @@ static inline bool pc_pg_has_options(const struct ps_pg_options *opts)
 }
 
 int pc_pg_ls(const char *source, const struct ps_pg_options *opts, bool json);
-int pc_pg_verify(const char *source, const struct ps_pg_options *opts);
+/* threads 0: as many as suit the processors that this process may use. */
+int pc_pg_verify(const char *source, const struct ps_pg_options *opts, unsigned threads);
 /* table as DATABASE/SCHEMA.RELATION, the folders' names of a mount. */
 int pc_pg_dump(const char *source, const struct ps_pg_options *opts, const char *table,
                uint32_t page);

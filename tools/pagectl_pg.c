@@ -2,6 +2,7 @@
  * PostgreSQL directories and relation files: listing them, decoding their pages.
  */
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #include "pagectl.h"
@@ -29,6 +30,8 @@ static int open_source(const char *path, const struct ps_pg_options *opts, struc
     *ret = (struct source){0};
     ps_store_options_default(&store_opts);
     store_opts.read_only = true;
+    /* Most pages are looked at once: what the kernel has of them need not be read from the disk. */
+    store_opts.io = "buffered";
     store_opts.message = print_note;
     err = ps_pg_open(path, opts, &store_opts, &ret->cluster);
     if (!err)
@@ -192,7 +195,21 @@ static int print_damage(const struct source *s, struct ps_pg_damage *damage)
     return pc_report(err);
 }
 
-int pc_pg_verify(const char *path, const struct ps_pg_options *opts)
+/* Beside those that judge, some wait for the disk. */
+#define READERS 2u
+
+static unsigned threads_that_suit(void)
+{
+    cpu_set_t cpus;
+    unsigned count = 1;
+
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+        count = (unsigned)CPU_COUNT(&cpus);
+    count += READERS;
+    return count < PS_PG_DAMAGE_THREADS_MAX ? count : PS_PG_DAMAGE_THREADS_MAX;
+}
+
+int pc_pg_verify(const char *path, const struct ps_pg_options *opts, unsigned threads)
 {
     struct ps_pg_damage *damage = NULL;
     struct ps_pg_damage_counts counts = {0};
@@ -200,7 +217,8 @@ int pc_pg_verify(const char *path, const struct ps_pg_options *opts)
     int status = open_source(path, opts, &s);
 
     if (status == PC_OK)
-        status = pc_report(ps_pg_damage_open_all(s.catalog, &damage));
+        status = pc_report(
+            ps_pg_damage_open_all(s.catalog, threads ? threads : threads_that_suit(), &damage));
     if (status == PC_OK)
         status = print_damage(&s, damage);
     if (status == PC_OK) {

@@ -19,6 +19,7 @@
 
 /* Ascending: what may be taken while a lower number is held. */
 enum ps_rank {
+    PS_RANK_PG_DAMAGE = 3,      /* pg_crew.plan_mtx: what is looked at for damage next */
     PS_RANK_PG_CATALOG = 5,     /* pg_catalog.load_mtx: one reading of a database's catalogs */
     PS_RANK_DDL = 10,           /* store.ddl_mtx: one create, drop or rename at a time */
     PS_RANK_CATALOG = 15,       /* store.catalog_lock: names and ids to table objects */

@@ -171,6 +171,8 @@ static void check_heap_tuple(const struct ps_pg_view *v, uint32_t slot, uint32_t
     }
     if (!check_tuple_header(item, len, slot, natts, r))
         return;
+    if (!(ps_get16_at(item + offsetof(struct ps_pg_heap_tuple, t_infomask)) & PS_PG_XMAX_COMMITTED))
+        return; /* what is left to check is said of others */
     if (ps_pg_tuple_parse(item, len, &t) != PS_OK) {
         ps_pg_fault(r, "hoff", slot, "tuple %u: %s", slot, ps_message());
         return;

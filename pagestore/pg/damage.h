@@ -7,8 +7,10 @@
  * block and lp are `-` where they mean nothing; severity is `fault` or `suspect`; FORMAT.md lists
  * the words. What pages that were not recovered may well disagree about is `suspect`.
  *
- * Flow       fs (views/damage), tools (verify) -> [damage] -> decode (one page), then what pages
- *            say of each other -> catalog, xact, toast_read -> store
+ * Flow       fs (views/damage), tools (verify) -> [damage] -> what there is (damage_plan), by
+ *            threads (damage_crew), piece by piece (damage_hand), page by page (damage_walk)
+ *            -> decode (one page), then what pages say of each other
+ *            -> catalog, xact, toast_read -> store
  * Units      blocks count over all segments; the file named is the segment the block lies in.
  * Ownership  open gives a scan that close takes back before the catalog is closed.
  * Locking    one thread uses a scan at a time.
@@ -33,11 +35,16 @@ struct ps_pg_damage_counts {
 PS_MUST_USE ps_err ps_pg_damage_open(struct ps_pg_catalog *catalog, uint32_t db,
                                      const struct ps_pg_relation *relation,
                                      struct ps_pg_damage **ret);
-/* The cluster itself, then every file of every database. */
-PS_MUST_USE ps_err ps_pg_damage_open_all(struct ps_pg_catalog *catalog, struct ps_pg_damage **ret);
+/* The cluster itself, then every file of every database. With more than one thread they look at
+ * pieces of files side by side, and cannot be interrupted; the lines are the same, in the same
+ * order. At most PS_PG_DAMAGE_THREADS_MAX. */
+#define PS_PG_DAMAGE_THREADS_MAX 256u
+PS_MUST_USE ps_err ps_pg_damage_open_all(struct ps_pg_catalog *catalog, unsigned threads,
+                                         struct ps_pg_damage **ret);
 void ps_pg_damage_close(struct ps_pg_damage *damage);
 
-/* Appends the lines of one more page; *ret_done: that was all. */
+/* Appends the lines of one more page, of threads those of one more piece; *ret_done: that was
+ * all. */
 PS_MUST_USE ps_err ps_pg_damage_step(struct ps_pg_damage *damage, struct ps_cancel *cancel,
                                      struct ps_text *out, bool *ret_done);
 /* What there was so far. */

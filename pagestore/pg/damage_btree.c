@@ -3,31 +3,32 @@
 
 #include "pg/damage_walk.h"
 
-/* Reads another page of the index into w->other. False: there is none that could be compared, or
+/* Reads another page of the index. False: there is none that could be compared, or
  * reading it ended the walk (*ret_err). */
 static bool read_other(struct ps_pg_walk *w, uint32_t block, uint32_t slot, const char *what,
                        struct ps_bt_page *ret, ps_err *ret_err)
 {
     struct ps_page_ident who = {w->page_size, block, w->subject.file->id};
+    const uint8_t *page;
     struct ps_pg_view v;
     ps_err err;
 
     *ret_err = PS_OK;
-    if (block == 0 || block >= w->pages_end) {
+    if (block == 0 || block >= w->subject.pages_end) {
         PS_PG_WALK_DISAGREE(w, slot, "level", "%s is block %" PRIu32 " of %" PRIu64, what, block,
-                            w->pages_end);
+                            w->subject.pages_end);
         return false;
     }
-    err = ps_page_copy(w->table, block, w->cancel, w->other);
+    err = ps_pg_walk_read_other(w, block, &page);
     if (err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM)
         *ret_err = err;
     if (err)
         return false; /* the walk tells of it when it comes there */
-    if (ps_page_is_zero(w->other, w->page_size)) {
+    if (ps_page_is_zero(page, w->page_size)) {
         PS_PG_WALK_DISAGREE(w, slot, "level", "%s, block %" PRIu32 ", is all zero", what, block);
         return false;
     }
-    v = ps_pg_view(w->other, &who);
+    v = ps_pg_view(page, &who);
     return ps_bt_page(&v, ret);
 }
 
@@ -86,11 +87,11 @@ static ps_err check_downlinks(struct ps_pg_walk *w, const struct ps_pg_view *v,
  * the heap has lost its end. */
 static void check_heap_address(struct ps_pg_walk *w, uint32_t slot, struct ps_pg_tid tid)
 {
-    if (tid.block >= w->heap_pages)
+    if (tid.block >= w->subject.heap_pages)
         PS_PG_WALK_DISAGREE(w, slot, "dangling",
                             "item %" PRIu32 " leads to (%" PRIu32 ",%u) of a table of %" PRIu64
                             " blocks",
-                            slot, tid.block, tid.slot, w->heap_pages);
+                            slot, tid.block, tid.slot, w->subject.heap_pages);
 }
 
 static void check_leads(struct ps_pg_walk *w, const struct ps_pg_view *v,
@@ -133,14 +134,15 @@ static ps_err check_root(struct ps_pg_walk *w, const struct ps_pg_view *v)
 ps_err ps_pg_walk_btree(struct ps_pg_walk *w, const struct ps_pg_view *v)
 {
     struct ps_bt_page b;
+    uint32_t highest;
     ps_err err;
 
     if (!ps_bt_page(v, &b) || b.flags & (PS_BT_DELETED | PS_BT_HALF_DEAD))
         return PS_OK;
     if (b.flags & PS_BT_META)
         return check_root(w, v);
-    ps_pg_walk_order(w, v, &b);
-    if (ps_bt_is_leaf(&b))
+    highest = ps_pg_walk_order(w, v, &b);
+    if (ps_bt_is_leaf(&b) && highest >= w->subject.heap_pages)
         check_leads(w, v, &b);
     err = check_right_sibling(w, &b);
     if (!err && !ps_bt_is_leaf(&b))

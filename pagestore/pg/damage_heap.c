@@ -95,6 +95,8 @@ static ps_err check_values(struct ps_pg_walk *w, uint32_t slot, const struct ps_
 
     if (!desc || t->natts > desc->count)
         return PS_OK; /* the page's own check says so */
+    if (ps_pg_tuple_is_plain(t, desc, &w->fixed))
+        return PS_OK;
     err = ps_pg_tuple_values(t, desc, w->values, &good);
     if (err == PS_ERR_CORRUPT) {
         ps_pg_walk_add(w, w->block, slot, true, "attribute",
@@ -107,7 +109,13 @@ static ps_err check_values(struct ps_pg_walk *w, uint32_t slot, const struct ps_
     return err;
 }
 
-/* --- the page ------------------------------------------------------------------------------ */
+/* --- a tuple ------------------------------------------------------------------------------- */
+
+/* Neither its transactions nor the maps have a say in it. */
+static bool is_seen_for_ever(const struct ps_pg_tuple *t)
+{
+    return (t->infomask & PS_PG_XMIN_FROZEN) == PS_PG_XMIN_FROZEN && t->xmax == 0;
+}
 
 static ps_err check_tuple(struct ps_pg_walk *w, const struct ps_pg_view *v, unsigned bits,
                           uint32_t slot)
@@ -119,6 +127,8 @@ static ps_err check_tuple(struct ps_pg_walk *w, const struct ps_pg_view *v, unsi
 
     if (!item || len < PS_PG_TUPLE_HEADER || ps_pg_tuple_parse(item, len, &t) != PS_OK)
         return PS_OK; /* the page's own check says so */
+    if (is_seen_for_ever(&t))
+        return check_values(w, slot, &t);
     check_xids(w, slot, &t);
     verdict = ps_pg_visible(&t, w->xacts);
     if (verdict.hint_wrong)
@@ -128,6 +138,8 @@ static ps_err check_tuple(struct ps_pg_walk *w, const struct ps_pg_view *v, unsi
     /* What a dead row points to may be gone already. */
     return verdict.seen == PS_PG_SEEN ? check_values(w, slot, &t) : PS_OK;
 }
+
+/* --- the page ------------------------------------------------------------------------------ */
 
 ps_err ps_pg_walk_heap(struct ps_pg_walk *w, const struct ps_pg_view *v)
 {

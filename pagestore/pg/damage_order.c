@@ -157,50 +157,82 @@ static bool same_key(const struct ps_bt_tuple *a, const struct ps_bt_tuple *b)
                   a->index.data - PS_PG_INDEX_HEADER + len) == 0;
 }
 
-static int compare_items(const struct ps_pg_walk *w, const struct ps_bt_tuple *a,
-                         const struct ps_bt_tuple *b)
-{
-    uint32_t a_len, b_len;
-    const uint8_t *a_key, *b_key;
+/* An item of the page, with what of its key is compared. */
+struct entry {
+    struct ps_bt_tuple t;
+    const uint8_t *key; /* NULL: nothing */
+    uint32_t key_len;
+};
 
-    if (!w->order.compare)
-        return 0;
-    a_key = first_key(w, a, &a_len);
-    b_key = first_key(w, b, &b_len);
-    return a_key && b_key ? w->order.compare(a_key, a_len, b_key, b_len) : 0;
+static bool read_entry(const struct ps_pg_walk *w, const struct ps_pg_view *v,
+                       const struct ps_bt_page *b, uint32_t slot, struct entry *ret)
+{
+    if (!ps_bt_tuple(v, b, slot, &ret->t))
+        return false;
+    ret->key = w->order.compare ? first_key(w, &ret->t, &ret->key_len) : NULL;
+    return true;
 }
 
-typedef void (*pair_fn)(struct ps_pg_walk *w, uint32_t slot, const struct ps_bt_tuple *a,
-                        const struct ps_bt_tuple *b);
-
-/* Each two neighbours; the high key comes last, as it does in order. */
-static void for_pairs(struct ps_pg_walk *w, const struct ps_pg_view *v, const struct ps_bt_page *b,
-                      pair_fn pair)
+static int compare_entries(const struct ps_pg_walk *w, const struct entry *a, const struct entry *b)
 {
-    uint32_t first = ps_bt_first_slot(b);
-    struct ps_bt_tuple before, t;
-    bool have = false;
+    return a->key && b->key ? w->order.compare(a->key, a->key_len, b->key, b->key_len) : 0;
+}
 
-    for (uint32_t slot = first; slot <= v->slots; slot++) {
-        if (!ps_bt_tuple(v, b, slot, &t))
+static struct ps_pg_tid last_tid(const struct ps_bt_tuple *t)
+{
+    if (!t->posting || t->tid_count == 0)
+        return t->htid;
+    return ps_pg_tid(t->tids + (t->tid_count - 1) * PS_PG_TID_LEN);
+}
+
+/* Goes through the items in their order, which the high key ends; false: that was all. */
+struct cursor {
+    const struct ps_pg_view *v;
+    const struct ps_bt_page *b;
+    uint32_t slot; /* of the last that was read; 0: none yet */
+};
+
+static inline bool next_entry(const struct ps_pg_walk *w, struct cursor *c, struct entry *ret)
+{
+    const uint32_t first = ps_bt_first_slot(c->b);
+
+    if (c->slot == 1 && first > 1)
+        return false;
+    for (c->slot = c->slot ? c->slot + 1 : first; c->slot <= c->v->slots; c->slot++)
+        if (read_entry(w, c->v, c->b, c->slot, ret))
+            return true;
+    c->slot = 1;
+    return first > 1 && read_entry(w, c->v, c->b, 1, ret);
+}
+
+/* What there is on a page: pairs of neighbours in which order, and where items lead. */
+struct counts {
+    uint64_t ascending, descending;
+    uint64_t same;    /* or not to be compared */
+    uint32_t highest; /* block */
+};
+
+static void count_pairs(const struct ps_pg_walk *w, const struct ps_pg_view *v,
+                        const struct ps_bt_page *b, struct counts *ret)
+{
+    struct cursor c = {.v = v, .b = b};
+    struct entry entries[2];
+    unsigned now = 0;
+
+    *ret = (struct counts){0};
+    for (bool have = false; next_entry(w, &c, &entries[now]); have = true, now = !now) {
+        const struct ps_pg_tid last = last_tid(&entries[now].t);
+        int order;
+
+        if (last.block > ret->highest && !entries[now].t.pivot)
+            ret->highest = last.block;
+        if (!have)
             continue;
-        if (have)
-            pair(w, slot, &before, &t);
-        before = t;
-        have = true;
+        order = compare_entries(w, &entries[!now], &entries[now]);
+        ret->ascending += order < 0;
+        ret->descending += order > 0;
+        ret->same += order == 0;
     }
-    if (have && first > 1 && ps_bt_tuple(v, b, 1, &t))
-        pair(w, 1, &before, &t);
-}
-
-static void count_pair(struct ps_pg_walk *w, uint32_t slot, const struct ps_bt_tuple *a,
-                       const struct ps_bt_tuple *b)
-{
-    int order = compare_items(w, a, b);
-
-    (void)slot;
-    w->order.ascending += order < 0;
-    w->order.descending += order > 0;
 }
 
 /* Is the first column's order known well enough? An operator class of its own may order a type in a
@@ -213,34 +245,50 @@ static bool is_judged(const struct ps_pg_key_order *o, bool *ret_descending)
     return fewer <= (o->ascending + o->descending) / 8;
 }
 
-static struct ps_pg_tid last_tid(const struct ps_bt_tuple *t)
-{
-    if (!t->posting || t->tid_count == 0)
-        return t->htid;
-    return ps_pg_tid(t->tids + (t->tid_count - 1) * PS_PG_TID_LEN);
-}
-
-static void judge_pair(struct ps_pg_walk *w, uint32_t slot, const struct ps_bt_tuple *a,
-                       const struct ps_bt_tuple *b)
+static void judge_pair(struct ps_pg_walk *w, uint32_t slot, const struct entry *a,
+                       const struct entry *b)
 {
     bool descending, judged = is_judged(&w->order, &descending);
-    int order = judged ? compare_items(w, a, b) : 0;
-    struct ps_pg_tid last = last_tid(a);
+    int order = judged ? compare_entries(w, a, b) : 0;
+    struct ps_pg_tid last = last_tid(&a->t), next = b->t.htid;
 
     if (descending ? order < 0 : order > 0)
         ps_pg_walk_add(w, w->block, slot, true, "order", "item %" PRIu32 " is %s", slot,
                        slot == 1 ? "the high key, and the last item is beyond it"
                                  : "not beyond the one before it");
-    else if (w->btree_version >= VERSION_UNIQUE && !a->pivot && !b->pivot && same_key(a, b) &&
-             ps_pg_tid_cmp(last, b->htid) >= 0)
+    else if (w->btree_version >= VERSION_UNIQUE && !a->t.pivot && !b->t.pivot &&
+             same_key(&a->t, &b->t) && ps_pg_tid_cmp(last, next) >= 0)
         ps_pg_walk_add(w, w->block, slot, true, "order",
                        "item %" PRIu32 " has the key of the one before it, but leads to "
                        "(%" PRIu32 ",%u) after (%" PRIu32 ",%u)",
-                       slot, b->htid.block, b->htid.slot, last.block, last.slot);
+                       slot, next.block, next.slot, last.block, last.slot);
 }
 
-void ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v, const struct ps_bt_page *b)
+static void judge_pairs(struct ps_pg_walk *w, const struct ps_pg_view *v,
+                        const struct ps_bt_page *b)
 {
-    for_pairs(w, v, b, count_pair);
-    for_pairs(w, v, b, judge_pair);
+    struct cursor c = {.v = v, .b = b};
+    struct entry entries[2];
+    unsigned now = 0;
+
+    for (bool have = false; next_entry(w, &c, &entries[now]); have = true, now = !now)
+        if (have)
+            judge_pair(w, c.slot, &entries[!now], &entries[now]);
+}
+
+/* Pages whose pairs all are in the order of most others, as nearly all are, have nothing to tell.
+ */
+uint32_t ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v,
+                          const struct ps_bt_page *b)
+{
+    struct counts counts;
+    bool descending, judged;
+
+    count_pairs(w, v, b, &counts);
+    w->order.ascending += counts.ascending;
+    w->order.descending += counts.descending;
+    judged = is_judged(&w->order, &descending);
+    if (counts.same > 0 || (judged && (descending ? counts.ascending : counts.descending) > 0))
+        judge_pairs(w, v, b);
+    return counts.highest;
 }

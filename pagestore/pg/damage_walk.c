@@ -9,6 +9,8 @@
 #include "pg/heap_page.h"
 
 #define WHOLE_FILE UINT64_MAX
+#define PIECE_BYTES (512u << 10) /* stays in a core's cache while it is judged */
+#define NEAR_BYTES (64u << 10)
 
 /* --- lines --------------------------------------------------------------------------------- */
 
@@ -60,13 +62,35 @@ static void add_damage(void *ctx, bool fault, const char *word, uint32_t lp, con
 
 /* --- a page -------------------------------------------------------------------------------- */
 
+static bool is_index(const struct ps_pg_walk *w)
+{
+    return w->subject.kind >= PS_PG_PAGE_BTREE && w->subject.kind <= PS_PG_PAGE_BRIN;
+}
+
+/* Zeros that the piece begins with may have begun in those before it. */
+static void find_zeros_before(struct ps_pg_walk *w)
+{
+    const uint64_t first = w->subject.first_block;
+    const uint64_t counted = is_index(w) && first == 0 ? 1 : first;
+
+    for (uint64_t block = w->from; block > counted && ps_pg_walk_is_zero(w, block - 1); block--) {
+        w->zero_first = block - 1;
+        w->zero_count++;
+    }
+}
+
 /* Pages of zeros at a relation's end are pages that it was extended by; between others they may be
  * what is left of a crash, or of a disk that lost them. */
 static void tell_zeros(struct ps_pg_walk *w)
 {
     enum ps_pg_page_kind kind = w->subject.kind;
 
-    if (w->zero_count > 0 && kind != PS_PG_PAGE_FSM && kind != PS_PG_PAGE_VM) {
+    if (kind == PS_PG_PAGE_FSM || kind == PS_PG_PAGE_VM)
+        return;
+    if (!w->seen_page)
+        find_zeros_before(w);
+    w->seen_page = true;
+    if (w->zero_count > 0) {
         if (w->zero_count == 1)
             ps_pg_walk_add(w, w->zero_first, 0, false, "zero",
                            "the page is all zero, later ones are not");
@@ -81,9 +105,7 @@ static void tell_zeros(struct ps_pg_walk *w)
 /* An index begins with its metapage or root, always. */
 static void see_zero_page(struct ps_pg_walk *w)
 {
-    bool is_index = w->subject.kind >= PS_PG_PAGE_BTREE && w->subject.kind <= PS_PG_PAGE_BRIN;
-
-    if (is_index && w->block == 0) {
+    if (is_index(w) && w->block == 0) {
         PS_PG_WALK_DISAGREE(w, 0, "zero", "the index's first page is all zero");
         return;
     }
@@ -123,7 +145,7 @@ static bool ends_walk(ps_err err)
 
 static ps_err walk_page(struct ps_pg_walk *w)
 {
-    ps_err err = ps_page_copy(w->table, (uint32_t)w->block, w->cancel, w->page);
+    ps_err err = ps_pg_walk_read(w, w->block, &w->page);
 
     w->counts->pages++;
     if (err && err != PS_ERR_CORRUPT) {
@@ -139,38 +161,92 @@ static ps_err walk_page(struct ps_pg_walk *w)
     return see_page(w, err == PS_OK);
 }
 
+/* --- lore ---------------------------------------------------------------------------------- */
+
+ps_err ps_pg_lore_new(struct ps_pg_lore **ret)
+{
+    struct ps_pg_lore *lore = calloc(1, sizeof(*lore));
+
+    if (!lore)
+        return ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
+    ps_mutex_init(&lore->mtx, PS_RANK_LEAF, "pg_lore.mtx");
+    ps_cond_init(&lore->told);
+    *ret = lore;
+    return PS_OK;
+}
+
+void ps_pg_lore_free(struct ps_pg_lore *lore)
+{
+    ps_cond_deinit(&lore->told);
+    ps_mutex_deinit(&lore->mtx);
+    free(lore);
+}
+
+void ps_pg_lore_tell(struct ps_pg_lore *lore, const struct ps_pg_walk *w)
+{
+    ps_mutex_lock(&lore->mtx);
+    if (w && !lore->known) {
+        lore->btree_version = w->btree_version;
+        lore->ascending = w->order.ascending;
+        lore->descending = w->order.descending;
+    }
+    lore->known = true;
+    ps_cond_broadcast(&lore->told);
+    ps_mutex_unlock(&lore->mtx);
+}
+
+static void hear(struct ps_pg_lore *lore, struct ps_pg_walk *w)
+{
+    ps_mutex_lock(&lore->mtx);
+    while (!lore->known)
+        ps_cond_wait(&lore->told, &lore->mtx);
+    w->btree_version = lore->btree_version;
+    w->order.ascending = lore->ascending;
+    w->order.descending = lore->descending;
+    ps_mutex_unlock(&lore->mtx);
+}
+
 /* --- the walk ------------------------------------------------------------------------------ */
 
-static ps_err pages_of(struct ps_pg_walk *w, const struct ps_pg_file *file, uint64_t *ret)
+static ps_err pages_of(struct ps_pg_cluster *cluster, const struct ps_pg_file *file,
+                       struct ps_table_info *ret)
 {
-    struct ps_table_info info;
     struct ps_table *table;
-    ps_err err = ps_table_get(ps_pg_store(w->cluster), file->id, &table);
+    ps_err err = ps_table_get(ps_pg_store(cluster), file->id, &table);
 
     if (err)
         return err;
-    err = ps_table_info(table, &info);
-    if (!err)
-        *ret = info.pages_end;
+    err = ps_table_info(table, ret);
     ps_table_unref(table);
     return err;
 }
 
-static ps_err open_tables(struct ps_pg_walk *w)
+ps_err ps_pg_subject_measure(struct ps_pg_cluster *cluster, struct ps_pg_subject *subject)
 {
-    struct ps_store *store = ps_pg_store(w->cluster);
-    struct ps_table_info info = {0};
-    ps_err err = ps_table_get(store, w->subject.file->id, &w->table);
+    struct ps_table_info info;
+    ps_err err = pages_of(cluster, subject->file, &info);
 
+    if (err)
+        return err;
+    subject->first_block = ps_pg_first_block(&info);
+    subject->pages_end = info.pages_end;
+    subject->heap_pages = UINT64_MAX;
+    if (!subject->heap)
+        return PS_OK;
+    err = pages_of(cluster, subject->heap, &info);
     if (!err)
-        err = ps_table_info(w->table, &info);
-    w->block = ps_pg_first_block(&info);
-    w->pages_end = info.pages_end;
-    if (!err && w->subject.vm && w->subject.kind == PS_PG_PAGE_HEAP)
-        err = ps_table_get(store, w->subject.vm->id, &w->vm_table);
-    if (!err && w->subject.heap)
-        err = pages_of(w, w->subject.heap, &w->heap_pages);
+        subject->heap_pages = info.pages_end;
     return err;
+}
+
+static uint32_t pages_in(uint32_t bytes, uint32_t page_size)
+{
+    return bytes > page_size ? bytes / page_size : 1;
+}
+
+uint32_t ps_pg_walk_piece(struct ps_pg_cluster *cluster)
+{
+    return pages_in(PIECE_BYTES, ps_store_page_size(ps_pg_store(cluster)));
 }
 
 static bool has_checksums(const struct ps_pg_cluster *cluster)
@@ -182,8 +258,22 @@ static bool has_checksums(const struct ps_pg_cluster *cluster)
     return ps_pg_control(cluster)->checksum_version != 0;
 }
 
-ps_err ps_pg_walk_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
-                       const struct ps_pg_subject *subject, struct ps_pg_walk **ret)
+static ps_err make_buffers(struct ps_pg_walk *w)
+{
+    ps_err err = ps_pg_run_init(&w->run, ps_pg_walk_piece(w->cluster), w->page_size);
+
+    if (!err)
+        err = ps_pg_run_init(&w->near, pages_in(NEAR_BYTES, w->page_size), w->page_size);
+    w->copy = ps_buf_alloc(w->page_size);
+    w->other = ps_buf_alloc(w->page_size);
+    w->vm = ps_buf_alloc(w->page_size);
+    if (!err && !(w->copy && w->other && w->vm))
+        err = ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
+    return err;
+}
+
+ps_err ps_pg_walk_new(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
+                      struct ps_pg_walk **ret)
 {
     struct ps_pg_walk *w = calloc(1, sizeof(*w));
     ps_err err;
@@ -192,43 +282,98 @@ ps_err ps_pg_walk_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
         return ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
     w->cluster = cluster;
     w->xacts = xacts;
-    w->subject = *subject;
     w->checksums = has_checksums(cluster);
     w->settled = !ps_pg_not_recovered(cluster) && !ps_pg_opts(cluster)->live;
     w->page_size = ps_store_page_size(ps_pg_store(cluster));
-    w->heap_pages = UINT64_MAX;
-    w->vm_block = UINT64_MAX;
-    ps_pg_key_order_find(subject, &w->order);
-    w->page = ps_buf_alloc(w->page_size);
-    w->other = ps_buf_alloc(w->page_size);
-    w->vm = ps_buf_alloc(w->page_size);
-    w->values = calloc((subject->desc ? subject->desc->count : 0) + 1, sizeof(*w->values));
-    if (w->page && w->other && w->vm && w->values)
-        err = open_tables(w);
-    else
-        err = ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
+    err = make_buffers(w);
     if (err) {
-        ps_pg_walk_close(w);
+        ps_pg_walk_free(w);
         return err;
     }
     *ret = w;
     return PS_OK;
 }
 
-void ps_pg_walk_close(struct ps_pg_walk *w)
+void ps_pg_walk_free(struct ps_pg_walk *w)
 {
     if (!w)
         return;
-    if (w->table)
-        ps_table_unref(w->table);
-    if (w->vm_table)
-        ps_table_unref(w->vm_table);
-    ps_buf_free(w->page);
+    ps_pg_walk_leave(w);
+    ps_pg_run_deinit(&w->run);
+    ps_pg_run_deinit(&w->near);
+    ps_buf_free(w->copy);
     ps_buf_free(w->other);
     ps_buf_free(w->vm);
     free(w->values);
     ps_text_deinit(&w->detoasted);
     free(w);
+}
+
+/* --- a piece ------------------------------------------------------------------------------- */
+
+static ps_err open_tables(struct ps_pg_walk *w)
+{
+    struct ps_store *store = ps_pg_store(w->cluster);
+    ps_err err = ps_table_get(store, w->subject.file->id, &w->table);
+
+    if (!err && w->subject.vm && w->subject.kind == PS_PG_PAGE_HEAP)
+        err = ps_table_get(store, w->subject.vm->id, &w->vm_table);
+    return err;
+}
+
+static ps_err make_values(struct ps_pg_walk *w)
+{
+    const uint32_t count = w->subject.desc ? w->subject.desc->count : 0;
+    struct ps_pg_value *bigger;
+
+    if (count <= w->values_cap)
+        return PS_OK;
+    bigger = realloc(w->values, count * sizeof(*bigger));
+    if (!bigger)
+        return ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
+    w->values = bigger;
+    w->values_cap = count;
+    return PS_OK;
+}
+
+ps_err ps_pg_walk_enter(struct ps_pg_walk *w, const struct ps_pg_subject *subject, uint64_t from,
+                        uint64_t to, struct ps_pg_lore *lore)
+{
+    ps_err err;
+
+    assert(!w->table && from <= to && to <= subject->pages_end);
+    w->subject = *subject;
+    w->lore = lore;
+    w->from = w->block = from;
+    w->to = to;
+    w->zero_count = 0;
+    w->seen_page = false;
+    w->run.count = w->near.count = 0;
+    w->vm_block = UINT64_MAX;
+    w->btree_version = 0;
+    ps_pg_key_order_find(subject, &w->order);
+    if (subject->desc)
+        w->fixed = ps_pg_desc_fixed(subject->desc);
+    if (lore && from > subject->first_block)
+        hear(lore, w);
+    err = make_values(w);
+    if (!err)
+        err = open_tables(w);
+    if (err)
+        ps_pg_walk_leave(w);
+    return err;
+}
+
+void ps_pg_walk_leave(struct ps_pg_walk *w)
+{
+    if (w->lore && w->from == w->subject.first_block)
+        ps_pg_lore_tell(w->lore, w);
+    w->lore = NULL;
+    if (w->table)
+        ps_table_unref(w->table);
+    if (w->vm_table)
+        ps_table_unref(w->vm_table);
+    w->table = w->vm_table = NULL;
 }
 
 /* What does not fill a page at the file's end. */
@@ -241,7 +386,7 @@ static void see_tail(struct ps_pg_walk *w)
     if (err)
         ps_pg_walk_add(w, WHOLE_FILE, 0, true, "read", "%s", ps_message());
     else if (bytes > 0)
-        ps_pg_walk_add(w, w->pages_end, 0, true, "short",
+        ps_pg_walk_add(w, w->subject.pages_end, 0, true, "short",
                        "%" PRIu64 " bytes of a page, which has %" PRIu32, bytes, w->page_size);
 }
 
@@ -262,13 +407,15 @@ ps_err ps_pg_walk_step(struct ps_pg_walk *w, struct ps_cancel *cancel, struct ps
     w->out = out;
     w->counts = counts;
     *ret_done = false;
-    if (w->block < w->pages_end) {
+    if (w->block < w->to) {
         err = walk_page(w);
         w->block++;
         return err ? err : ps_text_err(out);
     }
-    see_tail(w);
-    say_what_cannot_be_judged(w);
+    if (w->to == w->subject.pages_end) {
+        see_tail(w);
+        say_what_cannot_be_judged(w);
+    }
     *ret_done = true;
     return ps_text_err(out);
 }

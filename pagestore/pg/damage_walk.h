@@ -1,14 +1,20 @@
 /*
- * damage_walk.h - one fork of a relation, walked page by page for damage: inside of damage.h, and
- * as much of it as needs no catalog.
+ * damage_walk.h - blocks of one fork of a relation, walked page by page for damage: inside of
+ * damage.h, and as much of it as needs no catalog.
  *
- * Flow       damage -> [damage_walk] -> decode, xact, visibility, tuple -> store
- * Ownership  what the subject points to stays until the walk is closed.
- * Locking, Errors, Promise  as damage.h.
+ * A walk sees a piece of the fork: what it says of a page does not depend on where the pieces
+ * before it ended, but for what the first piece of a B-tree learns for all (ps_pg_lore).
+ *
+ * Flow       damage_hand -> [damage_walk] -> decode, xact, visibility, tuple -> store
+ * Ownership  new gives a walk that free takes back; between enter and leave it walks one piece.
+ *            What the subject points to stays until leave.
+ * Locking    one thread uses a walk; a lore is thread safe.
+ * Errors, Promise  as damage.h.
  */
 #ifndef PS_PG_DAMAGE_WALK_H
 #define PS_PG_DAMAGE_WALK_H
 
+#include "base/lock.h"
 #include "pg/damage.h"
 #include "pg/decode_private.h"
 #include "pg/toast.h"
@@ -24,6 +30,9 @@ struct ps_pg_subject {
     const struct ps_pg_file *heap;       /* of an index: what it leads to; NULL: not known */
     const struct ps_pg_toaster *toaster; /* NULL: values stored elsewhere are not looked for */
     bool orders_bytes;                   /* as ps_pg_database of its database */
+    /* As ps_pg_subject_measure() finds them. */
+    uint64_t first_block, pages_end;
+    uint64_t heap_pages; /* UINT64_MAX: not known */
 };
 
 /* What is known of the order of an index's keys: by their first column, as far as its type has an
@@ -36,35 +45,76 @@ struct ps_pg_key_order {
     uint64_t ascending, descending;
 };
 
+/* What the first piece of a B-tree tells of all of it. Who walks a later one waits for it. */
+struct ps_pg_lore {
+    struct ps_pg_lore *next; /* its owner's */
+    struct ps_mutex mtx;     /* rank LEAF */
+    struct ps_cond told;
+    bool known; /* guarded by mtx, as what follows */
+    uint32_t btree_version;
+    uint64_t ascending, descending; /* neighbours in its pages */
+};
+
+/* Pages in a row, read in one go. */
+struct ps_pg_run {
+    uint8_t *bytes;
+    uint64_t first;
+    uint32_t count, cap;
+    bool sound[PS_RUN_PAGES_MAX];
+};
+
 struct ps_pg_walk {
     struct ps_pg_cluster *cluster;
     struct ps_pg_xacts *xacts;
-    struct ps_pg_subject subject;
     bool checksums;
     bool settled; /* closed cleanly and nobody changes it: pages must agree with each other */
     uint32_t page_size;
-    struct ps_table *table, *vm_table;
-    uint64_t pages_end, heap_pages; /* heap_pages UINT64_MAX: not known */
-    uint64_t block;
-    uint64_t zero_first, zero_count; /* all-zero pages right before block */
-    uint8_t *page, *other, *vm;      /* other: of a neighbour in a B-tree */
-    uint64_t vm_block;               /* that vm is a copy of; UINT64_MAX: none */
-    struct ps_pg_key_order order;
-    uint32_t btree_version;     /* of the metapage; 0: not seen */
-    struct ps_pg_value *values; /* of a row; as many as desc has attributes */
+    struct ps_pg_run run, near; /* of the piece; of neighbours in a B-tree */
+    uint8_t *copy, *other, *vm; /* other: of a neighbour that is not in a run */
+    struct ps_pg_value *values; /* of a row that is not plain */
+    uint32_t values_cap;
     struct ps_text detoasted;
+    /* of the piece */
+    struct ps_pg_subject subject;
+    struct ps_pg_lore *lore; /* NULL: there is one piece, or nothing to learn */
+    struct ps_table *table, *vm_table;
+    uint64_t from, to, block;
+    uint64_t zero_first, zero_count; /* all-zero pages right before block */
+    bool seen_page;                  /* one that is not zero, in the piece */
+    const uint8_t *page;             /* that is walked; in run, or copy */
+    uint64_t vm_block;               /* that vm is a copy of; UINT64_MAX: none */
+    struct ps_pg_fixed fixed;        /* of the subject's columns */
+    struct ps_pg_key_order order;
+    uint32_t btree_version; /* of the metapage; 0: not seen */
     /* of the step */
     struct ps_cancel *cancel;
     struct ps_text *out;
     struct ps_pg_damage_counts *counts;
 };
 
-PS_MUST_USE ps_err ps_pg_walk_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
-                                   const struct ps_pg_subject *subject, struct ps_pg_walk **ret);
-void ps_pg_walk_close(struct ps_pg_walk *walk);
+PS_MUST_USE ps_err ps_pg_walk_new(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
+                                  struct ps_pg_walk **ret);
+void ps_pg_walk_free(struct ps_pg_walk *walk);
+
+/* Lengths of the subject's file and of its heap. */
+PS_MUST_USE ps_err ps_pg_subject_measure(struct ps_pg_cluster *cluster,
+                                         struct ps_pg_subject *subject);
+/* Blocks of a piece, at most. */
+uint32_t ps_pg_walk_piece(struct ps_pg_cluster *cluster);
+/* Blocks [from, to) of the subject, a piece of it; the last ones come with what is wrong with
+ * the file as a whole. Waits for the lore unless the piece is the first. */
+PS_MUST_USE ps_err ps_pg_walk_enter(struct ps_pg_walk *walk, const struct ps_pg_subject *subject,
+                                    uint64_t from, uint64_t to, struct ps_pg_lore *lore);
 PS_MUST_USE ps_err ps_pg_walk_step(struct ps_pg_walk *walk, struct ps_cancel *cancel,
                                    struct ps_text *out, struct ps_pg_damage_counts *counts,
                                    bool *ret_done);
+void ps_pg_walk_leave(struct ps_pg_walk *walk);
+
+PS_MUST_USE ps_err ps_pg_lore_new(struct ps_pg_lore **ret);
+void ps_pg_lore_free(struct ps_pg_lore *lore);
+/* Who walks the first piece does so when it leaves, whether or not it came to its end; who could
+ * not enter it tells of no walk. Once. */
+void ps_pg_lore_tell(struct ps_pg_lore *lore, const struct ps_pg_walk *walk);
 
 /* A line about a block of the file (UINT64_MAX: as a whole), counted. */
 void ps_pg_walk_add(struct ps_pg_walk *w, uint64_t block, uint32_t lp, bool fault, const char *word,
@@ -78,6 +128,19 @@ PS_MUST_USE ps_err ps_pg_walk_heap(struct ps_pg_walk *w, const struct ps_pg_view
 PS_MUST_USE ps_err ps_pg_walk_btree(struct ps_pg_walk *w, const struct ps_pg_view *v);
 /* damage_order.c: what is known of the order of the subject's keys. */
 void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_order *ret);
-void ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v, const struct ps_bt_page *b);
+/* Returns the highest block that an item leads to. */
+uint32_t ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v,
+                          const struct ps_bt_page *b);
+
+/* --- damage_read.c: pages of the subject's file -------------------------------------------- */
+
+PS_MUST_USE ps_err ps_pg_run_init(struct ps_pg_run *run, uint32_t cap, uint32_t page_size);
+void ps_pg_run_deinit(struct ps_pg_run *run);
+/* As ps_page_copy(), of a block of the piece, one after the other. *ret is good until the next. */
+PS_MUST_USE ps_err ps_pg_walk_read(struct ps_pg_walk *w, uint64_t block, const uint8_t **ret);
+/* The same of any block; does not touch what ps_pg_walk_read() gave. */
+PS_MUST_USE ps_err ps_pg_walk_read_other(struct ps_pg_walk *w, uint64_t block, const uint8_t **ret);
+/* Any block; what cannot be read, or not be trusted, is not zero. */
+bool ps_pg_walk_is_zero(struct ps_pg_walk *w, uint64_t block);
 
 #endif

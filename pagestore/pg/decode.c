@@ -76,25 +76,6 @@ struct ps_pg_view ps_pg_view(const void *page, const struct ps_page_ident *who)
     return v;
 }
 
-struct ps_lp ps_pg_view_lp(const struct ps_pg_view *v, uint32_t slot)
-{
-    assert(slot >= 1 && slot <= v->slots);
-    return ps_pg_lp_of(v->bytes, slot);
-}
-
-const uint8_t *ps_pg_view_item(const struct ps_pg_view *v, uint32_t slot, uint32_t *ret_len)
-{
-    struct ps_lp lp;
-
-    if (slot < 1 || slot > v->slots)
-        return NULL;
-    lp = ps_pg_view_lp(v, slot);
-    if (!ps_lp_has_storage(&lp) || lp.off > v->size || lp.len > v->size - lp.off)
-        return NULL;
-    *ret_len = lp.len;
-    return v->bytes + lp.off;
-}
-
 const uint8_t *ps_pg_contents(const struct ps_pg_view *v, uint32_t from, uint32_t len)
 {
     uint32_t at = PS_PG_HEADER_LEN + from;

@@ -5,28 +5,7 @@
 #define OPAQUE_LEN 16u
 #define SLOT_COUNT_MASK 0x0fffu    /* of a tuple with ALT_TID: how many addresses or attributes */
 #define SLOT_PIVOT_HAS_TID 0x1000u /* a pivot ends in a heap address */
-#define SLOT_IS_POSTING 0x2000u
 #define META_LEN 48u
-
-/* --- index tuples -------------------------------------------------------------------------- */
-
-bool ps_pg_index_tuple(const uint8_t *item, uint32_t len, struct ps_pg_index_tuple *ret)
-{
-    uint32_t nulls_len = 0;
-
-    if (!item || len < PS_PG_INDEX_HEADER)
-        return false;
-    ret->bytes = item;
-    ret->tid = ps_pg_tid(item);
-    ret->info = ps_get16_at(item + PS_PG_TID_LEN);
-    ret->size = ret->info & PS_PG_INDEX_SIZE;
-    ret->len = ret->size < len ? ret->size : len;
-    if (ret->info & PS_PG_INDEX_NULL)
-        nulls_len = PS_ITEM_ALIGN; /* 32 attributes' bits, aligned */
-    ret->data = PS_PG_INDEX_HEADER + nulls_len;
-    ret->end = ret->len > ret->data ? ret->len : ret->data;
-    return true;
-}
 
 /* --- B-tree -------------------------------------------------------------------------------- */
 
@@ -64,8 +43,7 @@ bool ps_bt_meta(const struct ps_pg_view *v, struct ps_bt_meta *ret)
     return true;
 }
 
-/* Cuts off the addresses that stand behind the key of a posting list or of a pivot. */
-static void take_tids(struct ps_bt_tuple *t)
+void ps_bt_take_tids(struct ps_bt_tuple *t)
 {
     struct ps_pg_index_tuple *x = &t->index;
     unsigned bits = x->tid.slot;
@@ -87,25 +65,6 @@ static void take_tids(struct ps_bt_tuple *t)
         t->htid = ps_pg_tid(x->bytes + x->end - PS_PG_TID_LEN);
         x->end -= PS_ITEM_ALIGN;
     }
-}
-
-bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_page *b, uint32_t slot,
-                 struct ps_bt_tuple *ret)
-{
-    uint32_t len = 0;
-    const uint8_t *item = ps_pg_view_item(v, slot, &len);
-    bool alt;
-
-    *ret = (struct ps_bt_tuple){0};
-    if (!ps_pg_index_tuple(item, len, &ret->index))
-        return false;
-    alt = ret->index.info & PS_PG_INDEX_ALT_TID;
-    ret->pivot = !ps_bt_is_leaf(b) || slot < ps_bt_first_slot(b);
-    ret->posting = !ret->pivot && alt && ret->index.tid.slot & SLOT_IS_POSTING;
-    if (!ret->pivot && !alt)
-        ret->htid = ret->index.tid;
-    take_tids(ret);
-    return true;
 }
 
 uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns)
@@ -246,32 +205,42 @@ static void check_meta(const struct ps_pg_view *v, struct ps_pg_report *r)
                     m.version);
 }
 
+static void check_posting(uint32_t slot, const struct ps_bt_tuple *t, struct ps_pg_report *r)
+{
+    if (t->tid_count == 0)
+        ps_pg_fault(r, "item", slot, "item %u has a posting list that does not fit it", slot);
+    for (uint32_t i = 1; i < t->tid_count; i++) {
+        const uint8_t *at = t->tids + i * PS_PG_TID_LEN;
+
+        if (ps_pg_tid_cmp(ps_pg_tid(at - PS_PG_TID_LEN), ps_pg_tid(at)) < 0)
+            continue;
+        ps_pg_fault(r, "order", slot,
+                    "item %u: address %u of its posting list is not beyond the one before", slot,
+                    i + 1);
+        break;
+    }
+}
+
 static void check_items(const struct ps_pg_view *v, const struct ps_bt_page *b,
                         struct ps_pg_report *r)
 {
     for (uint32_t slot = 1; slot <= v->slots; slot++) {
         struct ps_lp lp = ps_pg_view_lp(v, slot);
+        struct ps_pg_index_tuple x;
         struct ps_bt_tuple t;
+        uint32_t len = 0;
+        const uint8_t *item;
 
         if (!ps_lp_has_storage(&lp))
             continue;
-        if (!ps_bt_tuple(v, b, slot, &t)) {
+        item = ps_pg_view_item(v, slot, &len);
+        if (!ps_pg_index_tuple(item, len, &x)) {
             ps_pg_fault(r, "item", slot, "item %u is no index tuple", slot);
             continue;
         }
-        ps_pg_check_index_size(slot, &lp, &t.index, r);
-        if (t.posting && t.tid_count == 0)
-            ps_pg_fault(r, "item", slot, "item %u has a posting list that does not fit it", slot);
-        for (uint32_t i = 1; i < t.tid_count; i++) {
-            const uint8_t *at = t.tids + i * PS_PG_TID_LEN;
-
-            if (ps_pg_tid_cmp(ps_pg_tid(at - PS_PG_TID_LEN), ps_pg_tid(at)) < 0)
-                continue;
-            ps_pg_fault(r, "order", slot,
-                        "item %u: address %u of its posting list is not beyond the one before",
-                        slot, i + 1);
-            break;
-        }
+        ps_pg_check_index_size(slot, &lp, &x, r);
+        if (x.info & PS_PG_INDEX_ALT_TID && ps_bt_tuple(v, b, slot, &t) && t.posting)
+            check_posting(slot, &t, r);
     }
 }
 

@@ -34,10 +34,29 @@ struct ps_pg_view {
 };
 
 struct ps_pg_view ps_pg_view(const void *page, const struct ps_page_ident *who);
-struct ps_lp ps_pg_view_lp(const struct ps_pg_view *v, uint32_t slot);
+
+static inline struct ps_lp ps_pg_view_lp(const struct ps_pg_view *v, uint32_t slot)
+{
+    assert(slot >= 1 && slot <= v->slots);
+    return ps_pg_lp_of(v->bytes, slot);
+}
+
 /* The item's bytes; NULL if there is no such item, it has none, or they do not lie on the page
  * whole. */
-const uint8_t *ps_pg_view_item(const struct ps_pg_view *v, uint32_t slot, uint32_t *ret_len);
+static inline const uint8_t *ps_pg_view_item(const struct ps_pg_view *v, uint32_t slot,
+                                             uint32_t *ret_len)
+{
+    struct ps_lp lp;
+
+    if (slot < 1 || slot > v->slots)
+        return NULL;
+    lp = ps_pg_view_lp(v, slot);
+    if (!ps_lp_has_storage(&lp) || lp.off > v->size || lp.len > v->size - lp.off)
+        return NULL;
+    *ret_len = lp.len;
+    return v->bytes + lp.off;
+}
+
 /* What follows the header: contents[from..from + len), or NULL where the page is too short. */
 const uint8_t *ps_pg_contents(const struct ps_pg_view *v, uint32_t from, uint32_t len);
 /* PageGetFreeSpace(): room for one more item and its line pointer. */
@@ -60,7 +79,24 @@ struct ps_pg_index_tuple {
     uint32_t data, end; /* where its key begins and ends; data == end: it has none */
 };
 /* False: too short to be one. */
-bool ps_pg_index_tuple(const uint8_t *item, uint32_t len, struct ps_pg_index_tuple *ret);
+static inline bool ps_pg_index_tuple(const uint8_t *item, uint32_t len,
+                                     struct ps_pg_index_tuple *ret)
+{
+    uint32_t nulls_len = 0;
+
+    if (!item || len < PS_PG_INDEX_HEADER)
+        return false;
+    ret->bytes = item;
+    ret->tid = ps_pg_tid(item);
+    ret->info = ps_get16_at(item + PS_PG_TID_LEN);
+    ret->size = ret->info & PS_PG_INDEX_SIZE;
+    ret->len = ret->size < len ? ret->size : len;
+    if (ret->info & PS_PG_INDEX_NULL)
+        nulls_len = PS_ITEM_ALIGN; /* 32 attributes' bits, aligned */
+    ret->data = PS_PG_INDEX_HEADER + nulls_len;
+    ret->end = ret->len > ret->data ? ret->len : ret->data;
+    return true;
+}
 
 /* --- B-tree ------------------------------------------------------------------------------- */
 
@@ -111,8 +147,31 @@ struct ps_bt_tuple {
     const uint8_t *tids;   /* of a posting list */
     uint32_t tid_count;
 };
-bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_page *b, uint32_t slot,
-                 struct ps_bt_tuple *ret);
+#define PS_BT_SLOT_IS_POSTING 0x2000u /* of a tuple with ALT_TID */
+/* Cuts off the addresses that stand behind the key of a posting list or of a pivot, which the tuple
+ * says it has. */
+void ps_bt_take_tids(struct ps_bt_tuple *t);
+
+/* False: there is no such item, or it is no tuple. */
+static inline bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_page *b,
+                               uint32_t slot, struct ps_bt_tuple *ret)
+{
+    uint32_t len = 0;
+    const uint8_t *item = ps_pg_view_item(v, slot, &len);
+    bool alt;
+
+    *ret = (struct ps_bt_tuple){0};
+    if (!ps_pg_index_tuple(item, len, &ret->index))
+        return false;
+    alt = ret->index.info & PS_PG_INDEX_ALT_TID;
+    ret->pivot = !ps_bt_is_leaf(b) || slot < ps_bt_first_slot(b);
+    ret->posting = !ret->pivot && alt && ret->index.tid.slot & PS_BT_SLOT_IS_POSTING;
+    if (!ret->pivot && !alt)
+        ret->htid = ret->index.tid;
+    if (alt)
+        ps_bt_take_tids(ret);
+    return true;
+}
 /* Columns of its key, in an index of so many: a pivot's may be cut short. */
 uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns);
 

@@ -19,63 +19,29 @@ struct toast_pointer {
 };
 static_assert(sizeof(struct toast_pointer) + 2 == TOAST_POINTER, "varatt.h");
 
-static void read_header(const uint8_t *bytes, uint32_t len, struct ps_pg_tuple *ret)
+ps_err ps_pg_tuple_unfit(const struct ps_pg_tuple *t)
 {
-    const struct ps_pg_heap_tuple *t = (const struct ps_pg_heap_tuple *)bytes;
+    const uint32_t header = ps_pg_tuple_header_len(t);
 
-    *ret = (struct ps_pg_tuple){
-        .bytes = bytes,
-        .len = len,
-        .xmin = ps_get32(t->t_xmin),
-        .xmax = ps_get32(t->t_xmax),
-        .field3 = ps_get32(t->t_field3),
-        .ctid_block = (uint32_t)ps_get16(t->t_ctid_hi) << 16 | ps_get16(t->t_ctid_lo),
-        .ctid_slot = ps_get16(t->t_ctid_posid),
-        .infomask2 = ps_get16(t->t_infomask2),
-        .infomask = ps_get16(t->t_infomask),
-        .hoff = t->t_hoff,
-    };
-    ret->natts = ret->infomask2 & PS_PG_NATTS_MASK;
-}
-
-ps_err ps_pg_tuple_parse(const void *bytes, uint32_t len, struct ps_pg_tuple *ret)
-{
-    uint32_t header = PS_PG_TUPLE_HEADER;
-
-    if (len < PS_PG_TUPLE_HEADER)
-        return ps_fail(PS_ERR_CORRUPT, "lp_len: %u bytes are no tuple header", len);
-    read_header(bytes, len, ret);
-    if (ret->natts > PS_PG_ATTRS_MAX)
-        return ps_fail(PS_ERR_CORRUPT, "natts: %u attributes, no relation has over %u", ret->natts,
+    if (t->natts > PS_PG_ATTRS_MAX)
+        return ps_fail(PS_ERR_CORRUPT, "natts: %u attributes, no relation has over %u", t->natts,
                        PS_PG_ATTRS_MAX);
-    if (ret->infomask & PS_PG_HASNULL)
-        header += (ret->natts + 7u) / 8;
-    if (ret->infomask & PS_PG_HASOID)
-        header += (uint32_t)sizeof(ps_oid);
-    if (ret->hoff < header || ret->hoff % 4 != 0)
-        return ps_fail(PS_ERR_CORRUPT, "t_hoff: %u, with %u bytes of header", ret->hoff, header);
-    if (ret->hoff > len)
-        return ps_fail(PS_ERR_CORRUPT, "t_hoff: %u is beyond the tuple's %u bytes", ret->hoff, len);
-    if (ret->infomask & PS_PG_HASNULL)
-        ret->nulls = ret->bytes + PS_PG_TUPLE_HEADER;
-    return PS_OK;
+    if (t->hoff < header || t->hoff % 4 != 0)
+        return ps_fail(PS_ERR_CORRUPT, "t_hoff: %u, with %u bytes of header", t->hoff, header);
+    return ps_fail(PS_ERR_CORRUPT, "t_hoff: %u is beyond the tuple's %u bytes", t->hoff, t->len);
 }
 
 /* A power of two; 0: there is no such alignment. */
-static uint32_t alignment(char align)
+static inline uint32_t alignment(char align)
 {
-    switch (align) {
-    case 'c':
-        return 1;
-    case 's':
-        return 2;
-    case 'i':
-        return 4;
-    case 'd':
-        return 8;
-    default:
-        return 0;
-    }
+    static const uint8_t bytes[UINT8_MAX + 1] = {['c'] = 1, ['s'] = 2, ['i'] = 4, ['d'] = 8};
+
+    return bytes[(uint8_t)align];
+}
+
+static inline uint32_t align_up(uint32_t at, uint32_t align)
+{
+    return (at + align - 1) & ~(align - 1);
 }
 
 static void set_plain(const uint8_t *data, uint32_t len, struct ps_pg_value *ret)
@@ -265,4 +231,87 @@ ps_err ps_pg_tuple_values(const struct ps_pg_tuple *tuple, const struct ps_pg_de
         *ret_good = i + 1;
     }
     return PS_OK;
+}
+
+/* --- plain tuples ------------------------------------------------------------------------- */
+
+/* A varlena that begins at *at, or behind its padding, is a short or a long one, and lies before
+ * len. */
+static inline bool skip_plain_varlena(const uint8_t *data, uint32_t len, uint32_t align,
+                                      uint32_t *at)
+{
+    uint32_t start = *at, size;
+
+    if (start < len && data[start] == 0)
+        start = align_up(start, align);
+    if (start >= len || data[start] == 1)
+        return false;
+    if (data[start] & 1) {
+        size = data[start] >> 1;
+    } else {
+        if (data[start] & 2 || len - start < VARLENA_LONG)
+            return false;
+        size = ps_get32_at(data + start) >> 2;
+        if (size < VARLENA_LONG)
+            return false;
+    }
+    *at = start + size;
+    return size <= len - start;
+}
+
+struct ps_pg_fixed ps_pg_desc_fixed(const struct ps_pg_desc *desc)
+{
+    struct ps_pg_fixed fixed = {0};
+
+    for (; fixed.count < desc->count; fixed.count++) {
+        const struct ps_pg_attr *attr = &desc->attrs[fixed.count];
+        const uint32_t align = alignment(attr->align);
+
+        if (attr->len <= 0 || align == 0)
+            break;
+        fixed.len = align_up(fixed.len, align) + (uint32_t)(uint16_t)attr->len;
+    }
+    return fixed;
+}
+
+/* Values from attribute i on, which begin at byte `at`. */
+static bool rest_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_desc *desc,
+                          uint32_t i, uint32_t at)
+{
+    const uint8_t *data = tuple->bytes + tuple->hoff;
+    const uint32_t len = tuple->len - tuple->hoff;
+
+    for (; i < tuple->natts; i++) {
+        const struct ps_pg_attr *attr = &desc->attrs[i];
+        const uint32_t align = alignment(attr->align);
+
+        if (is_null(tuple, i))
+            continue;
+        if (align == 0)
+            return false;
+        if (attr->len > 0) {
+            at = align_up(at, align) + (uint32_t)(uint16_t)attr->len;
+            if (at > len)
+                return false;
+        } else if (attr->len != -1 || !skip_plain_varlena(data, len, align, &at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_desc *desc,
+                          const struct ps_pg_fixed *fixed)
+{
+    const bool skips = !tuple->nulls && tuple->natts >= fixed->count;
+
+    if (tuple->natts > desc->count)
+        return false;
+    for (uint32_t i = tuple->natts; i < desc->count; i++)
+        if (desc->attrs[i].has_missing)
+            return false;
+    if (!skips)
+        return rest_is_plain(tuple, desc, 0, 0);
+    return fixed->len <= tuple->len - tuple->hoff &&
+           rest_is_plain(tuple, desc, fixed->count, fixed->len);
 }

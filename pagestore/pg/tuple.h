@@ -13,6 +13,7 @@
 #ifndef PS_PG_TUPLE_H
 #define PS_PG_TUPLE_H
 
+#include "format/pg_layout.h"
 #include "pagestore/err.h"
 #include "pg/desc.h"
 
@@ -59,9 +60,45 @@ struct ps_pg_tuple {
     const uint8_t *nulls; /* bit i clear: attribute i + 1 is null; NULL: none is */
 };
 
+/* Bytes that the header needs, with null bitmap and OID. */
+static inline uint32_t ps_pg_tuple_header_len(const struct ps_pg_tuple *t)
+{
+    return PS_PG_TUPLE_HEADER + (t->infomask & PS_PG_HASNULL ? (t->natts + 7u) / 8 : 0) +
+           (t->infomask & PS_PG_HASOID ? (uint32_t)sizeof(ps_oid) : 0);
+}
+
+/* PS_ERR_CORRUPT, and why the header cannot be. */
+ps_err ps_pg_tuple_unfit(const struct ps_pg_tuple *tuple);
+
 /* A tuple that is corrupt but has a header's 23 bytes still gives its fields, to be shown; its
  * values must not be asked for then. */
-PS_MUST_USE ps_err ps_pg_tuple_parse(const void *bytes, uint32_t len, struct ps_pg_tuple *ret);
+PS_MUST_USE static inline ps_err ps_pg_tuple_parse(const void *bytes, uint32_t len,
+                                                   struct ps_pg_tuple *ret)
+{
+    const struct ps_pg_heap_tuple *h = bytes;
+
+    if (len < PS_PG_TUPLE_HEADER)
+        return ps_fail(PS_ERR_CORRUPT, "lp_len: %u bytes are no tuple header", len);
+    *ret = (struct ps_pg_tuple){
+        .bytes = bytes,
+        .len = len,
+        .xmin = ps_get32(h->t_xmin),
+        .xmax = ps_get32(h->t_xmax),
+        .field3 = ps_get32(h->t_field3),
+        .ctid_block = (uint32_t)ps_get16(h->t_ctid_hi) << 16 | ps_get16(h->t_ctid_lo),
+        .ctid_slot = ps_get16(h->t_ctid_posid),
+        .infomask2 = ps_get16(h->t_infomask2),
+        .infomask = ps_get16(h->t_infomask),
+        .hoff = h->t_hoff,
+        .natts = ps_get16(h->t_infomask2) & PS_PG_NATTS_MASK,
+    };
+    if (ret->natts > PS_PG_ATTRS_MAX || ret->hoff < ps_pg_tuple_header_len(ret) ||
+        ret->hoff % 4 != 0 || ret->hoff > len)
+        return ps_pg_tuple_unfit(ret);
+    if (ret->infomask & PS_PG_HASNULL)
+        ret->nulls = h->t_bits;
+    return PS_OK;
+}
 
 /* How a value lies in the tuple. */
 enum ps_pg_form {
@@ -100,5 +137,18 @@ PS_MUST_USE ps_err ps_pg_value_take(const struct ps_pg_attr *attr, const uint8_t
 PS_MUST_USE ps_err ps_pg_tuple_values(const struct ps_pg_tuple *tuple,
                                       const struct ps_pg_desc *desc, struct ps_pg_value *values,
                                       uint32_t *ret_good);
+
+/* Attributes that a description begins with whose width is fixed: in a row without nulls they
+ * always lie in the same place. */
+struct ps_pg_fixed {
+    uint32_t count;
+    uint32_t len; /* bytes up to the end of the last one */
+};
+struct ps_pg_fixed ps_pg_desc_fixed(const struct ps_pg_desc *desc);
+
+/* Do all values lie in the tuple, none of them compressed or stored elsewhere? Then there is
+ * nothing for ps_pg_tuple_values() to complain of. False says nothing. fixed: the description's. */
+bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_desc *desc,
+                          const struct ps_pg_fixed *fixed);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * foreign_load.c - pages of files that somebody else made, from there to the pool and never back.
+ * foreign_load.c - pages of files that somebody else made, from there to the pool and never back,
+ * and past it for who looks at them once.
  *
  * Where that somebody writes while we read, a page may be torn between the old and the new: what
  * does not verify is read again before it is called damaged.
@@ -152,3 +153,46 @@ const struct ps_provider_ops ps_foreign_provider = {
     .seal = foreign_seal,
     .evicted = foreign_evicted,
 };
+
+/* --- past the pool ------------------------------------------------------------------------ */
+
+/* Where files may change meanwhile, zeros may lie behind an end that has moved. */
+static bool is_sound(const struct ps_table *t, uint32_t page_no, const void *page)
+{
+    if (t->store->foreign->ops.live && ps_page_is_zero(page, t->store->page_size))
+        return false;
+    return ps_table_verify_page(t, page_no, page) == PS_OK;
+}
+
+static void read_run(struct ps_table *t, struct ps_pagefile_page *pages, uint32_t count,
+                     bool *ret_sound)
+{
+    (void)ps_foreign_read(t, pages, count); /* each page has its own error */
+    t->counters.pages_loaded += count;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t page_no = (uint32_t)pages[i].page_no;
+
+        ret_sound[i] = !pages[i].err && is_sound(t, page_no, pages[i].buf);
+        if (ret_sound[i])
+            ps_table_sound(t, page_no);
+    }
+}
+
+void ps_foreign_read_run(struct ps_table *t, uint64_t first, uint32_t count, void *buf,
+                         bool *ret_sound)
+{
+    const struct ps_map_solid *solid = &t->foreign->solid;
+    struct ps_pagefile_page pages[PS_RUN_PAGES_MAX];
+    uint32_t i;
+
+    assert(t->foreign && count <= PS_RUN_PAGES_MAX);
+    for (i = 0; i < count; i++) {
+        pages[i] = (struct ps_pagefile_page){
+            .page_no = first + i, .buf = (uint8_t *)buf + (size_t)i * t->store->page_size};
+        ret_sound[i] = false;
+    }
+    ps_rwlock_rdlock(&t->alloc_lock);
+    if (!ps_table_refresh(t) && first >= solid->first && first + count <= solid->end)
+        read_run(t, pages, count, ret_sound);
+    ps_rwlock_unlock(&t->alloc_lock);
+}

@@ -26,6 +26,8 @@ check "an option without its value is wrong usage" wrong_usage init s --page-siz
 check "a page size that is no power of two is refused" wrong_usage init s --page-size 5000
 check "a page size of 2K is refused" wrong_usage init s --page-size 2K
 check "a page size of 2M is refused" wrong_usage init s --page-size 2M
+check "a number of threads that is none is refused" wrong_usage verify s --threads many
+check "more threads than can be are refused" wrong_usage verify s --threads 257
 check "wrong usage makes nothing" test ! -e s
 check "an unknown format is refused" wrong_usage create s t --format oracle
 check "an unknown type is refused" wrong_usage create s t --type heap

@@ -54,7 +54,7 @@ static void look(struct bed *b, struct found *f)
     memset(f, 0, sizeof(*f));
     ok(try_open(b, ""));
     ok(ps_pg_catalog_open(b->cluster, &catalog));
-    ok(ps_pg_damage_open_all(catalog, &d));
+    ok(ps_pg_damage_open_all(catalog, 1, &d));
     while (!done)
         ok(ps_pg_damage_step(d, NULL, &f->text, &done));
     f->counts = ps_pg_damage_counts(d);

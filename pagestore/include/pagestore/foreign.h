@@ -57,6 +57,13 @@ PS_MUST_USE ps_err ps_foreign_add_root(struct ps_store *store, const char *path,
 PS_MUST_USE ps_err ps_foreign_tail(struct ps_table *table, uint64_t *ret_bytes, char *buf,
                                    size_t len);
 
+/* Up to PS_RUN_PAGES_MAX pages of the table's files from `first` on, past the pool, for who looks
+ * at each of them once; buf is aligned as ps_buf_alloc() aligns. ret_sound[i]: page first + i is
+ * there and verifies. Of one that is not, ps_page_copy() says why, and counts it. */
+#define PS_RUN_PAGES_MAX 128u
+void ps_foreign_read_run(struct ps_table *table, uint64_t first, uint32_t count, void *buf,
+                         bool *ret_sound);
+
 bool ps_store_is_foreign(const struct ps_store *store);
 
 #endif

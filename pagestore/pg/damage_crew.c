@@ -1,0 +1,228 @@
+#include "pg/damage_crew.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/lock.h"
+#include "base/thread.h"
+
+#define SLOTS_A_THREAD 4u
+#define MESSAGE_MAX 512u
+
+/* A piece that is walked, or waits to be taken. */
+struct slot {
+    bool done; /* guarded by mtx; what follows is the walking thread's until then */
+    bool last; /* there was nothing more */
+    struct ps_text lines;
+    struct ps_pg_damage_counts counts;
+    ps_err err;
+    char message[MESSAGE_MAX]; /* of err */
+};
+
+struct ps_pg_crew {
+    struct ps_pg_catalog *catalog;
+    struct ps_mutex plan_mtx; /* rank PG_DAMAGE */
+    struct ps_pg_plan *plan;  /* guarded by plan_mtx, as what follows */
+    uint64_t planned;         /* pieces; the next one's number */
+    bool plan_done;
+
+    struct ps_mutex mtx; /* rank LEAF */
+    struct ps_cond room; /* a slot was taken, or stop */
+    struct ps_cond done; /* a slot is done */
+    struct slot *slots;  /* a ring: of piece n, slot n % slot_count */
+    uint32_t slot_count;
+    uint64_t taken;    /* guarded by mtx: pieces */
+    _Atomic bool stop; /* written under mtx */
+    pthread_t *threads;
+    unsigned thread_count;
+};
+
+static struct slot *slot_of(const struct ps_pg_crew *c, uint64_t piece)
+{
+    return &c->slots[piece % c->slot_count];
+}
+
+/* --- a thread's work ----------------------------------------------------------------------- */
+
+/* Waits until the slot of the next piece is free; false: stop. */
+static bool wait_for_room(struct ps_pg_crew *c)
+{
+    bool go;
+
+    ps_mutex_lock(&c->mtx);
+    while (!c->stop && c->planned - c->taken >= c->slot_count)
+        ps_cond_wait(&c->room, &c->mtx);
+    go = !c->stop;
+    ps_mutex_unlock(&c->mtx);
+    return go;
+}
+
+static void keep_error(struct slot *s, ps_err err)
+{
+    s->err = err;
+    snprintf(s->message, sizeof(s->message), "%s", ps_message());
+}
+
+/* The next piece of the plan, and a slot whose lines begin with the plan's; NULL: there is none, or
+ * stop. */
+static struct slot *plan_piece(struct ps_pg_crew *c, struct ps_pg_piece *ret)
+{
+    struct slot *s = NULL;
+    ps_err err;
+
+    ps_mutex_lock(&c->plan_mtx);
+    if (!c->plan_done && wait_for_room(c)) {
+        struct ps_pg_out out;
+
+        s = slot_of(c, c->planned++);
+        out = (struct ps_pg_out){.text = &s->lines, .counts = &s->counts};
+        err = ps_pg_plan_next(c->plan, &out, ret, &s->last);
+        if (err)
+            keep_error(s, err);
+        c->plan_done = err || s->last;
+    }
+    ps_mutex_unlock(&c->plan_mtx);
+    return s;
+}
+
+static void walk_piece(struct ps_pg_crew *c, struct ps_pg_hand *hand,
+                       const struct ps_pg_piece *piece, struct slot *s)
+{
+    struct ps_pg_out out = {.text = &s->lines, .counts = &s->counts};
+    bool more = false;
+    ps_err err = ps_pg_hand_begin(hand, piece, &out, &more);
+
+    while (!err && more && !c->stop)
+        err = ps_pg_hand_step(hand, NULL, &out, &more);
+    ps_pg_hand_drop(hand);
+    if (!err)
+        err = ps_text_err(&s->lines);
+    if (err)
+        keep_error(s, err);
+}
+
+static void *crew_main(void *arg)
+{
+    struct ps_pg_crew *c = arg;
+    struct ps_pg_hand hand;
+    struct ps_pg_piece piece;
+    struct slot *s;
+
+    ps_pg_hand_init(&hand, c->catalog);
+    while ((s = plan_piece(c, &piece)) != NULL) {
+        if (!s->err && piece.subject.file)
+            walk_piece(c, &hand, &piece, s);
+        ps_mutex_lock(&c->mtx);
+        s->done = true;
+        ps_cond_signal(&c->done);
+        ps_mutex_unlock(&c->mtx);
+    }
+    ps_pg_hand_deinit(&hand);
+    return NULL;
+}
+
+/* --- the crew ------------------------------------------------------------------------------ */
+
+static ps_err make_room(struct ps_pg_crew *c, unsigned threads)
+{
+    c->slot_count = threads * SLOTS_A_THREAD;
+    c->slots = calloc(c->slot_count, sizeof(*c->slots));
+    c->threads = calloc(threads, sizeof(*c->threads));
+    if (!c->slots || !c->threads)
+        return ps_fail(PS_ERR_NOMEM, "no memory for %u threads that look for damage", threads);
+    return PS_OK;
+}
+
+/* Fewer than were asked for are enough. */
+static ps_err start_threads(struct ps_pg_crew *c, unsigned threads)
+{
+    while (c->thread_count < threads &&
+           ps_thread_start(&c->threads[c->thread_count], crew_main, c) == 0)
+        c->thread_count++;
+    return c->thread_count > 0
+               ? PS_OK
+               : ps_fail(PS_ERR_NOMEM, "cannot start a thread that looks for damage");
+}
+
+ps_err ps_pg_crew_start(struct ps_pg_plan *plan, unsigned threads, struct ps_pg_crew **ret)
+{
+    struct ps_pg_crew *c = calloc(1, sizeof(*c));
+    ps_err err;
+
+    assert(threads > 0 && threads <= PS_PG_DAMAGE_THREADS_MAX);
+    if (!c)
+        return ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
+    c->plan = plan;
+    c->catalog = plan->catalog;
+    ps_mutex_init(&c->plan_mtx, PS_RANK_PG_DAMAGE, "pg_crew.plan_mtx");
+    ps_mutex_init(&c->mtx, PS_RANK_LEAF, "pg_crew.mtx");
+    ps_cond_init(&c->room);
+    ps_cond_init(&c->done);
+    err = make_room(c, threads);
+    if (!err)
+        err = start_threads(c, threads);
+    if (err)
+        ps_pg_crew_stop(c);
+    else
+        *ret = c;
+    return err;
+}
+
+void ps_pg_crew_stop(struct ps_pg_crew *c)
+{
+    ps_mutex_lock(&c->mtx);
+    c->stop = true;
+    ps_cond_broadcast(&c->room);
+    ps_mutex_unlock(&c->mtx);
+    for (unsigned i = 0; i < c->thread_count; i++)
+        (void)pthread_join(c->threads[i], NULL);
+    for (uint32_t i = 0; c->slots && i < c->slot_count; i++)
+        ps_text_deinit(&c->slots[i].lines);
+    ps_cond_deinit(&c->room);
+    ps_cond_deinit(&c->done);
+    ps_mutex_deinit(&c->mtx);
+    ps_mutex_deinit(&c->plan_mtx);
+    free(c->slots);
+    free(c->threads);
+    free(c);
+}
+
+/* --- taking -------------------------------------------------------------------------------- */
+
+static void empty_slot(struct slot *s)
+{
+    ps_text_clear(&s->lines);
+    s->counts = (struct ps_pg_damage_counts){0};
+    s->done = false;
+}
+
+ps_err ps_pg_crew_take(struct ps_pg_crew *c, struct ps_pg_out *out, bool *ret_done)
+{
+    struct slot *s = slot_of(c, c->taken);
+
+    ps_mutex_lock(&c->mtx);
+    while (!s->done)
+        ps_cond_wait(&c->done, &c->mtx);
+    ps_mutex_unlock(&c->mtx);
+
+    /* The slot is ours until it counts as taken; one that ends it all is never taken. */
+    ps_text_add(out->text, s->lines.data, s->lines.len);
+    out->counts->pages += s->counts.pages;
+    out->counts->faults += s->counts.faults;
+    out->counts->suspects += s->counts.suspects;
+    *ret_done = s->last;
+    if (s->err)
+        return ps_fail(s->err, "%s", s->message);
+    if (s->last)
+        return ps_text_err(out->text);
+
+    ps_mutex_lock(&c->mtx);
+    empty_slot(s);
+    c->taken++;
+    ps_cond_signal(&c->room);
+    ps_mutex_unlock(&c->mtx);
+    return ps_text_err(out->text);
+}

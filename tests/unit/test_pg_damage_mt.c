@@ -1,0 +1,191 @@
+/* Damage looked for piece by piece, by threads: the lines are those that one thread finds, in the
+ * same order, and what pages of several pieces say together is not lost between them. */
+#include "pg/damage.h"
+#include "pg_bed.h"
+
+#define T_HOT "base/16384/16504"
+#define T_HOT_KEY "base/16384/16509"
+#define PIECE (524288u / PAGE)
+#define LP_AT(slot) (24u + ((slot)-1u) * 4u)
+
+static void look(struct bed *b, unsigned threads, struct ps_text *ret)
+{
+    struct ps_pg_damage_counts counts;
+    struct ps_pg_catalog *catalog;
+    struct ps_pg_damage *d;
+    uint64_t lines = 0;
+    bool done = false;
+
+    memset(ret, 0, sizeof(*ret));
+    ok(try_open(b, ""));
+    ok(ps_pg_catalog_open(b->cluster, &catalog));
+    ok(ps_pg_damage_open_all(catalog, threads, &d));
+    while (!done)
+        ok(ps_pg_damage_step(d, NULL, ret, &done));
+    counts = ps_pg_damage_counts(d);
+    ps_pg_damage_close(d);
+    ps_pg_catalog_close(catalog);
+    shut(b);
+    ps_text_add(ret, "", 1);
+    ok(ps_text_err(ret));
+    for (const char *at = ret->data; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, counts.faults + counts.suspects);
+    assert_true(counts.pages > 600);
+}
+
+static void expect_line(const struct ps_text *text, const char *line)
+{
+    if (!strstr(text->data, line))
+        fail_msg("no '%s' in\n%s", line, text->data);
+}
+
+static void fetch_page(const struct bed *b, const char *file, uint32_t block, uint8_t *page)
+{
+    char path[TEMP_DIR_LEN + 300];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", b->data, file);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, page, PAGE, (off_t)block * PAGE), PAGE);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Where the file ends before the block, zeros come between. */
+static void write_page(const struct bed *b, const char *file, uint32_t block, uint8_t *page)
+{
+    struct ps_page_ident who = {.page_size = PAGE, .page_no = block};
+    char path[TEMP_DIR_LEN + 300];
+    int fd;
+
+    ps_format_postgres.seal(page, &who);
+    (void)snprintf(path, sizeof(path), "%s/%s", b->data, file);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, page, PAGE, (off_t)block * PAGE), PAGE);
+    assert_int_equal(close(fd), 0);
+}
+
+static void copy_page(const struct bed *b, const char *file, uint32_t from, uint32_t to)
+{
+    uint8_t page[PAGE];
+
+    fetch_page(b, file, from, page);
+    write_page(b, file, to, page);
+}
+
+/* A leaf of the index, behind its end, of which two items have changed places. */
+static void add_leaf_out_of_order(const struct bed *b, uint32_t block)
+{
+    uint8_t page[PAGE], lp[4];
+
+    fetch_page(b, T_HOT_KEY, 1, page);
+    memcpy(lp, page + LP_AT(2), sizeof(lp));
+    memcpy(page + LP_AT(2), page + LP_AT(3), sizeof(lp));
+    memcpy(page + LP_AT(3), lp, sizeof(lp));
+    write_page(b, T_HOT_KEY, block, page);
+}
+
+static void damage_much(const struct bed *b)
+{
+    copy_page(b, T_HOT, 0, 3 * PIECE + 5);
+    add_leaf_out_of_order(b, 2 * PIECE + 3);
+    add_leaf_out_of_order(b, 2 * PIECE + 4);
+    add_leaf_out_of_order(b, 4 * PIECE);
+    run("cp '%s/%s' '%s/base/16384/77777'", b->data, T_HOT, b->data);
+    run("printf x | dd of='%s/base/16384/77777' bs=1 seek=9000 conv=notrunc status=none", b->data);
+    run("for f in '%s'/base/*/26*; do printf x | dd of=\"$f\" bs=1 seek=4000 conv=notrunc "
+        "status=none; done",
+        b->data);
+    run("truncate -s +100 '%s/%s'", b->data, T_HOT);
+}
+
+static void threads_find_the_same_lines_in_the_same_order(void **state)
+{
+    static const unsigned threads[] = {2, 3, 16};
+    struct ps_text one, many;
+    struct bed b;
+
+    begin(&b, state);
+    damage_much(&b);
+    look(&b, 1, &one);
+    assert_true(one.len > 1000);
+    for (unsigned i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
+        look(&b, threads[i], &many);
+        assert_string_equal(many.data, one.data);
+        ps_text_deinit(&many);
+    }
+    ps_text_deinit(&one);
+    end(&b);
+}
+
+static void zeros_over_several_pieces_are_one_run(void **state)
+{
+    struct ps_text text;
+    struct bed b;
+
+    begin(&b, state);
+    copy_page(&b, T_HOT, 0, 3 * PIECE + 5);
+    copy_page(&b, T_HOT, 0, 4 * PIECE);
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        look(&b, threads, &text);
+        expect_line(&text, T_HOT "\t4\t-\tsuspect\tzero\t193 pages from here on are all zero");
+        expect_line(&text, T_HOT "\t198\t-\tsuspect\tzero\t58 pages from here on are all zero");
+        ps_text_deinit(&text);
+    }
+    end(&b);
+}
+
+/* Which order its keys are in is known from its first piece on. */
+static void order_is_judged_in_every_piece_of_an_index(void **state)
+{
+    struct ps_text text;
+    struct bed b;
+
+    begin(&b, state);
+    add_leaf_out_of_order(&b, 2 * PIECE);
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        look(&b, threads, &text);
+        expect_line(&text, T_HOT_KEY "\t128\t3\tfault\torder\titem 3 is not beyond the one before");
+        ps_text_deinit(&text);
+    }
+    end(&b);
+}
+
+static void threads_can_be_stopped_at_any_line(void **state)
+{
+    struct bed b;
+
+    begin(&b, state);
+    damage_much(&b);
+    for (unsigned steps = 0; steps < 100; steps += 9) {
+        struct ps_text text = {0};
+        struct ps_pg_catalog *catalog;
+        struct ps_pg_damage *d;
+        bool done = false;
+
+        ok(try_open(&b, ""));
+        ok(ps_pg_catalog_open(b.cluster, &catalog));
+        ok(ps_pg_damage_open_all(catalog, 4, &d));
+        for (unsigned i = 0; i < steps && !done; i++)
+            ok(ps_pg_damage_step(d, NULL, &text, &done));
+        ps_pg_damage_close(d);
+        ps_pg_catalog_close(catalog);
+        shut(&b);
+        ps_text_deinit(&text);
+    }
+    end(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_find_the_same_lines_in_the_same_order),
+        cmocka_unit_test(zeros_over_several_pieces_are_one_run),
+        cmocka_unit_test(order_is_judged_in_every_piece_of_an_index),
+        cmocka_unit_test(threads_can_be_stopped_at_any_line),
+    };
+
+    return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
+}
