@@ -279,13 +279,13 @@ mkdir "$mnt"
 check "the server starts" pg_start
 check "it makes tables of many kinds" fill
 [ -z "${PS_LONG-}" ] || check "one of them is larger than a segment" fill_big
+check "rows that are written meanwhile are seen once they are in the files" watched
+check "a relation whose file was replaced or removed is missing, not empty, until it is mounted again" replaced
 check "it says what is in them" ask_server
 check "a cluster whose server runs is refused, with its pid" \
     bash -c "pagefs '$pgdata' '$mnt' 2>&1 | grep -q \"$(head -1 "$pgdata/postmaster.pid")\""
 check "and mounted with -o live" bash -c "pg_sql -c CHECKPOINT && pagefs -o live '$pgdata' '$mnt' && ls '$mnt/shop' &&
     umount.fuse.pagefs '$mnt'"
-check "rows that are written meanwhile are seen once they are in the files" watched
-check "a relation whose file was replaced or removed is missing, not empty, until it is mounted again" replaced
 check "the server stops" pg_stop fast
 
 (contents) >"$work/contents"
