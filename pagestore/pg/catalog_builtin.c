@@ -254,8 +254,6 @@ static const struct builtin_type {
 };
 #define TYPE_COUNT ((uint32_t)(sizeof(types) / sizeof(types[0])))
 
-#define SCHEMA_PG_CATALOG 11u
-
 uint32_t ps_pgc_builtin_type_count(void)
 {
     return 2 * TYPE_COUNT; /* each may have an array */
@@ -264,7 +262,7 @@ uint32_t ps_pgc_builtin_type_count(void)
 static void set_type(const struct builtin_type *t, struct ps_pg_type *ret)
 {
     *ret = (struct ps_pg_type){.oid = t->oid,
-                               .schema = SCHEMA_PG_CATALOG,
+                               .schema = PS_PGC_SCHEMA_CATALOG,
                                .len = t->len,
                                .byval = t->byval,
                                .align = t->align,
@@ -282,7 +280,7 @@ static void set_type(const struct builtin_type *t, struct ps_pg_type *ret)
 static void set_array(const struct builtin_type *t, struct ps_pg_type *ret)
 {
     *ret = (struct ps_pg_type){.oid = t->array,
-                               .schema = SCHEMA_PG_CATALOG,
+                               .schema = PS_PGC_SCHEMA_CATALOG,
                                .len = -1,
                                .align = t->align == 'd' ? 'd' : 'i',
                                .kind = 'b',
@@ -329,8 +327,9 @@ const char *ps_pgc_builtin_am(ps_oid oid)
 
 const char *ps_pgc_builtin_schema(ps_oid oid)
 {
-    static const struct named schemas[] = {
-        {SCHEMA_PG_CATALOG, "pg_catalog"}, {99, "pg_toast"}, {2200, "public"}};
+    static const struct named schemas[] = {{PS_PGC_SCHEMA_CATALOG, "pg_catalog"},
+                                           {PS_PGC_SCHEMA_TOAST, "pg_toast"},
+                                           {PS_PGC_SCHEMA_PUBLIC, "public"}};
 
     return find_named(schemas, sizeof(schemas) / sizeof(schemas[0]), oid);
 }

@@ -37,6 +37,11 @@ enum {
     PS_PGC_TS_CONFIG = 3602,
 };
 
+/* OIDs of schemas that every database has. */
+#define PS_PGC_SCHEMA_CATALOG 11u
+#define PS_PGC_SCHEMA_TOAST 99u
+#define PS_PGC_SCHEMA_PUBLIC 2200u
+
 /* How a catalog's rows lie: all columns of pg_attribute, pg_class, pg_type, the first ones of
  * pg_database and pg_namespace. version: major; one that is not known counts as the nearest that
  * is. PS_ERR_NOENT: another catalog. PS_ERR_NOMEM. */

@@ -16,7 +16,6 @@
 #define SCHEMA_BYTES_MAX (256u << 20) /* a dump may have data in it */
 #define SAMPLE_PAGES 256u
 #define CANDIDATES_MAX 20u /* that a message lists */
-#define SCHEMA_PUBLIC 2200u
 
 /* Beside them, sql_schema.h makes up more. */
 #define OID_RELATION PS_SQL_OID_FIRST
@@ -42,19 +41,6 @@ static const struct ps_pg_file *toast_file(const struct ps_pg_catalog *c)
     return ps_pg_file_count(c->cluster) > 1 ? ps_pg_file(c->cluster, 1) : NULL;
 }
 
-/* The schema's OID; public's where it has none. */
-static ps_oid schema_of(const struct ps_pgc_db *db, const char *name)
-{
-    const struct ps_pgc_named *named;
-
-    for (uint32_t i = 0; i < db->schemas.count; i++) {
-        named = ps_pgc_list_at(&db->schemas, i);
-        if (strcmp(named->name, name) == 0)
-            return named->key.a;
-    }
-    return SCHEMA_PUBLIC;
-}
-
 /* As `like` says it is, but for the files. Shared, as all relations of a database without OID. */
 static ps_err add_relation(struct ps_pgc_db *db, const struct ps_pg_file *file,
                            const struct ps_pg_relation *like)
@@ -64,7 +50,9 @@ static ps_err add_relation(struct ps_pgc_db *db, const struct ps_pg_file *file,
 
     if (err)
         return err;
-    rel->schema = schema_of(db, like->schema);
+    rel->schema = ps_pgc_schema_named(db, like->schema);
+    if (rel->schema == 0)
+        rel->schema = PS_PGC_SCHEMA_PUBLIC;
     rel->pub = *like;
     rel->pub.shared = true;
     rel->pub.file_missing = false;

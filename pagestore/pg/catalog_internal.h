@@ -184,6 +184,8 @@ PS_MUST_USE ps_err ps_pgc_add_named(struct ps_pgc_db *db, struct ps_pgc_list *l,
                                     const struct ps_pgc_row *row);
 /* Name of a schema as far as it is known, also a built-in one; NULL: it is not. */
 const char *ps_pgc_schema_name(const struct ps_pgc_db *db, ps_oid oid);
+/* OID of the schema of that name; 0: no row of pg_namespace that was read has it. */
+ps_oid ps_pgc_schema_named(const struct ps_pgc_db *db, const char *name);
 
 /* --- catalog_objects.c, catalog_regs.c, catalog_format.c, catalog_quote.c: names as PostgreSQL
  * prints them ------------------------ */

@@ -14,8 +14,6 @@
 
 #include "pg/catalog_internal.h"
 
-#define PS_PGC_SCHEMA_CATALOG 11u
-#define PS_PGC_SCHEMA_PUBLIC 2200u
 #define PS_PGC_ARGS_MAX 100u /* FUNC_MAX_ARGS */
 
 enum ps_pgc_class {

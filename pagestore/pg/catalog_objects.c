@@ -192,19 +192,6 @@ static ps_err load_class(struct ps_pgc_db *db, enum ps_pgc_class which)
     return err ? err : index_by_name(objects);
 }
 
-static ps_oid schema_named(const struct ps_pgc_db *db, const char *name)
-{
-    const struct ps_pgc_named *schema;
-    uint32_t i;
-
-    for (i = 0; i < db->schemas.count; i++) {
-        schema = ps_pgc_list_at(&db->schemas, i);
-        if (strcmp(schema->name, name) == 0)
-            return schema->key.a;
-    }
-    return PS_PGC_SCHEMA_PUBLIC;
-}
-
 static ps_err load(struct ps_pgc_db *db)
 {
     struct reading r = {.db = db};
@@ -214,7 +201,9 @@ static ps_err load(struct ps_pgc_db *db)
     db->names = calloc(1, sizeof(*db->names));
     if (!db->names)
         return ps_fail(PS_ERR_NOMEM, "no memory for names");
-    db->names->schema_public = schema_named(db, "public");
+    db->names->schema_public = ps_pgc_schema_named(db, "public");
+    if (db->names->schema_public == 0)
+        db->names->schema_public = PS_PGC_SCHEMA_PUBLIC;
     err = ps_pgc_optional(ps_pgc_read(db, &role_spec, add_role, &r, NULL));
     ps_pgc_list_settle(&db->names->roles);
     for (which = 0; !err && which < PS_PGC_CLASSES; which++)

@@ -34,6 +34,19 @@ const char *ps_pgc_schema_name(const struct ps_pgc_db *db, ps_oid oid)
     return name ? name : ps_pgc_builtin_schema(oid);
 }
 
+ps_oid ps_pgc_schema_named(const struct ps_pgc_db *db, const char *name)
+{
+    const struct ps_pgc_named *schema;
+    uint32_t i;
+
+    for (i = 0; i < db->schemas.count; i++) {
+        schema = ps_pgc_list_at(&db->schemas, i);
+        if (strcmp(schema->name, name) == 0)
+            return schema->key.a;
+    }
+    return 0;
+}
+
 /* --- pg_class ----------------------------------------------------------------------------- */
 
 enum {

@@ -10,8 +10,6 @@
 #include "pg/sql_internal.h"
 
 #define DEPTH_MAX 64u
-#define SCHEMA_CATALOG 11u
-#define SCHEMA_PUBLIC 2200u
 #define VARHDRSZ 4 /* is added to lengths */
 #define INTERVAL_FULL_FIELDS 0x7fff
 #define INTERVAL_FULL_PRECISION 0xffff
@@ -37,15 +35,12 @@ static ps_err schema_oid(struct describing *d, const char *name, ps_oid *ret)
     struct ps_pgc_named *named;
     ps_err err;
 
-    *ret = SCHEMA_PUBLIC;
+    *ret = PS_PGC_SCHEMA_PUBLIC;
     if (!name || strcmp(name, "public") == 0)
         return PS_OK;
-    for (uint32_t i = 0; i < d->db->schemas.count; i++) {
-        named = ps_pgc_list_at(&d->db->schemas, i);
-        *ret = named->key.a;
-        if (strcmp(named->name, name) == 0)
-            return PS_OK;
-    }
+    *ret = ps_pgc_schema_named(d->db, name);
+    if (*ret != 0)
+        return PS_OK;
     *ret = d->next_oid++;
     err = ps_pgc_list_add(&d->db->schemas, sizeof(*named), *ret, 0, true, &named);
     if (!err)
