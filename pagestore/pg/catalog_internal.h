@@ -177,11 +177,14 @@ PS_MUST_USE ps_err ps_pgc_load_types(struct ps_pgc_db *db);
 /* Sets what those who print values of the database's types ask. */
 void ps_pgc_types_api(struct ps_pgc_db *db);
 
+/* A column of type name, as a string that lives as long as the database's lists. */
+PS_MUST_USE ps_err ps_pgc_keep_name(struct ps_pgc_db *db, const struct ps_pgc_row *row,
+                                    unsigned column, const char **ret);
 /* A named row of the list; NULL: there is none. */
 const char *ps_pgc_name_in(const struct ps_pgc_list *l, ps_oid oid);
-/* Adds a row of (oid, name[, schema]) columns to a list. */
-PS_MUST_USE ps_err ps_pgc_add_named(struct ps_pgc_db *db, struct ps_pgc_list *l,
-                                    const struct ps_pgc_row *row);
+/* Reads a catalog's rows of (oid, name) into a list of struct ps_pgc_named, and settles it. */
+PS_MUST_USE ps_err ps_pgc_read_named(struct ps_pgc_db *db, const struct ps_pgc_spec *spec,
+                                     struct ps_pgc_list *l);
 /* Name of a schema as far as it is known, also a built-in one; NULL: it is not. */
 const char *ps_pgc_schema_name(const struct ps_pgc_db *db, ps_oid oid);
 /* OID of the schema of that name; 0: no row of pg_namespace that was read has it. */

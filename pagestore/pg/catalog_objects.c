@@ -116,13 +116,6 @@ static ps_err add_row(void *ctx, const struct ps_pgc_row *row)
     return err ? err : set_args(r->db, row, r->which, o);
 }
 
-static ps_err add_role(void *ctx, const struct ps_pgc_row *row)
-{
-    struct reading *r = ctx;
-
-    return ps_pgc_add_named(r->db, &r->db->names->roles, row);
-}
-
 /* --- relations and types, which are there already ----------------------------------------- */
 
 static ps_err add_relations(struct ps_pgc_db *db, struct ps_pgc_list *l)
@@ -194,7 +187,6 @@ static ps_err load_class(struct ps_pgc_db *db, enum ps_pgc_class which)
 
 static ps_err load(struct ps_pgc_db *db)
 {
-    struct reading r = {.db = db};
     unsigned which;
     ps_err err;
 
@@ -204,8 +196,7 @@ static ps_err load(struct ps_pgc_db *db)
     db->names->schema_public = ps_pgc_schema_named(db, "public");
     if (db->names->schema_public == 0)
         db->names->schema_public = PS_PGC_SCHEMA_PUBLIC;
-    err = ps_pgc_optional(ps_pgc_read(db, &role_spec, add_role, &r, NULL));
-    ps_pgc_list_settle(&db->names->roles);
+    err = ps_pgc_read_named(db, &role_spec, &db->names->roles);
     for (which = 0; !err && which < PS_PGC_CLASSES; which++)
         err = load_class(db, (enum ps_pgc_class)which);
     return err;

@@ -6,6 +6,16 @@
 
 /* --- lists of names ----------------------------------------------------------------------- */
 
+ps_err ps_pgc_keep_name(struct ps_pgc_db *db, const struct ps_pgc_row *row, unsigned column,
+                        const char **ret)
+{
+    char name[PS_PGC_NAME_MAX + 1];
+
+    ps_pgc_name(row, column, name);
+    *ret = ps_pgc_keep(&db->strings, name, strlen(name));
+    return *ret ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names");
+}
+
 const char *ps_pgc_name_in(const struct ps_pgc_list *l, ps_oid oid)
 {
     const struct ps_pgc_named *named = ps_pgc_list_find(l, oid, 0);
@@ -13,18 +23,29 @@ const char *ps_pgc_name_in(const struct ps_pgc_list *l, ps_oid oid)
     return named ? named->name : NULL;
 }
 
-ps_err ps_pgc_add_named(struct ps_pgc_db *db, struct ps_pgc_list *l, const struct ps_pgc_row *row)
+struct naming {
+    struct ps_pgc_db *db;
+    struct ps_pgc_list *list;
+};
+
+static ps_err add_named(void *ctx, const struct ps_pgc_row *row)
 {
-    char name[PS_PGC_NAME_MAX + 1];
+    const struct naming *n = ctx;
     struct ps_pgc_named *named;
     ps_err err;
 
-    err = ps_pgc_list_add(l, sizeof(*named), ps_pgc_oid(row, 0), 0, row->sure, &named);
-    if (err)
-        return err;
-    ps_pgc_name(row, 1, name);
-    named->name = ps_pgc_keep(&db->strings, name, strlen(name));
-    return named->name ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names");
+    err = ps_pgc_list_add(n->list, sizeof(*named), ps_pgc_oid(row, 0), 0, row->sure, &named);
+    return err ? err : ps_pgc_keep_name(n->db, row, 1, &named->name);
+}
+
+ps_err ps_pgc_read_named(struct ps_pgc_db *db, const struct ps_pgc_spec *spec,
+                         struct ps_pgc_list *l)
+{
+    struct naming n = {db, l};
+    ps_err err = ps_pgc_optional(ps_pgc_read(db, spec, add_named, &n, NULL));
+
+    ps_pgc_list_settle(l);
+    return err;
 }
 
 const char *ps_pgc_schema_name(const struct ps_pgc_db *db, ps_oid oid)
@@ -80,18 +101,15 @@ static const struct ps_pgc_spec class_spec = {
 static ps_err add_relation(void *ctx, const struct ps_pgc_row *row)
 {
     struct ps_pgc_db *db = ctx;
-    char name[PS_PGC_NAME_MAX + 1];
     struct ps_pgc_relation *rel;
     ps_err err;
 
     err = ps_pgc_list_add(&db->relations, sizeof(*rel), ps_pgc_oid(row, OID), 0, row->sure, &rel);
     if (err)
         return err;
-    ps_pgc_name(row, RELNAME, name);
     rel->schema = ps_pgc_oid(row, RELNAMESPACE);
     rel->pub = (struct ps_pg_relation){
         .oid = rel->key.a,
-        .name = ps_pgc_keep(&db->strings, name, strlen(name)),
         .kind = ps_pgc_char(row, RELKIND),
         .persistence = ps_pgc_char(row, RELPERSISTENCE),
         .shared = ps_pgc_bool(row, RELISSHARED),
@@ -104,7 +122,7 @@ static ps_err add_relation(void *ctx, const struct ps_pgc_row *row)
         .row_type = ps_pgc_oid(row, RELTYPE),
         .natts = (uint16_t)ps_pgc_int16(row, RELNATTS),
     };
-    return rel->pub.name ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names of relations");
+    return ps_pgc_keep_name(db, row, RELNAME, &rel->pub.name);
 }
 
 /* By its columns as pg_attribute has them, or as they are built in. */
@@ -137,13 +155,6 @@ static const struct ps_pgc_spec schema_spec = {
     .column_count = COUNT(schema_columns),
 };
 
-static ps_err add_schema(void *ctx, const struct ps_pgc_row *row)
-{
-    struct ps_pgc_db *db = ctx;
-
-    return ps_pgc_add_named(db, &db->schemas, row);
-}
-
 static const char *const am_columns[] = {"oid", "amname"};
 static const struct ps_pgc_spec am_spec = {
     .oid = PS_PGC_AM,
@@ -152,13 +163,6 @@ static const struct ps_pgc_spec am_spec = {
     .columns = am_columns,
     .column_count = COUNT(am_columns),
 };
-
-static ps_err add_am(void *ctx, const struct ps_pgc_row *row)
-{
-    struct ps_pgc_db *db = ctx;
-
-    return ps_pgc_add_named(db, &db->ams, row);
-}
 
 static const char *const inherits_columns[] = {"inhparent", "inhrelid"};
 static const struct ps_pgc_spec inherits_spec = {
@@ -242,11 +246,9 @@ ps_err ps_pgc_load_relations(struct ps_pgc_db *db)
         db->relations_whole = false;
     }
     ps_pgc_find_files(db); /* from here on catalogs are found by pg_class */
-    err = ps_pgc_optional(ps_pgc_read(db, &schema_spec, add_schema, db, NULL));
-    ps_pgc_list_settle(&db->schemas);
+    err = ps_pgc_read_named(db, &schema_spec, &db->schemas);
     if (!err)
-        err = ps_pgc_optional(ps_pgc_read(db, &am_spec, add_am, db, NULL));
-    ps_pgc_list_settle(&db->ams);
+        err = ps_pgc_read_named(db, &am_spec, &db->ams);
     if (!err)
         err = ps_pgc_optional(ps_pgc_read(db, &inherits_spec, add_child, db, NULL));
     ps_pgc_list_settle(&db->children);

@@ -200,18 +200,15 @@ static ps_err add_label(void *ctx, const struct ps_pgc_row *row)
 {
     struct ps_pgc_db *db = ctx;
     int32_t order = ps_pgc_int32(row, 2); /* a float's bytes */
-    char name[PS_PGC_NAME_MAX + 1];
     struct ps_pgc_label *label;
     ps_err err;
 
     err = ps_pgc_list_add(&db->labels, sizeof(*label), ps_pgc_oid(row, 0), 0, row->sure, &label);
     if (err)
         return err;
-    ps_pgc_name(row, 3, name);
     label->type = ps_pgc_oid(row, 1);
     memcpy(&label->order, &order, sizeof(label->order));
-    label->text = ps_pgc_keep(&db->strings, name, strlen(name));
-    return label->text ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for labels of enums");
+    return ps_pgc_keep_name(db, row, 3, &label->text);
 }
 
 /* --- all of it ---------------------------------------------------------------------------- */

@@ -36,16 +36,6 @@ static uint32_t vector(const struct ps_pgc_row *row, unsigned column, uint32_t e
     return count;
 }
 
-static ps_err keep_name(struct ps_pgc_db *db, const struct ps_pgc_row *row, unsigned column,
-                        const char **ret)
-{
-    char name[PS_PGC_NAME_MAX + 1];
-
-    ps_pgc_name(row, column, name);
-    *ret = ps_pgc_keep(&db->strings, name, strlen(name));
-    return *ret ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names");
-}
-
 /* --- pg_constraint ------------------------------------------------------------------------ */
 
 enum {
@@ -86,7 +76,7 @@ static ps_err add_constraint(void *ctx, const struct ps_pgc_row *row)
     c->deferrable = ps_pgc_bool(row, CON_DEFERRABLE);
     c->deferred = ps_pgc_bool(row, CON_DEFERRED);
     c->key_count = vector(row, CON_KEY, 2, c->keys);
-    err = keep_name(db, row, CON_NAME, &c->name);
+    err = ps_pgc_keep_name(db, row, CON_NAME, &c->name);
     return err ? err : keep_text(db, row, CON_BIN, &c->expression);
 }
 
@@ -180,7 +170,7 @@ static ps_err add_opclass(void *ctx, const struct ps_pgc_row *row)
         return err;
     o->schema = ps_pgc_oid(row, 2);
     o->is_default = ps_pgc_bool(row, 3);
-    return keep_name(db, row, 1, &o->name);
+    return ps_pgc_keep_name(db, row, 1, &o->name);
 }
 
 /* --- pg_sequence -------------------------------------------------------------------------- */
