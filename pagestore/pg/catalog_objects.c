@@ -62,16 +62,17 @@ struct reading {
 
 /* --- rows --------------------------------------------------------------------------------- */
 
-static ps_err add_object(struct ps_pgc_db *db, struct ps_pgc_list *l, ps_oid oid, bool sure,
-                         ps_oid schema, const char *name, struct ps_pgc_object **ret)
+/* name: lives as long as the database's lists. */
+static ps_err add_object(struct ps_pgc_list *l, ps_oid oid, bool sure, ps_oid schema,
+                         const char *name, struct ps_pgc_object **ret)
 {
     ps_err err = ps_pgc_list_add(l, sizeof(**ret), oid, 0, sure, ret);
 
     if (err)
         return err;
     (*ret)->schema = schema;
-    (*ret)->name = ps_pgc_keep(&db->strings, name, strlen(name));
-    return (*ret)->name ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names");
+    (*ret)->name = name;
+    return PS_OK;
 }
 
 /* A function's argument types, an operator's two. */
@@ -106,19 +107,19 @@ ps_oid ps_pgc_object_arg(const struct ps_pgc_object *o, uint32_t i)
 static ps_err add_row(void *ctx, const struct ps_pgc_row *row)
 {
     struct reading *r = ctx;
-    char name[PS_PGC_NAME_MAX + 1];
     struct ps_pgc_object *o;
-    ps_err err;
+    const char *name;
+    ps_err err = ps_pgc_keep_name(r->db, row, NAME, &name);
 
-    ps_pgc_name(row, NAME, name);
-    err = add_object(r->db, &r->db->names->classes[r->which].list, ps_pgc_oid(row, OID), row->sure,
-                     ps_pgc_oid(row, SCHEMA), name, &o);
+    if (!err)
+        err = add_object(&r->db->names->classes[r->which].list, ps_pgc_oid(row, OID), row->sure,
+                         ps_pgc_oid(row, SCHEMA), name, &o);
     return err ? err : set_args(r->db, row, r->which, o);
 }
 
 /* --- relations and types, which are there already ----------------------------------------- */
 
-static ps_err add_relations(struct ps_pgc_db *db, struct ps_pgc_list *l)
+static ps_err add_relations(const struct ps_pgc_db *db, struct ps_pgc_list *l)
 {
     const struct ps_pgc_relation *rel;
     struct ps_pgc_object *o;
@@ -127,12 +128,12 @@ static ps_err add_relations(struct ps_pgc_db *db, struct ps_pgc_list *l)
 
     for (i = 0; !err && i < db->relations.count; i++) {
         rel = ps_pgc_list_at(&db->relations, i);
-        err = add_object(db, l, rel->key.a, true, rel->schema, rel->pub.name, &o);
+        err = add_object(l, rel->key.a, true, rel->schema, rel->pub.name, &o);
     }
     return err;
 }
 
-static ps_err add_types(struct ps_pgc_db *db, struct ps_pgc_list *l)
+static ps_err add_types(const struct ps_pgc_db *db, struct ps_pgc_list *l)
 {
     const struct ps_pgc_type *type;
     struct ps_pgc_object *o;
@@ -141,7 +142,7 @@ static ps_err add_types(struct ps_pgc_db *db, struct ps_pgc_list *l)
 
     for (i = 0; !err && i < db->types.count; i++) {
         type = ps_pgc_list_at(&db->types, i);
-        err = add_object(db, l, type->key.a, true, type->pub.schema, type->pub.name, &o);
+        err = add_object(l, type->key.a, true, type->pub.schema, type->pub.name, &o);
     }
     return err;
 }
