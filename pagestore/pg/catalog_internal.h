@@ -150,6 +150,11 @@ struct ps_pgc_probe {
 };
 PS_MUST_USE ps_err ps_pgc_find_file(struct ps_pgc_db *db, const struct ps_pgc_probe *probe,
                                     uint32_t *ret_table);
+/* Reads pg_class or pg_type, by its columns as pg_attribute has them, or as they are built in, from
+ * the file with a row that has this OID and the catalog's name. What is damaged becomes a note; no
+ * such file is no error. *ret_whole: all of it was read. */
+PS_MUST_USE ps_err ps_pgc_read_first(struct ps_pgc_db *db, const struct ps_pgc_spec *spec,
+                                     ps_oid row_oid, ps_pgc_row_fn row, bool *ret_whole);
 /* PS_ERR_NOENT becomes PS_OK: what depends on the catalog goes without. */
 ps_err ps_pgc_optional(ps_err err);
 

@@ -125,25 +125,6 @@ static ps_err add_relation(void *ctx, const struct ps_pgc_row *row)
     return ps_pgc_keep_name(db, row, RELNAME, &rel->pub.name);
 }
 
-/* By its columns as pg_attribute has them, or as they are built in. */
-static ps_err read_class(struct ps_pgc_db *db)
-{
-    struct ps_pgc_met met = {0};
-    struct ps_pg_desc built;
-    struct ps_pgc_probe probe = {.spec = &class_spec, .oid = PS_PGC_CLASS, .name = class_spec.name};
-    uint32_t table = 0;
-    ps_err err = ps_pgc_catalog_desc(db, PS_PGC_CLASS, &built, &probe.desc);
-
-    if (!err)
-        err = ps_pgc_find_file(db, &probe, &table);
-    if (!err && table != 0)
-        err = ps_pgc_read_as(db, &class_spec, probe.desc, table, add_relation, db, &met);
-    ps_pg_desc_deinit(&built);
-    ps_pgc_note_damage(db, &class_spec, &met);
-    db->relations_whole = table != 0 && met.bad_pages == 0 && met.bad_rows == 0;
-    return err;
-}
-
 /* --- what other catalogs say of relations ------------------------------------------------- */
 
 static const char *const schema_columns[] = {"oid", "nspname"};
@@ -236,7 +217,7 @@ ps_err ps_pgc_load_relations(struct ps_pgc_db *db)
 {
     ps_err err;
 
-    err = read_class(db);
+    err = ps_pgc_read_first(db, &class_spec, PS_PGC_CLASS, add_relation, &db->relations_whole);
     if (err)
         return err;
     ps_pgc_list_settle(&db->relations);

@@ -256,3 +256,22 @@ ps_err ps_pgc_find_file(struct ps_pgc_db *db, const struct ps_pgc_probe *probe, 
                spec->name, ps_pg_file_by_id(cluster, *ret_table)->path);
     return PS_OK;
 }
+
+ps_err ps_pgc_read_first(struct ps_pgc_db *db, const struct ps_pgc_spec *spec, ps_oid row_oid,
+                         ps_pgc_row_fn row, bool *ret_whole)
+{
+    struct ps_pgc_met met = {0};
+    struct ps_pg_desc built;
+    struct ps_pgc_probe probe = {.spec = spec, .oid = row_oid, .name = spec->name};
+    uint32_t table = 0;
+    ps_err err = ps_pgc_catalog_desc(db, spec->oid, &built, &probe.desc);
+
+    if (!err)
+        err = ps_pgc_find_file(db, &probe, &table);
+    if (!err && table != 0)
+        err = ps_pgc_read_as(db, spec, probe.desc, table, row, db, &met);
+    ps_pg_desc_deinit(&built);
+    ps_pgc_note_damage(db, spec, &met);
+    *ret_whole = table != 0 && met.bad_pages == 0 && met.bad_rows == 0;
+    return err;
+}

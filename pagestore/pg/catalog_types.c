@@ -2,6 +2,7 @@
 
 #include "pg/catalog_internal.h"
 
+#define PG_TYPE_ROW_TYPE 71u /* OID of pg_type's own row type */
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
 /* --- pg_type ------------------------------------------------------------------------------ */
@@ -106,20 +107,9 @@ static ps_err add_type(void *ctx, const struct ps_pgc_row *row)
 
 static ps_err read_types(struct ps_pgc_db *db)
 {
-    struct ps_pgc_met met = {0};
-    struct ps_pg_desc built;
-    struct ps_pgc_probe probe = {.spec = &type_spec,
-                                 .oid = 71, /* pg_type's own row type */
-                                 .name = type_spec.name};
-    uint32_t table = 0;
-    ps_err err = ps_pgc_catalog_desc(db, PS_PGC_TYPE, &built, &probe.desc);
+    bool whole;
+    ps_err err = ps_pgc_read_first(db, &type_spec, PG_TYPE_ROW_TYPE, add_type, &whole);
 
-    if (!err)
-        err = ps_pgc_find_file(db, &probe, &table);
-    if (!err && table != 0)
-        err = ps_pgc_read_as(db, &type_spec, probe.desc, table, add_type, db, &met);
-    ps_pg_desc_deinit(&built);
-    ps_pgc_note_damage(db, &type_spec, &met);
     if (!err && db->types.count == 0)
         ps_pg_note(db->catalog->cluster,
                    "%s: pg_type cannot be read: only PostgreSQL's own types are known", db->dir);
