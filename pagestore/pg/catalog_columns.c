@@ -74,13 +74,6 @@ static ps_err set_missing(struct loading *l, const struct ps_pgc_row *row, struc
     return err;
 }
 
-/* What reading a tuple relies on. */
-static bool is_sound(const struct ps_pg_attr *attr)
-{
-    return (attr->len > 0 || attr->len == -1 || attr->len == -2) && attr->align != '\0' &&
-           strchr("csid", attr->align) != NULL;
-}
-
 static ps_err set_attr(struct loading *l, const struct ps_pgc_row *row, struct ps_pg_attr *attr)
 {
     char name[PS_PGC_NAME_MAX + 1];
@@ -106,7 +99,7 @@ static ps_err set_attr(struct loading *l, const struct ps_pgc_row *row, struct p
     };
     if (!attr->name)
         return ps_fail(PS_ERR_NOMEM, "no memory for names of columns");
-    if (attr->has_missing && is_sound(attr))
+    if (attr->has_missing && ps_pg_layout_valid(attr->len, attr->align))
         return set_missing(l, row, attr);
     return PS_OK;
 }
@@ -229,7 +222,8 @@ static uint32_t take_columns(struct ps_pgc_db *db, const struct ps_pgc_list *ite
         if (item->key.a != ret->key.a)
             break;
         db->attrs[first + count] = item->attr;
-        ret->sound &= item->key.b == count + 1 && is_sound(&item->attr);
+        ret->sound &=
+            item->key.b == count + 1 && ps_pg_layout_valid(item->attr.len, item->attr.align);
     }
     ret->sound &= count <= PS_PG_ATTRS_MAX;
     ret->desc.count = count;

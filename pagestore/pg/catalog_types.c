@@ -63,13 +63,6 @@ static void set_type(const struct ps_pgc_row *row, struct ps_pg_type *type)
     memcpy(type->name, name, strnlen(name, sizeof(type->name) - 1)); /* 63 bytes at most */
 }
 
-/* What the printing of values relies on. */
-static bool is_sound(const struct ps_pg_type *type)
-{
-    return (type->len > 0 || type->len == -1 || type->len == -2) && type->align != '\0' &&
-           strchr("csid", type->align) != NULL;
-}
-
 static ps_err keep_default(struct ps_pgc_db *db, const struct ps_pgc_row *row,
                            struct ps_pgc_type *type)
 {
@@ -93,7 +86,7 @@ static ps_err add_type(void *ctx, const struct ps_pgc_row *row)
     ps_err err;
 
     set_type(row, &pub);
-    if (!is_sound(&pub))
+    if (!ps_pg_layout_valid(pub.len, pub.align))
         return PS_OK;
     err = ps_pgc_list_add(&db->types, sizeof(*type), pub.oid, 0, row->sure, &type);
     if (err)

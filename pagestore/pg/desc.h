@@ -16,6 +16,20 @@
 
 typedef uint32_t ps_oid; /* 0: InvalidOid */
 
+/* Bytes that attalign means; 0: it is none. */
+static inline uint32_t ps_pg_align_bytes(char align)
+{
+    static const uint8_t bytes[UINT8_MAX + 1] = {['c'] = 1, ['s'] = 2, ['i'] = 4, ['d'] = 8};
+
+    return bytes[(uint8_t)align];
+}
+
+/* Can these be attlen and attalign, or typlen and typalign? */
+static inline bool ps_pg_layout_valid(int32_t len, char align)
+{
+    return len >= -2 && len != 0 && ps_pg_align_bytes(align) != 0;
+}
+
 struct ps_pg_attr {
     char *name; /* UTF-8 or whatever the database's encoding is; without quotes */
     ps_oid type;

@@ -78,9 +78,9 @@ const struct ps_pg_type *ps_pg_builtin_type(ps_oid oid);
 /* `at`, moved to where a value of this alignment may lie. */
 static inline uint32_t ps_pg_align(uint32_t at, char align)
 {
-    uint32_t to = align == 'd' ? 8 : align == 'i' ? 4 : align == 's' ? 2 : 1;
+    uint32_t to = ps_pg_align_bytes(align);
 
-    return (at + to - 1) & ~(to - 1);
+    return to > 1 ? (at + to - 1) & ~(to - 1) : at;
 }
 
 /* ---- text ---- */

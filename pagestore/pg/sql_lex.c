@@ -158,7 +158,7 @@ static bool is_dropped_comment(const struct ps_sql_parser *p, int16_t *ret_len, 
         end == 0 || comment[end] != '\0')
         return false;
     *ret_len = (int16_t)len;
-    return len >= -2 && len != 0 && len <= INT16_MAX && strchr("csid", *ret_align) != NULL;
+    return len <= INT16_MAX && ps_pg_layout_valid(len, *ret_align);
 }
 
 /* Before the next token, or the comment that is one. */

@@ -31,14 +31,6 @@ ps_err ps_pg_tuple_unfit(const struct ps_pg_tuple *t)
     return ps_fail(PS_ERR_CORRUPT, "t_hoff: %u is beyond the tuple's %u bytes", t->hoff, t->len);
 }
 
-/* A power of two; 0: there is no such alignment. */
-static inline uint32_t alignment(char align)
-{
-    static const uint8_t bytes[UINT8_MAX + 1] = {['c'] = 1, ['s'] = 2, ['i'] = 4, ['d'] = 8};
-
-    return bytes[(uint8_t)align];
-}
-
 static inline uint32_t align_up(uint32_t at, uint32_t align)
 {
     return (at + align - 1) & ~(align - 1);
@@ -162,12 +154,12 @@ static ps_err take_fixed(uint32_t width, const uint8_t *at, uint32_t room, uint3
 ps_err ps_pg_value_take(const struct ps_pg_attr *attr, const uint8_t *bytes, uint32_t len,
                         uint32_t *at, struct ps_pg_value *ret)
 {
-    uint32_t align = alignment(attr->align);
+    const uint32_t align = ps_pg_align_bytes(attr->align);
     uint64_t start = *at; /* aligning cannot wrap around */
     uint32_t taken = 0;
     ps_err err;
 
-    if (align == 0 || attr->len == 0 || attr->len < -2)
+    if (!ps_pg_layout_valid(attr->len, attr->align))
         return ps_fail(PS_ERR_CORRUPT, "attlen %d, attalign '%c': there is no such type", attr->len,
                        attr->align);
     /* A varlena that begins here has a header that is not 0; padding is. */
@@ -265,7 +257,7 @@ struct ps_pg_fixed ps_pg_desc_fixed(const struct ps_pg_desc *desc)
 
     for (; fixed.count < desc->count; fixed.count++) {
         const struct ps_pg_attr *attr = &desc->attrs[fixed.count];
-        const uint32_t align = alignment(attr->align);
+        const uint32_t align = ps_pg_align_bytes(attr->align);
 
         if (attr->len <= 0 || align == 0)
             break;
@@ -283,7 +275,7 @@ static bool rest_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_de
 
     for (; i < tuple->natts; i++) {
         const struct ps_pg_attr *attr = &desc->attrs[i];
-        const uint32_t align = alignment(attr->align);
+        const uint32_t align = ps_pg_align_bytes(attr->align);
 
         if (is_null(tuple, i))
             continue;
