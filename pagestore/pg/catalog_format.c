@@ -3,19 +3,9 @@
 
 #include "pg/catalog_names.h"
 #include "pg/type_oid.h"
+#include "pg/typmod.h"
 
 /* --- what is behind a type's name in parentheses ------------------------------------------ */
-
-#define VARHDRSZ 4 /* is added to lengths */
-
-/* Bits of an interval's fields: src/include/utils/timestamp.h, datetime.h. */
-#define MONTH (1 << 1)
-#define YEAR (1 << 2)
-#define DAY (1 << 3)
-#define HOUR (1 << 10)
-#define MINUTE (1 << 11)
-#define SECOND (1 << 12)
-#define INTERVAL_FULL_PRECISION 0xffff
 
 static const char *interval_fields(int32_t fields)
 {
@@ -23,19 +13,19 @@ static const char *interval_fields(int32_t fields)
         int32_t bits;
         const char *text;
     } all[] = {
-        {YEAR, " year"},
-        {MONTH, " month"},
-        {DAY, " day"},
-        {HOUR, " hour"},
-        {MINUTE, " minute"},
-        {SECOND, " second"},
-        {YEAR | MONTH, " year to month"},
-        {DAY | HOUR, " day to hour"},
-        {DAY | HOUR | MINUTE, " day to minute"},
-        {DAY | HOUR | MINUTE | SECOND, " day to second"},
-        {HOUR | MINUTE, " hour to minute"},
-        {HOUR | MINUTE | SECOND, " hour to second"},
-        {MINUTE | SECOND, " minute to second"},
+        {PS_PG_YEAR, " year"},
+        {PS_PG_MONTH, " month"},
+        {PS_PG_DAY, " day"},
+        {PS_PG_HOUR, " hour"},
+        {PS_PG_MINUTE, " minute"},
+        {PS_PG_SECOND, " second"},
+        {PS_PG_YEAR | PS_PG_MONTH, " year to month"},
+        {PS_PG_DAY | PS_PG_HOUR, " day to hour"},
+        {PS_PG_DAY | PS_PG_HOUR | PS_PG_MINUTE, " day to minute"},
+        {PS_PG_DAY | PS_PG_HOUR | PS_PG_MINUTE | PS_PG_SECOND, " day to second"},
+        {PS_PG_HOUR | PS_PG_MINUTE, " hour to minute"},
+        {PS_PG_HOUR | PS_PG_MINUTE | PS_PG_SECOND, " hour to second"},
+        {PS_PG_MINUTE | PS_PG_SECOND, " minute to second"},
     };
     size_t i;
 
@@ -51,7 +41,7 @@ static void add_interval(int32_t typmod, struct ps_text *out)
     if (typmod < 0)
         return;
     ps_text_printf(out, "%s", interval_fields(typmod >> 16 & 0x7fff));
-    if ((typmod & 0xffff) != INTERVAL_FULL_PRECISION)
+    if ((typmod & 0xffff) != PS_PG_INTERVAL_FULL_PRECISION)
         ps_text_printf(out, "(%d)", typmod & 0xffff);
 }
 
@@ -60,10 +50,10 @@ static void add_numeric(int32_t typmod, struct ps_text *out)
     int32_t scale;
 
     ps_text_printf(out, "numeric");
-    if (typmod < VARHDRSZ)
+    if (typmod < PS_PG_VARHDRSZ)
         return;
-    scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
-    ps_text_printf(out, "(%d,%d)", (typmod - VARHDRSZ) >> 16 & 0xffff, scale);
+    scale = (((typmod - PS_PG_VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+    ps_text_printf(out, "(%d,%d)", (typmod - PS_PG_VARHDRSZ) >> 16 & 0xffff, scale);
 }
 
 static void add_len(const char *name, int32_t len, struct ps_text *out)
@@ -105,13 +95,13 @@ static bool add_standard(ps_oid type, int32_t typmod, bool column, struct ps_tex
         if (type == PS_PG_BITOID)
             add_len("bit", typmod, out);
         else
-            add_len("character", typmod - VARHDRSZ, out);
+            add_len("character", typmod - PS_PG_VARHDRSZ, out);
         return true;
     case PS_PG_VARBITOID:
         add_len("bit varying", typmod, out);
         return true;
     case PS_PG_VARCHAROID:
-        add_len("character varying", typmod - VARHDRSZ, out);
+        add_len("character varying", typmod - PS_PG_VARHDRSZ, out);
         return true;
     case PS_PG_NUMERICOID:
         add_numeric(typmod, out);

@@ -8,11 +8,9 @@
 
 #include "pg/catalog_internal.h"
 #include "pg/sql_internal.h"
+#include "pg/typmod.h"
 
 #define DEPTH_MAX 64u
-#define VARHDRSZ 4 /* is added to lengths */
-#define INTERVAL_FULL_FIELDS 0x7fff
-#define INTERVAL_FULL_PRECISION 0xffff
 
 struct describing {
     struct ps_sql_schema *schema;
@@ -309,19 +307,19 @@ static int32_t typmod_of(const struct ps_pg_type *type, const struct ps_sql_type
     if (type->oid >= PS_SQL_OID_FIRST)
         return -1;
     if (strcmp(name, "interval") == 0 && (ref->arg_count > 0 || ref->fields != 0)) {
-        fields = ref->fields ? ref->fields : INTERVAL_FULL_FIELDS;
-        precision = ref->arg_count > 0 ? ref->args[0] & 0xffff : INTERVAL_FULL_PRECISION;
+        fields = ref->fields ? ref->fields : PS_PG_INTERVAL_FULL_RANGE;
+        precision = ref->arg_count > 0 ? ref->args[0] & 0xffff : PS_PG_INTERVAL_FULL_PRECISION;
         return fields << 16 | precision;
     }
     if (ref->arg_count == 0)
         return -1;
     if (is_one_of(name, lengths))
-        return ref->args[0] + VARHDRSZ;
+        return ref->args[0] + PS_PG_VARHDRSZ;
     if (is_one_of(name, plain))
         return ref->args[0];
     if (strcmp(name, "numeric") == 0)
         return ((ref->args[0] & 0x7fff) << 16 | ((ref->arg_count > 1 ? ref->args[1] : 0) & 0x7ff)) +
-               VARHDRSZ;
+               PS_PG_VARHDRSZ;
     return -1;
 }
 

@@ -5,14 +5,7 @@
 #include <string.h>
 
 #include "pg/sql_internal.h"
-
-/* Bits of an interval's fields: src/include/utils/datetime.h. */
-#define MONTH (1 << 1)
-#define YEAR (1 << 2)
-#define DAY (1 << 3)
-#define HOUR (1 << 10)
-#define MINUTE (1 << 11)
-#define SECOND (1 << 12)
+#include "pg/typmod.h"
 
 #define FLOAT4_BITS_MAX 24 /* float(24) is a float4 */
 #define ARG_DIGITS_MAX 9u
@@ -61,8 +54,8 @@ static int32_t interval_field(const struct ps_sql_parser *p)
     static const struct {
         const char *word;
         int32_t bit;
-    } all[] = {{"year", YEAR}, {"month", MONTH},   {"day", DAY},
-               {"hour", HOUR}, {"minute", MINUTE}, {"second", SECOND}};
+    } all[] = {{"year", PS_PG_YEAR}, {"month", PS_PG_MONTH},   {"day", PS_PG_DAY},
+               {"hour", PS_PG_HOUR}, {"minute", PS_PG_MINUTE}, {"second", PS_PG_SECOND}};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (ps_sql_is_word(p, all[i].word))
@@ -75,9 +68,10 @@ static int32_t fields_between(int32_t first, int32_t last)
 {
     int32_t bits = 0;
 
-    if (first == YEAR)
-        return YEAR | MONTH;
-    for (int32_t bit = first; bit != 0 && bit <= SECOND; bit = bit == DAY ? HOUR : bit << 1) {
+    if (first == PS_PG_YEAR)
+        return PS_PG_YEAR | PS_PG_MONTH;
+    for (int32_t bit = first; bit != 0 && bit <= PS_PG_SECOND;
+         bit = bit == PS_PG_DAY ? PS_PG_HOUR : bit << 1) {
         bits |= bit;
         if (bit == last)
             break;
