@@ -333,11 +333,9 @@ static void compare_page(struct hints *h, const uint8_t *page, uint32_t page_siz
     uint32_t slot, slots = ps_pg_slots(page, page_size);
 
     for (slot = 1; slot <= slots; slot++) {
-        struct ps_lp lp = ps_pg_lp(page, slot);
         struct ps_pg_tuple t;
 
-        if (lp.flags != PS_LP_NORMAL || !ps_pg_lp_fits(&lp, page_size) ||
-            ps_pg_tuple_parse(page + lp.off, lp.len, &t))
+        if (!ps_pg_tuple_at(page, page_size, slot, &t))
             continue;
         compare(h, t.xmin, t.infomask & PS_PG_XMIN_COMMITTED, t.infomask & PS_PG_XMIN_INVALID);
         if (!(t.infomask & (PS_PG_XMAX_IS_MULTI | PS_PG_XMAX_LOCK_ONLY)))

@@ -199,7 +199,7 @@ ps_err ps_pgc_read_page(struct ps_pgc_reader *r, const uint8_t *page, uint32_t p
     ps_err err = PS_OK;
 
     for (slot = 1; !err && slot <= slots; slot++) {
-        lp = ps_pg_lp(page, slot);
+        lp = ps_pg_lp_of(page, slot);
         if (lp.flags != PS_LP_NORMAL)
             continue;
         if (ps_pg_lp_fits(&lp, page_size))

@@ -161,7 +161,7 @@ static ps_err is_plausible(const struct ps_pgc_probe *probe, struct ps_table *ta
         return ps_fail(PS_ERR_NOMEM, "no memory for a page of %u bytes", page_size);
     slots = ps_page_copy(table, 0, NULL, page) ? 0 : ps_pg_slots(page, page_size);
     for (slot = 1; slot <= slots; slot++) {
-        lp = ps_pg_lp(page, slot);
+        lp = ps_pg_lp_of(page, slot);
         if (lp.flags != PS_LP_NORMAL)
             continue;
         *ret = ps_pg_lp_fits(&lp, page_size) &&

@@ -21,11 +21,6 @@ static inline uint32_t ps_pg_slots(const void *page, uint32_t page_size)
     return ps_slots_before(l, l->bounds(page).lower, page_size);
 }
 
-static inline struct ps_lp ps_pg_lp(const void *page, uint32_t slot)
-{
-    return ps_pg_lp_of(page, slot);
-}
-
 /* The first block of a relation, all of whose pages are there: not 0 of a segment by itself. */
 static inline uint64_t ps_pg_first_block(const struct ps_table_info *info)
 {
@@ -37,6 +32,16 @@ static inline bool ps_pg_lp_fits(const struct ps_lp *lp, uint32_t page_size)
 {
     return lp->len >= PS_PG_TUPLE_HEADER && lp->off % PS_ITEM_ALIGN == 0 && lp->off < page_size &&
            lp->len <= page_size - lp->off;
+}
+
+/* The tuple that the line pointer has; false: it has none, or its bytes are none. */
+static inline bool ps_pg_tuple_at(const uint8_t *page, uint32_t page_size, uint32_t slot,
+                                  struct ps_pg_tuple *ret)
+{
+    const struct ps_lp lp = ps_pg_lp_of(page, slot);
+
+    return lp.flags == PS_LP_NORMAL && ps_pg_lp_fits(&lp, page_size) &&
+           ps_pg_tuple_parse(page + lp.off, lp.len, ret) == PS_OK;
 }
 
 #endif

@@ -142,7 +142,7 @@ static const char *why(const struct ps_pg_tuple *t, const struct ps_pg_verdict *
 
 static ps_err add_row(struct ps_pg_scan *s, uint32_t block, uint32_t slot, struct ps_text *out)
 {
-    struct ps_lp lp = ps_pg_lp(s->page, slot);
+    struct ps_lp lp = ps_pg_lp_of(s->page, slot);
     struct ps_pg_verdict v;
     struct ps_pg_tuple t;
     uint32_t good;

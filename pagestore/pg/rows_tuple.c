@@ -46,7 +46,7 @@ static void add_header(struct ps_text *out)
 static void add_line(const uint8_t *page, uint32_t page_size, uint32_t block, uint32_t slot,
                      struct ps_text *out)
 {
-    struct ps_lp lp = ps_pg_lp(page, slot);
+    struct ps_lp lp = ps_pg_lp_of(page, slot);
     struct ps_pg_tuple t;
 
     ps_text_printf(out, "%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%d,%" PRIu32, block, slot, lp.off,

@@ -32,7 +32,7 @@ static uint64_t free_space_of(const uint8_t *page, uint32_t page_size)
     if (slots < slots_max)
         return b.upper - b.lower - LP_LEN;
     for (slot = 1; b.has_free && slot <= slots; slot++)
-        if (ps_pg_lp(page, slot).flags == PS_LP_UNUSED)
+        if (ps_pg_lp_of(page, slot).flags == PS_LP_UNUSED)
             return b.upper - b.lower - LP_LEN;
     return 0;
 }
@@ -44,18 +44,16 @@ static void count_tuples(struct space *s, const uint8_t *page, uint32_t page_siz
     uint32_t slot, slots = ps_pg_slots(page, page_size);
 
     for (slot = 1; slot <= slots; slot++) {
-        struct ps_lp lp = ps_pg_lp(page, slot);
         struct ps_pg_tuple t;
 
-        if (lp.flags != PS_LP_NORMAL || !ps_pg_lp_fits(&lp, page_size) ||
-            ps_pg_tuple_parse(page + lp.off, lp.len, &t))
+        if (!ps_pg_tuple_at(page, page_size, slot, &t))
             continue;
         if (ps_pg_visible(&t, xacts).seen == PS_PG_DEAD) {
             s->dead_count++;
-            s->dead_len += lp.len;
+            s->dead_len += t.len;
         } else {
             s->tuple_count++;
-            s->tuple_len += lp.len;
+            s->tuple_len += t.len;
         }
     }
 }

@@ -98,7 +98,7 @@ static bool chunk_at(const struct ps_pg_toast_reader *r, uint32_t slot, struct c
 
     if (slot < 1 || slot > ps_pg_slots(r->page, r->page_size))
         return false;
-    lp = ps_pg_lp(r->page, slot);
+    lp = ps_pg_lp_of(r->page, slot);
     return lp.flags == PS_LP_NORMAL && ps_pg_lp_fits(&lp, r->page_size) &&
            !parse_chunk(r->page + lp.off, lp.len, ret);
 }

@@ -128,7 +128,7 @@ static bool item_of(const struct change *c, const uint8_t *page, size_t *ret_at,
 
     if (slots == 0)
         return false;
-    lp = ps_pg_lp(page, c->item % slots + 1);
+    lp = ps_pg_lp_of(page, c->item % slots + 1);
     if (!ps_pg_lp_fits(&lp, PG_SMALL_PAGE))
         return false;
     *ret_at = (size_t)(page - c->file->bytes) + lp.off;
