@@ -154,6 +154,8 @@ struct statistics {
     const char *what;
     uint32_t magic;
     uint32_t count_len; /* bytes of each one's count of columns */
+    const char *arrow;  /* before the last column; NULL: a comma, as between the others */
+    bool whole;         /* values are shown as whole numbers */
     const uint8_t *at, *end;
     uint32_t items;
 };
@@ -190,64 +192,61 @@ static ps_err next_statistic(struct statistics *s, struct statistic *ret)
     return PS_OK;
 }
 
-static int column_of(const struct statistic *item, uint32_t i)
+static void add_columns(const struct statistic *item, const char *arrow, struct ps_text *out)
 {
-    return (int16_t)ps_get16_at(item->columns + 2 * (size_t)i);
+    for (uint32_t i = 0; i < item->count; i++) {
+        if (arrow && i + 1 == item->count)
+            ps_pg_add_string(out, arrow);
+        else if (i > 0)
+            ps_pg_add_string(out, ", ");
+        ps_pg_add_i64(out, (int16_t)ps_get16_at(item->columns + 2 * (size_t)i));
+    }
+}
+
+static ps_err add_statistics(struct statistics *s, const uint8_t *data, uint32_t len,
+                             struct ps_text *out)
+{
+    struct statistic item = {0};
+    ps_err err = open_statistics(s, data, len);
+
+    if (err)
+        return err;
+    ps_pg_add_char(out, '{');
+    for (uint32_t i = 0; i < s->items; i++) {
+        err = next_statistic(s, &item);
+        if (err)
+            return err;
+        if (s->whole && fabs(item.value) > INT_MAX)
+            return ps_fail(PS_ERR_CORRUPT, "%s: %g distinct values", s->what, item.value);
+        ps_pg_add_string(out, i > 0 ? ", \"" : "\"");
+        add_columns(&item, s->arrow, out);
+        if (s->whole)
+            ps_text_printf(out, "\": %d", (int)item.value);
+        else
+            ps_text_printf(out, "\": %f", item.value);
+    }
+    ps_pg_add_char(out, '}');
+    return ps_text_err(out);
 }
 
 ps_err ps_pg_out_ndistinct(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                            const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    struct statistics s = {.what = "pg_ndistinct", .magic = 0xa352bfa4, .count_len = 4};
-    struct statistic item;
-    uint32_t i, j;
-    ps_err err = open_statistics(&s, data, len);
+    struct statistics s = {
+        .what = "pg_ndistinct", .magic = 0xa352bfa4, .count_len = 4, .whole = true};
 
     (void)p;
     (void)type;
-    if (err)
-        return err;
-    ps_pg_add_char(out, '{');
-    for (i = 0; i < s.items; i++) {
-        err = next_statistic(&s, &item);
-        if (err)
-            return err;
-        ps_pg_add_string(out, i > 0 ? ", \"" : "\"");
-        for (j = 0; j < item.count; j++)
-            ps_text_printf(out, "%s%d", j > 0 ? ", " : "", column_of(&item, j));
-        if (fabs(item.value) > INT_MAX)
-            return ps_fail(PS_ERR_CORRUPT, "pg_ndistinct: %g distinct values", item.value);
-        ps_text_printf(out, "\": %d", (int)item.value);
-    }
-    ps_pg_add_char(out, '}');
-    return ps_text_err(out);
+    return add_statistics(&s, data, len, out);
 }
 
 ps_err ps_pg_out_dependencies(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                               const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    struct statistics s = {.what = "pg_dependencies", .magic = 0xb4549a2c, .count_len = 2};
-    struct statistic item;
-    uint32_t i, j;
-    ps_err err = open_statistics(&s, data, len);
+    struct statistics s = {
+        .what = "pg_dependencies", .magic = 0xb4549a2c, .count_len = 2, .arrow = " => "};
 
     (void)p;
     (void)type;
-    if (err)
-        return err;
-    ps_pg_add_char(out, '{');
-    for (i = 0; i < s.items; i++) {
-        err = next_statistic(&s, &item);
-        if (err)
-            return err;
-        ps_pg_add_string(out, i > 0 ? ", \"" : "\"");
-        for (j = 0; j < item.count; j++) {
-            if (j > 0 || item.count == 1)
-                ps_pg_add_string(out, j == item.count - 1 ? " => " : ", ");
-            ps_text_printf(out, "%d", column_of(&item, j));
-        }
-        ps_text_printf(out, "\": %f", item.value);
-    }
-    ps_pg_add_char(out, '}');
-    return ps_text_err(out);
+    return add_statistics(&s, data, len, out);
 }
