@@ -50,7 +50,7 @@ static bool slotted_holds_items(const void *page, uint32_t page_size)
 
 static const struct ps_slotted_layout postgres_layout = {
     .lp_start = sizeof(struct ps_pg_header),
-    .lp_len = sizeof(ps_le32),
+    .lp_len = PS_PG_LP_LEN,
     .zero_is_empty = true,
     .bounds = slotted_bounds,
     .set_bounds = slotted_set_bounds,

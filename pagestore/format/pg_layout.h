@@ -13,6 +13,7 @@
 
 #define PS_PG_LAYOUT_VERSION 4u
 #define PS_PG_HEADER_LEN 24u
+#define PS_PG_LP_LEN 4u /* of a line pointer */
 
 /* pd_flags */
 #define PS_PD_HAS_FREE_LINES 0x0001u

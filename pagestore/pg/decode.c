@@ -85,9 +85,9 @@ const uint8_t *ps_pg_contents(const struct ps_pg_view *v, uint32_t from, uint32_
 
 uint32_t ps_pg_free_space(const struct ps_pg_view *v)
 {
-    const uint32_t lp = (uint32_t)sizeof(ps_le32);
+    const uint32_t room = v->upper > v->lower ? v->upper - v->lower : 0;
 
-    return v->upper >= v->lower + lp ? v->upper - v->lower - lp : 0;
+    return room >= PS_PG_LP_LEN ? room - PS_PG_LP_LEN : 0;
 }
 
 /* --- text ---------------------------------------------------------------------------------- */

@@ -9,8 +9,6 @@
 #include "pg/rows.h"
 #include "pg/visibility.h"
 
-#define LP_LEN 4u
-
 struct space {
     uint64_t table_len;
     uint64_t tuple_count, tuple_len;
@@ -23,17 +21,18 @@ struct space {
  * line pointer; none once a page has as many as it may. */
 static uint64_t free_space_of(const uint8_t *page, uint32_t page_size)
 {
-    const uint32_t slots_max = (page_size - 24) / (24 + LP_LEN);
+    const uint32_t slots_max =
+        (page_size - PS_PG_HEADER_LEN) / (PS_PG_TUPLE_LEN_MIN + PS_PG_LP_LEN);
     struct ps_bounds b = ps_format_postgres.slotted->bounds(page);
     uint32_t slot, slots = ps_pg_slots(page, page_size);
 
-    if (b.upper > page_size || b.upper < b.lower || b.upper - b.lower < LP_LEN)
+    if (b.upper > page_size || b.upper < b.lower || b.upper - b.lower < PS_PG_LP_LEN)
         return 0;
     if (slots < slots_max)
-        return b.upper - b.lower - LP_LEN;
+        return b.upper - b.lower - PS_PG_LP_LEN;
     for (slot = 1; b.has_free && slot <= slots; slot++)
         if (ps_pg_lp_of(page, slot).flags == PS_LP_UNUSED)
-            return b.upper - b.lower - LP_LEN;
+            return b.upper - b.lower - PS_PG_LP_LEN;
     return 0;
 }
 

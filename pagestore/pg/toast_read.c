@@ -10,6 +10,8 @@
 #include "pg/toast_index.h"
 
 #define NO_PAGE UINT64_MAX
+#define CHUNKS_A_PAGE 4u
+#define CHUNK_FIELDS 12u /* bytes of chunk_id, chunk_seq and chunk_data's length */
 
 /* Blocks that a value's chunks lie in. */
 struct span {
@@ -48,10 +50,13 @@ struct fetch {
     uint32_t next_seq, chunk_count, chunk_max;
 };
 
-/* TOAST_MAX_CHUNK_SIZE: four tuples a page. */
+/* TOAST_MAX_CHUNK_SIZE: so many tuples fill a page, each with an OID, a number and a length. */
 static uint32_t chunk_max(uint32_t page_size)
 {
-    return (page_size - 40) / 4 / 8 * 8 - 24 - 12;
+    const uint32_t room = page_size - PS_PG_HEADER_LEN - CHUNKS_A_PAGE * PS_PG_LP_LEN;
+    const uint32_t tuple = room / CHUNKS_A_PAGE / PS_ITEM_ALIGN * PS_ITEM_ALIGN;
+
+    return tuple - PS_PG_TUPLE_LEN_MIN - CHUNK_FIELDS;
 }
 
 /* --- chunks --------------------------------------------------------------------------------- */
