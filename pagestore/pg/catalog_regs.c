@@ -104,10 +104,6 @@ static bool add_value(struct ps_pgc_db *db, ps_oid type, ps_oid value, struct ps
 {
     const struct ps_pgc_names *names;
 
-    if (value == 0) {
-        ps_text_printf(out, type == PS_PG_REGOPEROID || type == PS_PG_REGOPERATOROID ? "0" : "-");
-        return true;
-    }
     if (type == PS_PG_REGNAMESPACEOID)
         return add_named(ps_pgc_schema_name(db, value), out);
     if (type == PS_PG_REGROLEOID) {
