@@ -207,16 +207,13 @@ ps_err ps_pg_out_value(struct ps_pg_printer *p, const struct ps_pg_out_type *typ
     return err;
 }
 
-ps_err ps_pg_print(struct ps_pg_printer *printer, ps_oid type, int32_t typmod,
-                   const struct ps_pg_value *value, struct ps_text *out)
+ps_err ps_pg_print(struct ps_pg_printer *printer, ps_oid type, const struct ps_pg_value *value,
+                   struct ps_text *out)
 {
     const struct ps_pg_out_type *how;
     ps_err err = ps_pg_out_column(printer, type, &how);
 
-    (void)typmod; /* what it rounds or pads was rounded and padded when the value was stored */
-    if (err)
-        return err;
-    return ps_pg_out_value(printer, how, value, out);
+    return err ? err : ps_pg_out_value(printer, how, value, out);
 }
 
 ps_err ps_pg_printer_new(const struct ps_pg_types *types, const struct ps_pg_toaster *toaster,

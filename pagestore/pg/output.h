@@ -27,8 +27,9 @@ PS_MUST_USE ps_err ps_pg_printer_new(const struct ps_pg_types *types,
                                      struct ps_pg_printer **ret);
 void ps_pg_printer_free(struct ps_pg_printer *printer);
 
-/* Appends a value that is not null. */
-PS_MUST_USE ps_err ps_pg_print(struct ps_pg_printer *printer, ps_oid type, int32_t typmod,
+/* Appends a value that is not null. Its typmod does not matter: what that rounds or pads was
+ * rounded and padded when the value was stored. */
+PS_MUST_USE ps_err ps_pg_print(struct ps_pg_printer *printer, ps_oid type,
                                const struct ps_pg_value *value, struct ps_text *out);
 
 /* Appends one CSV field: nothing for null, the text quoted where COPY would quote it (an only

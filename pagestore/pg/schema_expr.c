@@ -79,7 +79,7 @@ static bool write_value(struct ps_pgc_writer *w, ps_oid type, int32_t typmod,
                         const struct ps_pg_value *value)
 {
     struct ps_text text = {0};
-    bool good = ps_pg_print(w->printer, type, typmod, value, &text) == PS_OK;
+    bool good = ps_pg_print(w->printer, type, value, &text) == PS_OK;
 
     ps_text_add(&text, "", 1);
     good &= !text.failed;

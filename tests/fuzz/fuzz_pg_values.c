@@ -114,7 +114,7 @@ static void print_value(struct ps_pg_printer *printer, ps_oid oid, const uint8_t
         return;
     if (at > len)
         abort();
-    if (ps_pg_print(printer, oid, -1, &value, out))
+    if (ps_pg_print(printer, oid, &value, out))
         return;
     ps_pg_csv_quote_tail(out, 0, true);
 }

@@ -283,22 +283,22 @@ INSERT INTO judged (rel) VALUES ('pg_statistic_ext_data'), ('pg_class'), ('pg_st
   ('pg_aggregate'), ('pg_namespace'), ('pg_init_privs'), ('pg_database'), ('pg_attrdef');
 
 -- What reg* types and rights need to be named.
-CREATE TABLE judge_values (label text, type oid, typmod int, raw text, expected text);
+CREATE TABLE judge_values (label text, type oid, raw text, expected text);
 DO $$
 DECLARE
   r record;
 BEGIN
-  FOR r IN SELECT rel, attname, attnum, atttypid, atttypmod, relpages FROM judged
+  FOR r IN SELECT rel, attname, attnum, atttypid FROM judged
              JOIN pg_class c ON c.oid = rel JOIN pg_attribute ON attrelid = rel
             WHERE attnum > 0 AND NOT attisdropped LOOP
     EXECUTE format($q$
       INSERT INTO judge_values
-      SELECT %L, %L, %L, encode(t_attrs[%s], 'hex'), encode(convert_to(format('%%s', %I), 'UTF8'), 'hex')
+      SELECT %L, %L, encode(t_attrs[%s], 'hex'), encode(convert_to(format('%%s', %I), 'UTF8'), 'hex')
         FROM generate_series(0, pg_relation_size(%L) / 8192 - 1) AS b (blkno)
         CROSS JOIN LATERAL heap_page_item_attrs(get_raw_page(%L, blkno::int), %L::regclass, false)
         JOIN %s AS t ON t.ctid = format('(%%s,%%s)', blkno, lp)::tid
        WHERE %I IS NOT NULL$q$,
-      r.rel || '.' || r.attname, r.atttypid, r.atttypmod, r.attnum, r.attname, r.rel, r.rel, r.rel,
+      r.rel || '.' || r.attname, r.atttypid, r.attnum, r.attname, r.rel, r.rel, r.rel,
       r.rel, r.attname);
   END LOOP;
 END $$;

@@ -8,7 +8,7 @@
  *   enums   oid label
  *   names   type oid name (of what reg* types print)
  *   chunks  relation value seq hex (of toasted values, ordered)
- *   values  label type typmod hex hex-of-the-expected-text
+ *   values  label type hex hex-of-the-expected-text
  */
 #include <assert.h>
 #include <stdio.h>
@@ -241,16 +241,16 @@ static void tell_unknown(void *ctx, ps_oid type)
 static struct ps_pg_printer *printer, *printer_without_types;
 static unsigned values, differences;
 
-static void print_one(struct ps_pg_printer *with, const struct ps_pg_type *t, int32_t typmod,
-                      const uint8_t *bytes, size_t len, struct ps_text *out)
+static void print_one(struct ps_pg_printer *with, const struct ps_pg_type *t, const uint8_t *bytes,
+                      size_t len, struct ps_text *out)
 {
-    struct ps_pg_attr attr = {.type = t->oid, .typmod = typmod, .len = t->len, .align = t->align};
+    struct ps_pg_attr attr = {.type = t->oid, .len = t->len, .align = t->align};
     struct ps_pg_value value;
     uint32_t at = 0;
     ps_err err = ps_pg_value_take(&attr, bytes, (uint32_t)len, &at, &value);
 
     if (!err)
-        err = ps_pg_print(with, t->oid, typmod, &value, out);
+        err = ps_pg_print(with, t->oid, &value, out);
     if (!err && at != len)
         err = ps_fail(PS_ERR_CORRUPT, "%u bytes taken of %zu", at, len);
     if (err)
@@ -263,9 +263,9 @@ static void compare(char **f, const struct ps_pg_type *t, struct ps_pg_printer *
     uint8_t *bytes, *expected;
     size_t len, expected_len;
 
-    bytes = unhex(f[3], &len);
-    expected = unhex(f[4], &expected_len);
-    print_one(with, t, atoi(f[2]), bytes, len, &out);
+    bytes = unhex(f[2], &len);
+    expected = unhex(f[3], &expected_len);
+    print_one(with, t, bytes, len, &out);
     values++;
     if (out.len != expected_len || (out.len > 0 && memcmp(out.data, expected, out.len) != 0)) {
         differences++;

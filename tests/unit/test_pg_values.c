@@ -120,7 +120,7 @@ static ps_err print(const struct ps_pg_types *types, ps_oid type, const uint8_t 
         memcpy(copy, data, len);
     value.data = copy;
     assert_int_equal(ps_pg_printer_new(types, NULL, tell, NULL, &printer), PS_OK);
-    err = ps_pg_print(printer, type, -1, &value, out);
+    err = ps_pg_print(printer, type, &value, out);
     ps_pg_printer_free(printer);
     free(copy);
     return err;
