@@ -15,19 +15,9 @@ typedef struct ps_pgc_span span;
 
 static bool write_node(struct ps_pgc_writer *w, span node);
 
-static void add(struct ps_pgc_writer *w, const char *text)
-{
-    ps_text_add(w->out, text, strlen(text));
-}
-
 static ps_oid oid_field(span node, const char *field)
 {
     return (ps_oid)ps_pgc_node_number(node, field);
-}
-
-static void add_type(struct ps_pgc_writer *w, ps_oid type, int32_t typmod)
-{
-    ps_pgc_format_type(w->db, type, typmod, PS_PGC_SCHEMA_SQL, w->out);
 }
 
 static bool write_items(struct ps_pgc_writer *w, span items, const char *between)
@@ -37,7 +27,7 @@ static bool write_items(struct ps_pgc_writer *w, span items, const char *between
 
     while (ps_pgc_node_next(&items, &item)) {
         if (!first)
-            add(w, between);
+            ps_pgc_write(w, between);
         first = false;
         if (!write_node(w, item))
             return false;
@@ -51,19 +41,11 @@ static bool write_items(struct ps_pgc_writer *w, span items, const char *between
 static bool write_regclass(struct ps_pgc_writer *w, ps_oid oid)
 {
     const struct ps_pgc_relation *rel = ps_pgc_list_find(&w->db->relations, oid, 0);
-    struct ps_text name = {0};
-    struct ps_text *out = w->out;
 
     if (!rel)
         return false;
-    w->out = &name;
-    ps_pgc_write_relation_name(w, &rel->pub);
-    w->out = out;
-    ps_text_add(&name, "", 1);
-    if (!name.failed)
-        ps_pgc_literal(out, name.data);
-    add(w, "::regclass");
-    ps_text_deinit(&name);
+    ps_pgc_write_relation_literal(w, &rel->pub);
+    ps_pgc_write(w, "::regclass");
     return true;
 }
 
@@ -84,14 +66,14 @@ static bool write_value(struct ps_pgc_writer *w, ps_oid type, int32_t typmod,
     ps_text_add(&text, "", 1);
     good &= !text.failed;
     if (good && type == PS_PG_BOOLOID) {
-        add(w, text.data[0] == 't' ? "true" : "false");
+        ps_pgc_write(w, text.data[0] == 't' ? "true" : "false");
     } else if (good && stands_bare(type, text.data)) {
-        add(w, text.data);
+        ps_pgc_write(w, text.data);
     } else if (good) {
         ps_pgc_literal(w->out, text.data);
         if (type != PS_PG_UNKNOWNOID) {
-            add(w, "::");
-            add_type(w, type, typmod);
+            ps_pgc_write(w, "::");
+            ps_pgc_write_type_name(w, type, typmod);
         }
     }
     ps_text_deinit(&text);
@@ -110,8 +92,8 @@ static bool write_const(struct ps_pgc_writer *w, span node)
     size_t len;
 
     if (ps_pgc_node_true(node, "constisnull")) {
-        add(w, "NULL::");
-        add_type(w, type, typmod);
+        ps_pgc_write(w, "NULL::");
+        ps_pgc_write_type_name(w, type, typmod);
         return true;
     }
     len = ps_pgc_node_bytes(node, "constvalue", bytes, sizeof(bytes));
@@ -129,11 +111,11 @@ static bool write_cast(struct ps_pgc_writer *w, span arg, ps_oid type, int32_t t
 {
     if (form == COERCE_IMPLICIT)
         return write_node(w, arg);
-    add(w, "(");
+    ps_pgc_write(w, "(");
     if (!write_node(w, arg))
         return false;
-    add(w, ")::");
-    add_type(w, type, typmod);
+    ps_pgc_write(w, ")::");
+    ps_pgc_write_type_name(w, type, typmod);
     return true;
 }
 
@@ -154,11 +136,6 @@ static const struct ps_pgc_object *object(const struct ps_pgc_writer *w, enum ps
                                           ps_oid oid)
 {
     return w->names ? ps_pgc_list_find(&w->names->classes[which].list, oid, 0) : NULL;
-}
-
-static const char *schema_of(const struct ps_pgc_writer *w, ps_oid schema)
-{
-    return schema == PS_PGC_SCHEMA_CATALOG ? NULL : ps_pgc_schema_name(w->db, schema);
 }
 
 /* Some functions that defaults call, for clusters of which pg_proc is lost. */
@@ -184,13 +161,13 @@ static bool write_call(struct ps_pgc_writer *w, span node)
     if ((!f && !builtin) || ps_pgc_node_true(node, "funcvariadic"))
         return false;
     if (f)
-        ps_pgc_qualified(w->out, schema_of(w, f->schema), f->name);
+        ps_pgc_write_qualified(w, f->schema, f->name);
     else
-        add(w, builtin);
-    add(w, "(");
+        ps_pgc_write(w, builtin);
+    ps_pgc_write(w, "(");
     if (!write_items(w, ps_pgc_node_list(node, "args"), ", "))
         return false;
-    add(w, ")");
+    ps_pgc_write(w, ")");
     return true;
 }
 
@@ -231,15 +208,15 @@ static bool write_operator(struct ps_pgc_writer *w, ps_oid oid)
 
     if (!op)
         return false;
-    schema = schema_of(w, op->schema);
+    schema = ps_pgc_written_schema(w, op->schema);
     if (schema) {
-        add(w, "OPERATOR(");
+        ps_pgc_write(w, "OPERATOR(");
         ps_pgc_quote(w->out, schema);
-        add(w, ".");
+        ps_pgc_write(w, ".");
     }
-    add(w, op->name);
+    ps_pgc_write(w, op->name);
     if (schema)
-        add(w, ")");
+        ps_pgc_write(w, ")");
     return true;
 }
 
@@ -249,19 +226,19 @@ static bool write_op(struct ps_pgc_writer *w, span node)
 
     if (!ps_pgc_node_next(&args, &left))
         return false;
-    add(w, "(");
+    ps_pgc_write(w, "(");
     if (ps_pgc_node_next(&args, &right)) {
         if (!write_node(w, left))
             return false;
-        add(w, " ");
+        ps_pgc_write(w, " ");
         left = right;
     }
     if (!write_operator(w, oid_field(node, "opno")))
         return false;
-    add(w, " ");
+    ps_pgc_write(w, " ");
     if (!write_node(w, left))
         return false;
-    add(w, ")");
+    ps_pgc_write(w, ")");
     return true;
 }
 
@@ -271,16 +248,16 @@ static bool write_array_op(struct ps_pgc_writer *w, span node)
 
     if (!ps_pgc_node_next(&args, &left) || !ps_pgc_node_next(&args, &right))
         return false;
-    add(w, "(");
+    ps_pgc_write(w, "(");
     if (!write_node(w, left))
         return false;
-    add(w, " ");
+    ps_pgc_write(w, " ");
     if (!write_operator(w, oid_field(node, "opno")))
         return false;
-    add(w, ps_pgc_node_true(node, "useOr") ? " ANY (" : " ALL (");
+    ps_pgc_write(w, ps_pgc_node_true(node, "useOr") ? " ANY (" : " ALL (");
     if (!write_node(w, right))
         return false;
-    add(w, "))");
+    ps_pgc_write(w, "))");
     return true;
 }
 
@@ -289,9 +266,9 @@ static bool write_bool(struct ps_pgc_writer *w, span node)
     span args = ps_pgc_node_list(node, "args");
     bool good;
 
-    add(w, ps_pgc_node_word_is(node, "boolop", "not") ? "(NOT " : "(");
+    ps_pgc_write(w, ps_pgc_node_word_is(node, "boolop", "not") ? "(NOT " : "(");
     good = write_items(w, args, ps_pgc_node_word_is(node, "boolop", "or") ? " OR " : " AND ");
-    add(w, ")");
+    ps_pgc_write(w, ")");
     return good;
 }
 
@@ -300,10 +277,10 @@ static bool write_test(struct ps_pgc_writer *w, span node, const char *text)
 {
     bool good;
 
-    add(w, "(");
+    ps_pgc_write(w, "(");
     good = write_node(w, ps_pgc_node_field(node, "arg"));
-    add(w, text);
-    add(w, ")");
+    ps_pgc_write(w, text);
+    ps_pgc_write(w, ")");
     return good;
 }
 
@@ -337,7 +314,7 @@ static bool write_var(struct ps_pgc_writer *w, span node)
 static bool write_domain_value(struct ps_pgc_writer *w, span node)
 {
     (void)node;
-    add(w, "VALUE");
+    ps_pgc_write(w, "VALUE");
     return true;
 }
 
@@ -351,7 +328,7 @@ static bool write_sql_function(struct ps_pgc_writer *w, span node)
 
     if (op < 0 || op >= (long)(sizeof(names) / sizeof(names[0])))
         return false;
-    add(w, names[op]);
+    ps_pgc_write(w, names[op]);
     if (typmod >= 0)
         ps_text_printf(w->out, "(%ld)", typmod);
     return true;
@@ -362,10 +339,10 @@ static bool write_like_call(struct ps_pgc_writer *w, span node, const char *name
 {
     bool good;
 
-    add(w, name);
-    add(w, "(");
+    ps_pgc_write(w, name);
+    ps_pgc_write(w, "(");
     good = write_items(w, ps_pgc_node_list(node, "args"), ", ");
-    add(w, ")");
+    ps_pgc_write(w, ")");
     return good;
 }
 
@@ -381,20 +358,20 @@ static bool write_min_max(struct ps_pgc_writer *w, span node)
 
 static bool write_array(struct ps_pgc_writer *w, span node)
 {
-    add(w, "ARRAY[");
+    ps_pgc_write(w, "ARRAY[");
     if (!write_items(w, ps_pgc_node_list(node, "elements"), ", "))
         return false;
-    add(w, "]::");
-    add_type(w, oid_field(node, "array_typeid"), -1);
+    ps_pgc_write(w, "]::");
+    ps_pgc_write_type_name(w, oid_field(node, "array_typeid"), -1);
     return true;
 }
 
 static bool write_when(struct ps_pgc_writer *w, span node)
 {
-    add(w, " WHEN ");
+    ps_pgc_write(w, " WHEN ");
     if (!write_node(w, ps_pgc_node_field(node, "expr")))
         return false;
-    add(w, " THEN ");
+    ps_pgc_write(w, " THEN ");
     return write_node(w, ps_pgc_node_field(node, "result"));
 }
 
@@ -402,13 +379,13 @@ static bool write_case(struct ps_pgc_writer *w, span node)
 {
     if (ps_pgc_node_field(node, "arg").len > 0)
         return false;
-    add(w, "CASE");
+    ps_pgc_write(w, "CASE");
     if (!write_items(w, ps_pgc_node_list(node, "args"), ""))
         return false;
-    add(w, " ELSE ");
+    ps_pgc_write(w, " ELSE ");
     if (!write_node(w, ps_pgc_node_field(node, "defresult")))
         return false;
-    add(w, " END");
+    ps_pgc_write(w, " END");
     return true;
 }
 

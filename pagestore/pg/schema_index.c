@@ -2,11 +2,6 @@
 
 #include "pg/schema_internal.h"
 
-static void add(struct ps_pgc_writer *w, const char *text)
-{
-    ps_text_add(w->out, text, strlen(text));
-}
-
 /* The column's name; false: there is no such column any more. */
 static bool add_column(struct ps_pgc_writer *w, uint32_t num)
 {
@@ -23,7 +18,7 @@ static bool add_keys(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
     uint32_t i;
 
     for (i = 0; i < c->key_count; i++) {
-        add(w, i > 0 ? ", " : "");
+        ps_pgc_write(w, i > 0 ? ", " : "");
         if (!add_column(w, c->keys[i]))
             return false;
     }
@@ -35,15 +30,15 @@ static bool add_definition(struct ps_pgc_writer *w, const struct ps_pgc_constrai
     bool good;
 
     if (c->type == 'c') {
-        add(w, "CHECK (");
+        ps_pgc_write(w, "CHECK (");
         good = ps_pgc_write_expr(w, c->expression);
     } else {
-        add(w, c->type == 'p' ? "PRIMARY KEY (" : "UNIQUE (");
+        ps_pgc_write(w, c->type == 'p' ? "PRIMARY KEY (" : "UNIQUE (");
         good = (c->type == 'p' || c->type == 'u') && add_keys(w, c);
     }
-    add(w, ")");
+    ps_pgc_write(w, ")");
     if (c->deferrable)
-        add(w, c->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
+        ps_pgc_write(w, c->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
     return good;
 }
 
@@ -68,21 +63,21 @@ static void write_constraint(struct ps_pgc_writer *w, const struct ps_pg_relatio
 {
     size_t before = w->out->len;
 
-    add(w, "ALTER TABLE ONLY ");
+    ps_pgc_write(w, "ALTER TABLE ONLY ");
     ps_pgc_write_relation_name(w, table);
-    add(w, " ADD CONSTRAINT ");
+    ps_pgc_write(w, " ADD CONSTRAINT ");
     ps_pgc_quote(w->out, c->name);
-    add(w, " ");
+    ps_pgc_write(w, " ");
     if (add_definition(w, c)) {
-        add(w, ";\n");
+        ps_pgc_write(w, ";\n");
         return;
     }
     w->out->len = before;
-    add(w, "-- Left out: ");
-    add(w, kind_of(c->type));
-    add(w, " ");
+    ps_pgc_write(w, "-- Left out: ");
+    ps_pgc_write(w, kind_of(c->type));
+    ps_pgc_write(w, " ");
     ps_pgc_write_comment(w->out, c->name);
-    add(w, ".\n");
+    ps_pgc_write(w, ".\n");
 }
 
 void ps_pgc_write_constraints(struct ps_pgc_writer *w, const struct ps_pg_relation *table)
@@ -125,14 +120,10 @@ static bool add_index_key(struct ps_pgc_writer *w, const struct ps_pgc_index *x,
     if (!add_column(w, x->columns[i]) || !class)
         return false;
     if (!class->is_default) {
-        add(w, " ");
-        ps_pgc_qualified(w->out,
-                         class->schema == PS_PGC_SCHEMA_CATALOG
-                             ? NULL
-                             : ps_pgc_schema_name(w->db, class->schema),
-                         class->name);
+        ps_pgc_write(w, " ");
+        ps_pgc_write_qualified(w, class->schema, class->name);
     }
-    add(w, order_of(x->options[i]));
+    ps_pgc_write(w, order_of(x->options[i]));
     return true;
 }
 
@@ -140,13 +131,13 @@ static bool add_index_columns(struct ps_pgc_writer *w, const struct ps_pgc_index
 {
     uint32_t i;
 
-    add(w, " (");
+    ps_pgc_write(w, " (");
     for (i = 0; i < x->column_count; i++) {
-        add(w, i == 0 ? "" : i == x->key_count ? ") INCLUDE (" : ", ");
+        ps_pgc_write(w, i == 0 ? "" : i == x->key_count ? ") INCLUDE (" : ", ");
         if (i < x->key_count ? !add_index_key(w, x, i) : !add_column(w, x->columns[i]))
             return false;
     }
-    add(w, ")");
+    ps_pgc_write(w, ")");
     return x->plain && x->key_count > 0;
 }
 
@@ -160,21 +151,21 @@ void ps_pgc_write_index(struct ps_pgc_writer *w, const struct ps_pg_relation *ta
     if (!rel)
         return;
     if (x && *rel->pub.am_name != '\0') {
-        add(w, x->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
+        ps_pgc_write(w, x->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
         ps_pgc_quote(w->out, rel->pub.name);
-        add(w, " ON ");
+        ps_pgc_write(w, " ON ");
         ps_pgc_write_relation_name(w, table);
-        add(w, " USING ");
+        ps_pgc_write(w, " USING ");
         ps_pgc_quote(w->out, rel->pub.am_name);
         good = add_index_columns(w, x);
-        add(w, ";\n");
+        ps_pgc_write(w, ";\n");
     }
     if (good)
         return;
     w->out->len = before;
-    add(w, "-- Left out: index ");
+    ps_pgc_write(w, "-- Left out: index ");
     ps_pgc_write_comment(w->out, rel->pub.name);
-    add(w, ", of an expression, of some rows, or of what is not known here.\n");
+    ps_pgc_write(w, ", of an expression, of some rows, or of what is not known here.\n");
 }
 
 /* Constraints make their indexes, under the same names. */

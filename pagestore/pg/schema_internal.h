@@ -9,6 +9,8 @@
 #ifndef PS_PG_SCHEMA_INTERNAL_H
 #define PS_PG_SCHEMA_INTERNAL_H
 
+#include <string.h>
+
 #include "pg/catalog_names.h"
 #include "pg/output.h"
 #include "pg/schema_node.h"
@@ -70,6 +72,22 @@ struct ps_pgc_writer {
     uint32_t depth;          /* of types in types, of expressions in expressions */
 };
 
+static inline void ps_pgc_write(struct ps_pgc_writer *w, const char *text)
+{
+    ps_text_add(w->out, text, strlen(text));
+}
+static inline void ps_pgc_write_type_name(struct ps_pgc_writer *w, ps_oid type, int32_t typmod)
+{
+    ps_pgc_format_type(w->db, type, typmod, PS_PGC_SCHEMA_SQL, w->out);
+}
+/* The schema's name; NULL: pg_catalog, which need not be written. */
+static inline const char *ps_pgc_written_schema(const struct ps_pgc_writer *w, ps_oid schema)
+{
+    return schema == PS_PGC_SCHEMA_CATALOG ? NULL : ps_pgc_schema_name(w->db, schema);
+}
+/* NAME, behind its schema's where that must be written. */
+void ps_pgc_write_qualified(struct ps_pgc_writer *w, ps_oid schema, const char *name);
+
 /* Appends the expression; false: there is something in it that is not known here, and nothing was
  * added. */
 bool ps_pgc_write_expr(struct ps_pgc_writer *w, const char *expression);
@@ -97,7 +115,8 @@ PS_MUST_USE ps_err ps_pgc_write_sequence(struct ps_pgc_writer *w,
 void ps_pgc_write_constraints(struct ps_pgc_writer *w, const struct ps_pg_relation *table);
 void ps_pgc_write_indexes(struct ps_pgc_writer *w, const struct ps_pg_relation *table);
 void ps_pgc_write_index(struct ps_pgc_writer *w, const struct ps_pg_relation *table, ps_oid index);
-/* SCHEMA.NAME of the relation. */
+/* SCHEMA.NAME of the relation; the same as a string constant. */
 void ps_pgc_write_relation_name(struct ps_pgc_writer *w, const struct ps_pg_relation *relation);
+void ps_pgc_write_relation_literal(struct ps_pgc_writer *w, const struct ps_pg_relation *relation);
 
 #endif

@@ -44,28 +44,16 @@ static ps_err read_state(struct ps_pgc_writer *w, const struct ps_pg_relation *r
 static void add_state(struct ps_pgc_writer *w, const struct ps_pg_relation *rel,
                       const struct state *state)
 {
-    struct ps_text name = {0};
-    struct ps_text *out = w->out;
-
-    w->out = &name;
-    ps_pgc_write_relation_name(w, rel);
-    w->out = out;
-    ps_text_add(&name, "", 1);
-    if (name.failed) {
-        out->failed = true;
-    } else {
-        ps_text_printf(out, "SELECT pg_catalog.setval(");
-        ps_pgc_literal(out, name.data);
-        ps_text_printf(out, ", %" PRId64 ", %s);\n", state->last_value,
-                       state->is_called ? "true" : "false");
-    }
-    ps_text_deinit(&name);
+    ps_pgc_write(w, "SELECT pg_catalog.setval(");
+    ps_pgc_write_relation_literal(w, rel);
+    ps_text_printf(w->out, ", %" PRId64 ", %s);\n", state->last_value,
+                   state->is_called ? "true" : "false");
 }
 
 static void add_properties(struct ps_pgc_writer *w, const struct ps_pgc_sequence *s)
 {
-    ps_text_printf(w->out, " AS ");
-    ps_pgc_format_type(w->db, s->type, -1, PS_PGC_SCHEMA_SQL, w->out);
+    ps_pgc_write(w, " AS ");
+    ps_pgc_write_type_name(w, s->type, -1);
     ps_text_printf(w->out,
                    " INCREMENT BY %" PRId64 " MINVALUE %" PRId64 " MAXVALUE %" PRId64
                    " START WITH %" PRId64 " CACHE %" PRId64 "%s",
@@ -88,11 +76,11 @@ ps_err ps_pgc_write_sequence(struct ps_pgc_writer *w, const struct ps_pg_relatio
         err = read_state(w, rel, &state);
     if (err)
         return err;
-    ps_text_printf(w->out, "CREATE SEQUENCE IF NOT EXISTS ");
+    ps_pgc_write(w, "CREATE SEQUENCE IF NOT EXISTS ");
     ps_pgc_write_relation_name(w, rel);
     if (s)
         add_properties(w, s);
-    ps_text_printf(w->out, ";\n");
+    ps_pgc_write(w, ";\n");
     if (state.known)
         add_state(w, rel, &state);
     return PS_OK;

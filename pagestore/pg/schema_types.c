@@ -7,16 +7,6 @@
 #define DEPTH_MAX 64u
 #define FIRST_NORMAL_OID 16384u /* what users make; below are PostgreSQL's own */
 
-static void add(struct ps_pgc_writer *w, const char *text)
-{
-    ps_text_add(w->out, text, strlen(text));
-}
-
-static void add_type(struct ps_pgc_writer *w, ps_oid type, int32_t typmod)
-{
-    ps_pgc_format_type(w->db, type, typmod, PS_PGC_SCHEMA_SQL, w->out);
-}
-
 void ps_pgc_write_comment(struct ps_text *out, const char *name)
 {
     for (; *name != '\0'; name++)
@@ -52,9 +42,9 @@ ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema)
     err = ps_pgc_write_once(w, PS_PGC_WRITTEN_SCHEMA, schema, &first);
     if (err || !first)
         return err;
-    add(w, "CREATE SCHEMA IF NOT EXISTS ");
+    ps_pgc_write(w, "CREATE SCHEMA IF NOT EXISTS ");
     ps_pgc_quote(w->out, name);
-    add(w, ";\n");
+    ps_pgc_write(w, ";\n");
     return PS_OK;
 }
 
@@ -70,10 +60,8 @@ static void write_other_collation(struct ps_pgc_writer *w, const char *before, p
     c = ps_pgc_list_find(&w->names->classes[PS_PGC_COLLATIONS].list, collation, 0);
     if (!c)
         return;
-    add(w, before);
-    ps_pgc_qualified(
-        w->out, c->schema == PS_PGC_SCHEMA_CATALOG ? NULL : ps_pgc_schema_name(w->db, c->schema),
-        c->name);
+    ps_pgc_write(w, before);
+    ps_pgc_write_qualified(w, c->schema, c->name);
 }
 
 void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collation)
@@ -95,12 +83,12 @@ void ps_pgc_write_dropped(struct ps_pgc_writer *w, const struct ps_pg_attr *attr
  * EXISTS. */
 static void begin_guarded(struct ps_pgc_writer *w)
 {
-    add(w, "DO $pagefs$ BEGIN\n    ");
+    ps_pgc_write(w, "DO $pagefs$ BEGIN\n    ");
 }
 
 static void end_guarded(struct ps_pgc_writer *w)
 {
-    add(w, ";\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $pagefs$;\n");
+    ps_pgc_write(w, ";\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $pagefs$;\n");
 }
 
 static int compare_labels(const void *x, const void *y)
@@ -139,16 +127,16 @@ static ps_err write_enum(struct ps_pgc_writer *w, const struct ps_pgc_type *type
     if (err)
         return err;
     begin_guarded(w);
-    add(w, "CREATE TYPE ");
-    add_type(w, type->key.a, -1);
-    add(w, " AS ENUM (");
+    ps_pgc_write(w, "CREATE TYPE ");
+    ps_pgc_write_type_name(w, type->key.a, -1);
+    ps_pgc_write(w, " AS ENUM (");
     for (i = 0; i < count; i++) {
-        add(w, i > 0 ? ", " : "");
+        ps_pgc_write(w, i > 0 ? ", " : "");
         ps_pgc_literal(w->out, labels[i]->text);
         if (labels[i]->key.a < PS_SQL_OID_FIRST)
             ps_text_printf(w->out, " /* oid %u */", labels[i]->key.a);
     }
-    add(w, ")");
+    ps_pgc_write(w, ")");
     end_guarded(w);
     free(labels);
     return PS_OK;
@@ -158,17 +146,17 @@ static void write_check(struct ps_pgc_writer *w, const struct ps_pgc_constraint 
 {
     size_t before = w->out->len;
 
-    add(w, " CONSTRAINT ");
+    ps_pgc_write(w, " CONSTRAINT ");
     ps_pgc_quote(w->out, c->name);
-    add(w, " CHECK (");
+    ps_pgc_write(w, " CHECK (");
     if (ps_pgc_write_expr(w, c->expression)) {
-        add(w, ")");
+        ps_pgc_write(w, ")");
         return;
     }
     w->out->len = before;
-    add(w, " /* the expression of CHECK ");
+    ps_pgc_write(w, " /* the expression of CHECK ");
     ps_pgc_write_comment(w->out, c->name);
-    add(w, " cannot be shown */");
+    ps_pgc_write(w, " cannot be shown */");
 }
 
 static ps_err write_domain(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
@@ -182,17 +170,17 @@ static ps_err write_domain(struct ps_pgc_writer *w, const struct ps_pgc_type *ty
     if (err)
         return err;
     begin_guarded(w);
-    add(w, "CREATE DOMAIN ");
-    add_type(w, type->key.a, -1);
-    add(w, " AS ");
-    add_type(w, type->pub.base, type->pub.typmod);
+    ps_pgc_write(w, "CREATE DOMAIN ");
+    ps_pgc_write_type_name(w, type->key.a, -1);
+    ps_pgc_write(w, " AS ");
+    ps_pgc_write_type_name(w, type->pub.base, type->pub.typmod);
     ps_pgc_write_collation(w, type->pub.base, type->collation);
     if (type->default_text) {
-        add(w, " DEFAULT ");
-        add(w, type->default_text);
+        ps_pgc_write(w, " DEFAULT ");
+        ps_pgc_write(w, type->default_text);
     }
     if (type->not_null)
-        add(w, " NOT NULL");
+        ps_pgc_write(w, " NOT NULL");
     w->desc = NULL;
     for (i = checks ? ps_pgc_list_first(checks, type->key.a) : 0; checks && i < checks->count;
          i++) {
@@ -221,23 +209,23 @@ static ps_err write_composite(struct ps_pgc_writer *w, const struct ps_pgc_type 
     if (err)
         return err;
     begin_guarded(w);
-    add(w, "CREATE TYPE ");
-    add_type(w, type->key.a, -1);
-    add(w, " AS (");
+    ps_pgc_write(w, "CREATE TYPE ");
+    ps_pgc_write_type_name(w, type->key.a, -1);
+    ps_pgc_write(w, " AS (");
     for (i = 0; columns && i < columns->desc.count; i++) {
         attr = &columns->desc.attrs[i];
         if (attr->dropped) {
             ps_pgc_write_dropped(w, attr);
             continue;
         }
-        add(w, between);
+        ps_pgc_write(w, between);
         ps_pgc_quote(w->out, attr->name);
-        add(w, " ");
-        add_type(w, attr->type, attr->typmod);
+        ps_pgc_write(w, " ");
+        ps_pgc_write_type_name(w, attr->type, attr->typmod);
         ps_pgc_write_collation(w, attr->type, attr->collation);
         between = ", ";
     }
-    add(w, ")");
+    ps_pgc_write(w, ")");
     end_guarded(w);
     return PS_OK;
 }
@@ -264,25 +252,25 @@ static ps_err write_range(struct ps_pgc_writer *w, const struct ps_pgc_type *typ
     if (err)
         return err;
     begin_guarded(w);
-    add(w, "CREATE TYPE ");
-    add_type(w, type->key.a, -1);
-    add(w, " AS RANGE (subtype = ");
-    add_type(w, type->pub.base, -1);
+    ps_pgc_write(w, "CREATE TYPE ");
+    ps_pgc_write_type_name(w, type->key.a, -1);
+    ps_pgc_write(w, " AS RANGE (subtype = ");
+    ps_pgc_write_type_name(w, type->pub.base, -1);
     write_other_collation(w, ", collation = ", type->pub.base, type->collation);
     if (multirange != 0) {
-        add(w, ", multirange_type_name = ");
-        add_type(w, multirange, -1);
+        ps_pgc_write(w, ", multirange_type_name = ");
+        ps_pgc_write_type_name(w, multirange, -1);
     }
-    add(w, ")");
+    ps_pgc_write(w, ")");
     end_guarded(w);
     return PS_OK;
 }
 
 static ps_err write_base(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
 {
-    add(w, "-- Type ");
+    ps_pgc_write(w, "-- Type ");
     ps_pgc_write_comment(w->out, type->pub.name);
-    add(w, " is an extension's, or made of functions in C: create that first.\n");
+    ps_pgc_write(w, " is an extension's, or made of functions in C: create that first.\n");
     return PS_OK;
 }
 
