@@ -10,7 +10,7 @@
  * Locking    thread safe: a database is read once, by the first who asks; constant afterwards.
  * Errors     a catalog that is missing or damaged is a note, and costs what depends on it: without
  *            pg_class relations have names of their filenodes, and so on.
- * Source     src/include/catalog/pg_class.h and others; versions 12 to 17.
+ * Source     src/include/catalog/pg_class.h and others; versions 12 to 18.
  */
 #ifndef PS_PG_CATALOG_H
 #define PS_PG_CATALOG_H
@@ -34,8 +34,9 @@ struct ps_pg_relation {
     const char *am_name; /* "heap", "btree", ...; "": none */
     ps_oid space;
     uint32_t node;
-    ps_oid toast; /* its toast relation */
-    ps_oid owner; /* of a toast relation or index: the relation it serves */
+    ps_oid toast;       /* its toast relation */
+    ps_oid owner;       /* of a toast relation or index: the relation it serves */
+    ps_oid toast_index; /* of a toast relation: its index */
     ps_oid row_type;
     uint16_t natts;
     uint32_t files[PS_PG_FORKS]; /* table ids; 0: there is none. Main is a placeholder where the

@@ -182,7 +182,13 @@ static ps_err set_index_owner(void *ctx, const struct ps_pgc_row *row)
     return PS_OK;
 }
 
-static void set_toast_owners(struct ps_pgc_db *db)
+static struct ps_pgc_relation *relation_by_oid(const struct ps_pgc_db *db, ps_oid oid)
+{
+    return oid != 0 ? ps_pgc_list_find(&db->relations, oid, 0) : NULL;
+}
+
+/* A table tells its toast relation, and that one's index whose it is. */
+static void link_toast(struct ps_pgc_db *db)
 {
     const struct ps_pgc_relation *rel;
     struct ps_pgc_relation *toast;
@@ -190,9 +196,12 @@ static void set_toast_owners(struct ps_pgc_db *db)
 
     for (i = 0; i < db->relations.count; i++) {
         rel = ps_pgc_list_at(&db->relations, i);
-        toast = rel->pub.toast ? ps_pgc_list_find(&db->relations, rel->pub.toast, 0) : NULL;
+        toast = relation_by_oid(db, rel->pub.toast);
         if (toast)
             toast->pub.owner = rel->key.a;
+        toast = relation_by_oid(db, rel->pub.owner);
+        if (toast && toast->pub.kind == 't' && rel->pub.kind == 'i' && !rel->pub.file_missing)
+            toast->pub.toast_index = rel->key.a;
     }
 }
 
@@ -235,7 +244,7 @@ ps_err ps_pgc_load_relations(struct ps_pgc_db *db)
     ps_pgc_list_settle(&db->children);
     if (!err)
         err = ps_pgc_optional(ps_pgc_read(db, &index_spec, set_index_owner, db, NULL));
-    set_toast_owners(db);
+    link_toast(db);
     set_names(db);
     return err ? err : ps_pgc_set_dirs(db);
 }

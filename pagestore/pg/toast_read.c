@@ -264,26 +264,14 @@ static void leave_relation(struct ps_pg_toast_reader *r)
     r->page_at = NO_PAGE;
 }
 
-static const struct ps_pg_relation *index_of(struct ps_pg_toast_reader *r, ps_oid relation)
+static ps_err open_index(struct ps_pg_toast_reader *r, const struct ps_pg_relation *relation)
 {
-    uint32_t i, count = ps_pg_relation_count(r->catalog, r->db);
-
-    for (i = 0; i < count; i++) {
-        const struct ps_pg_relation *rel = ps_pg_relation(r->catalog, r->db, i);
-
-        if (rel->kind == 'i' && rel->owner == relation && !rel->file_missing)
-            return rel;
-    }
-    return NULL;
-}
-
-static ps_err open_index(struct ps_pg_toast_reader *r, ps_oid relation)
-{
-    const struct ps_pg_relation *index = index_of(r, relation);
+    const struct ps_pg_relation *index =
+        ps_pg_relation_by_oid(r->catalog, r->db, relation->toast_index);
     struct ps_table_info info;
     ps_err err;
 
-    if (!index)
+    if (!index || index->kind != 'i' || index->file_missing)
         return PS_ERR_NOENT;
     err = ps_table_get(ps_table_store(r->table), index->files[PS_PG_MAIN], &r->index.table);
     if (!err)
@@ -307,7 +295,7 @@ static ps_err enter_relation(struct ps_pg_toast_reader *r, ps_oid relation)
     if (err)
         return err;
     r->relation = relation;
-    if (open_index(r, relation)) {
+    if (open_index(r, rel)) {
         ps_table_unref(r->index.table);
         r->index.table = NULL;
         err = find_spans(r);
