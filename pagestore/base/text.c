@@ -75,3 +75,18 @@ ps_err ps_text_err(const struct ps_text *t)
 {
     return t->failed ? ps_fail(PS_ERR_NOMEM, "no memory for a text of %zu bytes", t->len) : PS_OK;
 }
+
+void ps_text_stream_open(struct ps_text_stream *s)
+{
+    *s = (struct ps_text_stream){0};
+    s->file = open_memstream(&s->data, &s->len);
+}
+
+void ps_text_stream_close(struct ps_text_stream *s, struct ps_text *t)
+{
+    if (s->file && fclose(s->file) == 0)
+        ps_text_add(t, s->data, s->len);
+    else
+        t->failed = true;
+    free(s->data);
+}

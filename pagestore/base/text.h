@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "pagestore/err.h"
 
@@ -35,5 +36,14 @@ static inline char *ps_text_room(struct ps_text *t, size_t len)
 
 /* PS_ERR_NOMEM if anything was lost. */
 PS_MUST_USE ps_err ps_text_err(const struct ps_text *t);
+
+/* A file to print to, for those who print to files; closing it adds what was printed to t. */
+struct ps_text_stream {
+    FILE *file; /* NULL: out of memory, which closing it tells t */
+    char *data;
+    size_t len;
+};
+void ps_text_stream_open(struct ps_text_stream *s);
+void ps_text_stream_close(struct ps_text_stream *s, struct ps_text *t);
 
 #endif

@@ -1,7 +1,6 @@
 #include "pg/decode.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pg/decode_private.h"
@@ -186,18 +185,10 @@ static void decode(enum ps_pg_page_kind kind, const void *page, const struct ps_
 void ps_pg_decode(enum ps_pg_page_kind kind, const void *page, const struct ps_page_ident *who,
                   bool checksums, struct ps_text *out)
 {
-    char *data = NULL;
-    size_t len = 0;
-    FILE *f = open_memstream(&data, &len);
+    struct ps_text_stream s;
 
-    if (!f) {
-        out->failed = true;
-        return;
-    }
-    decode(kind, page, who, checksums, f);
-    if (fclose(f) != 0)
-        out->failed = true;
-    else
-        ps_text_add(out, data, len);
-    free(data);
+    ps_text_stream_open(&s);
+    if (s.file)
+        decode(kind, page, who, checksums, s.file);
+    ps_text_stream_close(&s, out);
 }

@@ -1,8 +1,5 @@
 #include "pg/page_text.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/mem.h"
 
 enum ps_pg_page_kind ps_pg_table_kind(struct ps_pg_catalog *catalog, uint32_t table_id)
@@ -15,28 +12,22 @@ enum ps_pg_page_kind ps_pg_table_kind(struct ps_pg_catalog *catalog, uint32_t ta
     return ps_pg_page_kind(r ? r->am_name : "", r ? r->kind : '\0', fork);
 }
 
-/* A file of native pages. */
-static ps_err add_native(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
-                         struct ps_text *out)
+/* As its own header tells. */
+static ps_err add_page(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
+                       struct ps_text *out)
 {
-    char *data = NULL;
-    size_t len = 0;
-    FILE *f = open_memstream(&data, &len);
-    ps_err err;
+    struct ps_text_stream s;
+    ps_err err = PS_OK;
 
-    if (!f)
-        return ps_fail(PS_ERR_NOMEM, "no memory for a page as text");
-    err = ps_page_text(table, page_no, cancel, f);
-    if (fclose(f) != 0 && !err)
-        err = ps_fail(PS_ERR_NOMEM, "no memory for a page as text");
-    if (!err)
-        ps_text_add(out, data, len);
-    free(data);
+    ps_text_stream_open(&s);
+    if (s.file)
+        err = ps_page_text(table, page_no, cancel, s.file);
+    ps_text_stream_close(&s, out);
     return err;
 }
 
-static ps_err add_postgres(struct ps_pg_catalog *catalog, struct ps_table *table, uint32_t page_no,
-                           struct ps_cancel *cancel, struct ps_text *out)
+static ps_err add_relation_page(struct ps_pg_catalog *catalog, struct ps_table *table,
+                                uint32_t page_no, struct ps_cancel *cancel, struct ps_text *out)
 {
     const struct ps_page_ident who = {.page_size = ps_store_page_size(ps_table_store(table)),
                                       .page_no = page_no};
@@ -63,7 +54,8 @@ ps_err ps_pg_page_text(struct ps_pg_catalog *catalog, struct ps_table *table, ui
 
     if (err)
         return err;
-    err = info.format == PS_FORMAT_NATIVE ? add_native(table, page_no, cancel, out)
-                                          : add_postgres(catalog, table, page_no, cancel, out);
+    err = catalog && info.format == PS_FORMAT_POSTGRES
+              ? add_relation_page(catalog, table, page_no, cancel, out)
+              : add_page(table, page_no, cancel, out);
     return err ? err : ps_text_err(out);
 }

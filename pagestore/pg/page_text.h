@@ -1,5 +1,5 @@
 /*
- * page_text.h - a page of a cluster's table as text, whatever kind of page it is.
+ * page_text.h - a page as text, whatever kind of table it is of.
  *
  * Flow       fs, tools -> [page_text] -> catalog (what the relation is), decode (the text)
  * Locking    thread safe.
@@ -14,6 +14,7 @@
 /* What the table's pages are; AUTO: only they themselves can tell. */
 enum ps_pg_page_kind ps_pg_table_kind(struct ps_pg_catalog *catalog, uint32_t table_id);
 
+/* catalog: of the cluster that the table is of; NULL: it is a store's own. */
 PS_MUST_USE ps_err ps_pg_page_text(struct ps_pg_catalog *catalog, struct ps_table *table,
                                    uint32_t page_no, struct ps_cancel *cancel, struct ps_text *out);
 
