@@ -391,6 +391,47 @@ static inline void fx_destroy(struct fx *fx)
     free(fx);
 }
 
+/* A test's own pool, as its state. */
+#define FX_FRAMES 16u
+
+static inline int fx_setup(void **state)
+{
+    *state = fx_create(FX_FRAMES);
+    return 0;
+}
+
+static inline int fx_teardown(void **state)
+{
+    fx_destroy(*state);
+    return 0;
+}
+
+#define FX_TEST(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
+
+/* --- threads -------------------------------------------------------------------------------- */
+
+/* One that does one thing. */
+struct fx_actor {
+    struct fx *fx;
+    pthread_t thread;
+    uint32_t table, page, count;
+    struct ps_cancel cancel;
+    ps_err err;
+    _Atomic bool done;
+    uint64_t value;
+};
+
+static inline void fx_start(struct fx_actor *a, struct fx *fx, void *(*body)(void *))
+{
+    a->fx = fx;
+    assert_int_equal(pthread_create(&a->thread, NULL, body, a), 0);
+}
+
+static inline void fx_join(struct fx_actor *a)
+{
+    assert_int_equal(pthread_join(a->thread, NULL), 0);
+}
+
 /* --- what tests do over and over ------------------------------------------------------------ */
 
 /* For threads: cmocka's asserts belong to its own one. */

@@ -8,22 +8,17 @@
 #define SWITCHES 300u
 #define THREADS 4u
 
-struct worker {
-    struct fx *fx;
-    uint64_t seed;
-    pthread_t thread;
-};
-
+/* value: the seed. */
 static void *use_pages(void *arg)
 {
-    struct worker *w = arg;
+    struct fx_actor *a = arg;
 
     for (uint32_t i = 0; i < PINS; i++) {
-        const uint64_t n = fx_random(&w->seed) % FX_PAGES * (fx_random(&w->seed) % 100) / 100;
+        const uint64_t n = fx_random(&a->value) % FX_PAGES * (fx_random(&a->value) % 100) / 100;
         const struct ps_tag tag = fx_tag(1, (uint32_t)n);
         uint64_t value = 0;
 
-        FX_MUST(fx_read(w->fx, &tag, &value) == PS_OK);
+        FX_MUST(fx_read(a->fx, &tag, &value) == PS_OK);
         FX_MUST(value == fx_first_value(&tag));
     }
     return NULL;
@@ -33,12 +28,12 @@ static void policies_change_under_load(void **state)
 {
     struct fx *fx = fx_create(FRAMES);
     struct ps_rival rivals[PS_EVICT_POLICIES];
-    struct worker workers[THREADS];
+    struct fx_actor users[THREADS];
 
     (void)state;
     for (uint32_t i = 0; i < THREADS; i++) {
-        workers[i] = (struct worker){.fx = fx, .seed = 88172645463325252ull + i};
-        assert_int_equal(pthread_create(&workers[i].thread, NULL, use_pages, &workers[i]), 0);
+        users[i] = (struct fx_actor){.value = 88172645463325252ull + i};
+        fx_start(&users[i], fx, use_pages);
     }
     for (uint32_t i = 0; i < SWITCHES; i++) {
         const struct ps_evict_ops *policy = ps_evict_nth(i % PS_EVICT_POLICIES);
@@ -49,7 +44,7 @@ static void policies_change_under_load(void **state)
         (void)ps_pool_clean_step(fx->pool, 8);
     }
     for (uint32_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+        fx_join(&users[i]);
     assert_int_equal(fx_stats(fx).hits + fx_stats(fx).misses, THREADS * PINS);
     fx_destroy(fx);
 }

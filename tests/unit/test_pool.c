@@ -1,21 +1,7 @@
 /*
- * test_pool.c - pins, victims, write-back and reservations of one thread.
+ * test_pool.c - pins, victims and reservations of one thread.
  */
 #include "pool_fixture.h"
-
-#define FRAMES 16u
-
-static int setup(void **state)
-{
-    *state = fx_create(FRAMES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fx_destroy(*state);
-    return 0;
-}
 
 /* --- pins ----------------------------------------------------------------------------------- */
 
@@ -146,7 +132,7 @@ static void new_page_is_zeroed_latched_and_never_read(void **state)
     struct ps_page *page;
     uint32_t i;
 
-    for (i = 0; i < FRAMES; i++)
+    for (i = 0; i < FX_FRAMES; i++)
         fx_touch(fx, 1, i); /* frames that are not zero any more */
     assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_NEW, &ps_format_native, &page), PS_OK);
     assert_int_equal(fx->loads[0][9], 0);
@@ -199,11 +185,11 @@ static void populate_leaves_what_frames_hold(void **state)
     struct ps_page *page;
     uint32_t i;
 
-    for (i = 0; i < FRAMES / 2; i++)
+    for (i = 0; i < FX_FRAMES / 2; i++)
         fx_touch(fx, 0, i);
-    ps_pool_populate(fx->pool, 0, FRAMES);
-    ps_pool_populate(fx->pool, 1, FRAMES - 1);
-    for (i = 0; i < FRAMES / 2; i++) {
+    ps_pool_populate(fx->pool, 0, FX_FRAMES);
+    ps_pool_populate(fx->pool, 1, FX_FRAMES - 1);
+    for (i = 0; i < FX_FRAMES / 2; i++) {
         page = fx_pin(fx, 0, i);
         assert_int_equal(fx_get(page->data, 8), i);
         ps_pool_unpin(fx->pool, page);
@@ -216,14 +202,14 @@ static void populate_leaves_what_frames_hold(void **state)
 static void evict_skips_pinned_frames(void **state)
 {
     struct fx *fx = *state;
-    struct ps_page *kept[FRAMES - 1];
+    struct ps_page *kept[FX_FRAMES - 1];
     uint32_t i;
 
-    for (i = 0; i < FRAMES - 1; i++)
+    for (i = 0; i < FX_FRAMES - 1; i++)
         kept[i] = fx_pin(fx, 0, i);
     for (i = 100; i < 150; i++)
         fx_touch(fx, 0, i);
-    for (i = 0; i < FRAMES - 1; i++) {
+    for (i = 0; i < FX_FRAMES - 1; i++) {
         assert_int_equal(kept[i]->tag.page, i);
         assert_int_equal(fx_get(kept[i]->data, 8), i);
         assert_int_equal(fx->loads[0][i], 1);
@@ -231,7 +217,7 @@ static void evict_skips_pinned_frames(void **state)
     }
     assert_int_equal(fx_stats(fx).evictions, 49);
     assert_int_equal(fx_stats(fx).dirty_evictions, 0);
-    assert_true(fx_stats(fx).victims_pinned >= 49 * (FRAMES - 1)); /* each round of the hand */
+    assert_true(fx_stats(fx).victims_pinned >= 49 * (FX_FRAMES - 1)); /* each round of the hand */
     assert_int_equal(fx_stats(fx).victims_writing, 0);
 }
 
@@ -258,7 +244,7 @@ static void evicted_dirty_page_comes_back_with_its_change(void **state)
     uint32_t i;
 
     fx_change(fx, 0, 5, 12345);
-    for (i = 100; i < 100 + 2 * FRAMES; i++)
+    for (i = 100; i < 100 + 2 * FX_FRAMES; i++)
         fx_touch(fx, 0, i);
     assert_false(fx_info(fx, 0, 5).valid);
     assert_int_equal(fx_stats(fx).dirty_evictions, 1);
@@ -273,15 +259,15 @@ static void reads_go_on_while_dirty_pages_cannot_be_written(void **state)
     struct fx *fx = *state;
     uint32_t i;
 
-    for (i = 0; i < FRAMES - 2; i++)
+    for (i = 0; i < FX_FRAMES - 2; i++)
         fx_change(fx, 0, i, 5000 + i);
     fx->store_err = PS_ERR_NOSPC;
     for (i = 100; i < 200; i++)
         fx_touch(fx, 0, i); /* asserts success: two clean frames take turns */
-    assert_int_equal(fx_stats(fx).dirty, FRAMES - 2);
+    assert_int_equal(fx_stats(fx).dirty, FX_FRAMES - 2);
     fx->store_err = PS_OK;
     assert_int_equal(fx_flush(fx), PS_OK);
-    for (i = 0; i < FRAMES - 2; i++)
+    for (i = 0; i < FX_FRAMES - 2; i++)
         assert_int_equal(fx_disk_value(fx, 0, i), 5000 + i);
 }
 
@@ -292,12 +278,12 @@ static void pin_fails_with_the_write_error_when_no_clean_frame_is_left(void **st
     struct ps_page *page = NULL;
     uint32_t i;
 
-    for (i = 0; i < FRAMES; i++)
+    for (i = 0; i < FX_FRAMES; i++)
         fx_change(fx, 0, i, 5000 + i);
     fx->store_err = PS_ERR_NOSPC;
     assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_LOAD, NULL, &page), PS_ERR_NOSPC);
     assert_null(page);
-    assert_int_equal(fx_stats(fx).dirty, FRAMES);
+    assert_int_equal(fx_stats(fx).dirty, FX_FRAMES);
     assert_int_equal(fx_stats(fx).pinned, 0);
     fx->store_err = PS_OK;
     fx_touch(fx, 1, 1);
@@ -317,340 +303,6 @@ static void drop_clean_empties_the_pool_but_for_dirty_and_pinned_frames(void **s
     assert_true(fx_info(fx, 0, 1).valid);
     assert_true(fx_info(fx, 0, 9).valid);
     ps_pool_unpin(fx->pool, pinned);
-}
-
-/* --- write-back ----------------------------------------------------------------------------- */
-
-static void page_is_written_only_after_log_is_durable_to_its_lsn(void **state)
-{
-    struct fx *fx = *state;
-    uint64_t lsn = fx_change(fx, 0, 1, 42);
-
-    assert_true(fx->wal.durable < lsn);
-    assert_int_equal(fx_flush(fx), PS_OK); /* fx_store asserts it for every page */
-    assert_true(fx->wal.durable >= lsn);
-    assert_int_equal(fx->stores[0][1], 1);
-    assert_int_equal(fx_disk_value(fx, 0, 1), 42);
-}
-
-static void page_is_not_written_when_the_log_cannot_be_flushed(void **state)
-{
-    struct fx *fx = *state;
-
-    fx_change(fx, 0, 1, 42);
-    fx->wal.flush_err = PS_ERR_IO;
-    assert_int_equal(fx_flush(fx), PS_ERR_IO);
-    assert_int_equal(fx->store_calls, 0);
-    assert_true(fx_info(fx, 0, 1).dirty);
-    fx->wal.flush_err = PS_OK;
-    assert_int_equal(fx_flush(fx), PS_OK);
-}
-
-static void flush_writes_in_order_in_batches_with_one_log_flush_each(void **state)
-{
-    struct fx *fx = fx_create(256);
-    uint32_t i;
-
-    (void)state;
-    for (i = 0; i < 200; i++)
-        fx_change(fx, i % 3, (i * 37) % 200, i);
-    assert_int_equal(fx_flush(fx), PS_OK); /* fx_store asserts the order */
-    assert_int_equal(fx->store_calls, 2);
-    assert_int_equal(fx->store_pages_max, PS_POOL_BATCH_MAX);
-    assert_true(fx->wal.flushes <= 2);
-    assert_int_equal(fx_stats(fx).dirty, 0);
-    assert_int_equal(fx_stats(fx).pages_written, 200);
-    assert_int_equal(fx_flush(fx), PS_OK);
-    assert_int_equal(fx->store_calls, 2); /* nothing was dirty any more */
-    fx_destroy(fx);
-}
-
-static void flush_takes_only_what_matches(void **state)
-{
-    struct fx *fx = *state;
-    const struct ps_tag map_tag = {.table = 1, .fork = PS_FORK_MAP, .page = 4};
-    struct ps_flush what = {
-        .rec_lsn_below = UINT64_MAX, .one_table = true, .table = 1, .data_only = true};
-    struct ps_page *page;
-    uint64_t between;
-
-    fx_change(fx, 0, 1, 10);
-    fx_change(fx, 1, 1, 11);
-    assert_int_equal(ps_pool_pin(fx->pool, &map_tag, PS_PIN_NEW, NULL, &page), PS_OK);
-    fx_change_latched(fx, page, 12);
-    ps_page_unlatch(fx->pool, page);
-    ps_pool_unpin(fx->pool, page);
-    between = fx->wal.tail;
-    fx_change(fx, 1, 2, 13);
-
-    assert_int_equal(ps_pool_flush(fx->pool, &what, NULL), PS_OK);
-    assert_int_equal(fx->stores[1][1], 1);
-    assert_int_equal(fx->stores[1][2], 1);
-    assert_int_equal(fx_stats(fx).dirty, 2);
-
-    fx_change(fx, 1, 2, 14);
-    what = (struct ps_flush){.rec_lsn_below = between};
-    assert_int_equal(ps_pool_flush(fx->pool, &what, NULL), PS_OK);
-    assert_int_equal(fx->stores[0][1], 1);
-    assert_int_equal(fx->stores[1][2], 1);
-    assert_int_equal(fx_stats(fx).dirty, 1);
-}
-
-static void count_pace(void *ctx, uint32_t done, uint32_t total)
-{
-    uint32_t *seen = ctx;
-
-    assert_true(done <= total);
-    seen[0]++;
-    seen[1] = done;
-    seen[2] = total;
-}
-
-static void flush_paces_between_batches(void **state)
-{
-    struct fx *fx = fx_create(256);
-    uint32_t seen[3] = {0};
-    const struct ps_flush what = {.rec_lsn_below = UINT64_MAX, .pace = count_pace, .ctx = seen};
-    uint32_t i;
-
-    (void)state;
-    for (i = 0; i < 150; i++)
-        fx_change(fx, 0, i, i);
-    assert_int_equal(ps_pool_flush(fx->pool, &what, NULL), PS_OK);
-    assert_int_equal(seen[0], 2);
-    assert_int_equal(seen[1], 150);
-    assert_int_equal(seen[2], 150);
-    fx_destroy(fx);
-}
-
-static void failed_write_keeps_frame_dirty_with_oldest_rec_lsn(void **state)
-{
-    struct fx *fx = *state;
-    uint64_t first = fx->wal.tail;
-
-    fx_change(fx, 0, 1, 42);
-    fx_change(fx, 0, 1, 43);
-    fx->store_err = PS_ERR_IO;
-    assert_int_equal(fx_flush(fx), PS_ERR_IO);
-    assert_true(fx_info(fx, 0, 1).dirty);
-    assert_false(fx_info(fx, 0, 1).writing);
-    assert_int_equal(fx_info(fx, 0, 1).rec_lsn, first);
-    assert_int_equal(fx_stats(fx).write_errors, 1);
-    fx->store_err = PS_OK;
-    assert_int_equal(fx_flush(fx), PS_OK);
-    assert_int_equal(fx_disk_value(fx, 0, 1), 43);
-    assert_false(fx_info(fx, 0, 1).dirty);
-}
-
-static void one_page_that_fails_does_not_keep_the_others_from_being_written(void **state)
-{
-    struct fx *fx = *state;
-    uint32_t i;
-
-    for (i = 0; i < 6; i++)
-        fx_change(fx, 0, i, 70 + i);
-    fx->store_err = PS_ERR_IO;
-    fx->store_err_page = 2;
-    assert_int_equal(fx_flush(fx), PS_ERR_IO);
-    assert_int_equal(fx_stats(fx).dirty, 1);
-    for (i = 0; i < 6; i++)
-        assert_int_equal(fx_disk_value(fx, 0, i), i == 2 ? 2 : 70 + i);
-}
-
-static void nothing_is_stored_once_the_store_is_poisoned(void **state)
-{
-    struct fx *fx = *state;
-    const struct ps_tag tag = fx_tag(1, 1);
-    struct ps_page *page;
-    uint32_t i;
-
-    for (i = 0; i < FRAMES; i++)
-        fx_change(fx, 0, i, i);
-    (void)ps_poison_raise(&fx->poison, ps_fail(PS_ERR_IO, "sync failed"));
-    assert_int_equal(fx_flush(fx), PS_ERR_POISONED);
-    assert_int_equal(ps_pool_clean_step(fx->pool, 8), 0);
-    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_LOAD, NULL, &page), PS_ERR_POISONED);
-    assert_int_equal(fx->store_calls, 0);
-    assert_int_equal(fx_stats(fx).dirty, FRAMES);
-}
-
-static void interrupted_flush_says_so_and_loses_nothing(void **state)
-{
-    struct fx *fx = fx_create(256);
-    const struct ps_flush all = {.rec_lsn_below = UINT64_MAX};
-    struct ps_cancel cancel;
-    uint32_t i;
-
-    (void)state;
-    for (i = 0; i < 200; i++)
-        fx_change(fx, 0, i, 900 + i);
-    ps_cancel_init(&cancel);
-    ps_cancel_raise(&cancel);
-    assert_int_equal(ps_pool_flush(fx->pool, &all, &cancel), PS_ERR_INTERRUPTED);
-    assert_true(fx_stats(fx).dirty > 0);
-    assert_int_equal(fx_stats(fx).dirty + fx_stats(fx).pages_written, 200);
-    ps_cancel_deinit(&cancel);
-    assert_int_equal(fx_flush(fx), PS_OK);
-    for (i = 0; i < 200; i++)
-        assert_int_equal(fx_disk_value(fx, 0, i), 900 + i);
-    fx_destroy(fx);
-}
-
-static void cleaner_makes_clean_what_the_hand_comes_to(void **state)
-{
-    struct fx *fx = *state;
-    uint32_t i;
-
-    for (i = 0; i < FRAMES; i++)
-        fx_change(fx, 0, 2 * i, 50 + i);
-    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0); /* all were used just now */
-    fx_touch(fx, 1, 0); /* the sweep takes the usage away, and frame 0 */
-    assert_int_equal(fx_stats(fx).dirty_evictions, 1);
-    assert_int_equal(ps_pool_clean_step(fx->pool, 4), 4);
-    for (i = 1; i < 5; i++)
-        assert_int_equal(fx_disk_value(fx, 0, 2 * i), 50 + i);
-    assert_int_equal(fx_stats(fx).cleaner_pages, 4);
-    fx_touch(fx, 1, 1);
-    assert_int_equal(fx_stats(fx).dirty_evictions, 1); /* the victim was clean */
-}
-
-static void cleaner_writes_nothing_ahead_of_eviction_while_frames_are_free(void **state)
-{
-    struct fx *fx = *state;
-    uint32_t i;
-
-    /* one use does not keep a page from eviction */
-    assert_int_equal(ps_pool_set_policy(fx->pool, ps_evict_by_name("s3fifo")), PS_OK);
-    for (i = 0; i < FRAMES / 2; i++)
-        fx_change(fx, 0, i, 50 + i);
-    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0);
-    for (; i < FRAMES; i++)
-        fx_change(fx, 0, i, 50 + i);
-    assert_true(ps_pool_clean_step(fx->pool, FRAMES) > 0);
-}
-
-static void dirty_victim_takes_dirty_pages_behind_it_along(void **state)
-{
-    struct fx *fx = *state;
-    struct ps_page *pinned;
-    uint32_t i;
-
-    for (i = 0; i < FRAMES; i++)
-        fx_change(fx, 0, i, 50 + i);
-    pinned = fx_pin(fx, 0, 5);
-    fx_touch(fx, 1, 0); /* frame 0 goes */
-    assert_int_equal(fx_stats(fx).victim_writes, 5);
-    assert_int_equal(fx->store_calls, 1);
-    for (i = 0; i < 5; i++)
-        assert_int_equal(fx_disk_value(fx, 0, i), 50 + i);
-    assert_true(fx_info(fx, 0, 5).dirty); /* in use: not one that is gone soon */
-    ps_pool_unpin(fx->pool, pinned);
-}
-
-static void cleaner_writes_what_has_not_changed_for_long(void **state)
-{
-    struct fx *fx = *state;
-    uint32_t i;
-
-    for (i = 0; i < 6; i++)
-        fx_change(fx, 0, i, 50 + i);
-    fx->wal.tail += FRAMES * FX_PAGE_SIZE; /* the log goes on */
-    fx_change(fx, 0, 1, 99);
-    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0); /* but is not durable */
-    fx->wal.durable = fx->wal.tail;
-    assert_int_equal(ps_pool_clean_step(fx->pool, 2), 2);
-    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 3);
-    assert_true(fx_info(fx, 0, 1).dirty);
-    assert_int_equal(fx_stats(fx).dirty, 1);
-}
-
-static void cleaner_is_slower_to_write_what_changed_again(void **state)
-{
-    struct fx *fx = *state;
-    uint32_t i, round;
-
-    for (round = 0; round < 2; round++) {
-        for (i = 0; i < 6; i++)
-            fx_change(fx, 0, i, 50 + i + round);
-        fx->wal.tail += FRAMES / 2 * FX_PAGE_SIZE;
-        fx->wal.durable = fx->wal.tail;
-        assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), round == 0 ? 6 : 0);
-    }
-    fx->wal.tail += FRAMES * FX_PAGE_SIZE;
-    fx->wal.durable = fx->wal.tail;
-    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 6);
-}
-
-static void cleaner_leaves_few_dirty_pages_alone(void **state)
-{
-    struct fx *fx = *state;
-
-    fx_change(fx, 0, 1, 51);
-    fx_change(fx, 0, 2, 52);
-    fx->wal.tail += FRAMES * FX_PAGE_SIZE;
-    fx->wal.durable = fx->wal.tail;
-    assert_int_equal(ps_pool_clean_step(fx->pool, FRAMES), 0);
-}
-
-static void count_call(void *ctx)
-{
-    ++*(uint32_t *)ctx;
-}
-
-static void evictions_ask_for_cleaning_while_pages_are_dirty(void **state)
-{
-    struct fx *fx = *state;
-    uint32_t i, asked = 0;
-
-    fx->pool->want_clean = count_call;
-    fx->pool->ctx = &asked;
-    for (i = 0; i < 3 * FRAMES; i++)
-        fx_touch(fx, 0, i);
-    assert_int_equal(asked, 0);
-    for (i = 0; i < 2 * FRAMES; i++)
-        fx_change(fx, 1, i, i);
-    assert_true(asked > 0 && asked < 2 * FRAMES);
-}
-
-/* --- seals ---------------------------------------------------------------------------------- */
-
-static void first_reader_after_a_change_seals_the_page(void **state)
-{
-    struct fx *fx = *state;
-    struct ps_page *page = fx_pin(fx, 0, 1);
-
-    ps_page_latch_shared_sealed(fx->pool, page);
-    assert_int_equal(fx->seals, 0); /* it came sealed from disk */
-    ps_page_unlatch(fx->pool, page);
-    fx_change(fx, 0, 1, 4711);
-    assert_false(fx_info(fx, 0, 1).sealed);
-    ps_page_latch_shared_sealed(fx->pool, page);
-    assert_int_equal(fx_get(page->data, 16), fx_sum(page->data));
-    ps_page_unlatch(fx->pool, page);
-    ps_page_latch_shared_sealed(fx->pool, page);
-    ps_page_unlatch(fx->pool, page);
-    assert_int_equal(fx->seals, 1);
-    assert_int_equal(fx_flush(fx), PS_OK);
-    assert_int_equal(fx->seals, 1); /* the copy needed none */
-    ps_pool_unpin(fx->pool, page);
-}
-
-static void page_thrown_away_while_it_is_sealed_is_given_back(void **state)
-{
-    struct fx *fx = *state;
-    struct ps_page *page = fx_pin(fx, 0, 1);
-    uint32_t frame = ps_pool_frame_no(fx->pool, page);
-    struct ps_frame_info info;
-
-    fx_change(fx, 0, 1, 1);
-    fx->drop_while_sealing = true;
-    ps_page_latch_shared_sealed(fx->pool, page);
-    fx->drop_while_sealing = false;
-    assert_true(ps_page_detached(page));
-    ps_page_unlatch(fx->pool, page);
-    ps_pool_unpin(fx->pool, page);
-    ps_pool_frame_info(fx->pool, frame, &info);
-    assert_false(info.valid || info.sealed || info.pins > 0);
 }
 
 /* --- drop ----------------------------------------------------------------------------------- */
@@ -710,22 +362,22 @@ static void reservation_of_more_than_the_pool_is_out_of_range(void **state)
 {
     struct fx *fx = *state;
 
-    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES + 1, NULL), PS_ERR_RANGE);
-    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, NULL), PS_OK);
-    assert_int_equal(fx_stats(fx).reserved, FRAMES);
-    ps_pool_release(fx->pool, FRAMES);
+    assert_int_equal(ps_pool_reserve(fx->pool, FX_FRAMES + 1, NULL), PS_ERR_RANGE);
+    assert_int_equal(ps_pool_reserve(fx->pool, FX_FRAMES, NULL), PS_OK);
+    assert_int_equal(fx_stats(fx).reserved, FX_FRAMES);
+    ps_pool_release(fx->pool, FX_FRAMES);
 }
 
 static void all_frames_long_pinned_is_an_error_not_a_hang(void **state)
 {
     struct fx *fx = *state;
-    struct ps_page *pages[FRAMES];
+    struct ps_page *pages[FX_FRAMES];
     struct ps_page *more = NULL;
     struct ps_tag tag;
     uint32_t i;
 
-    fx_touch(fx, 0, FRAMES - 1);
-    for (i = 0; i < FRAMES; i++) {
+    fx_touch(fx, 0, FX_FRAMES - 1);
+    for (i = 0; i < FX_FRAMES; i++) {
         tag = fx_tag(0, i);
         assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &pages[i]), PS_OK);
     }
@@ -734,8 +386,8 @@ static void all_frames_long_pinned_is_an_error_not_a_hang(void **state)
     assert_null(more);
     assert_int_equal(ps_pool_reserve(fx->pool, 1, NULL), PS_ERR_PINNED);
     assert_int_equal(fx_stats(fx).pins_refused, 2);
-    assert_int_equal(fx_stats(fx).long_pins, FRAMES);
-    for (i = 0; i < FRAMES; i++)
+    assert_int_equal(fx_stats(fx).long_pins, FX_FRAMES);
+    for (i = 0; i < FX_FRAMES; i++)
         ps_pool_unpin_long(fx->pool, pages[i]);
     assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &more), PS_OK);
     ps_pool_unpin_long(fx->pool, more);
@@ -744,18 +396,18 @@ static void all_frames_long_pinned_is_an_error_not_a_hang(void **state)
 static void last_frame_is_long_pinned_only_for_a_resident_page(void **state)
 {
     struct fx *fx = *state;
-    struct ps_page *pages[FRAMES];
+    struct ps_page *pages[FX_FRAMES];
     struct ps_tag tag;
     uint32_t i;
 
-    for (i = 0; i < FRAMES - 1; i++) {
+    for (i = 0; i < FX_FRAMES - 1; i++) {
         tag = fx_tag(0, i);
         assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &pages[i]), PS_OK);
     }
     tag = fx_tag(0, 100);
     assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &pages[i]), PS_ERR_PINNED);
     assert_int_equal(fx->loads[0][100], 0);
-    for (i = 0; i < FRAMES - 1; i++)
+    for (i = 0; i < FX_FRAMES - 1; i++)
         ps_pool_unpin_long(fx->pool, pages[i]);
 }
 
@@ -768,13 +420,13 @@ static void two_long_pins_of_one_page_take_one_frame(void **state)
     assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &a), PS_OK);
     assert_int_equal(ps_pool_pin_long(fx->pool, &tag, NULL, &b), PS_OK);
     assert_ptr_equal(a, b);
-    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES - 1, NULL), PS_OK);
-    ps_pool_release(fx->pool, FRAMES - 1);
-    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, NULL), PS_ERR_PINNED);
+    assert_int_equal(ps_pool_reserve(fx->pool, FX_FRAMES - 1, NULL), PS_OK);
+    ps_pool_release(fx->pool, FX_FRAMES - 1);
+    assert_int_equal(ps_pool_reserve(fx->pool, FX_FRAMES, NULL), PS_ERR_PINNED);
     ps_pool_unpin_long(fx->pool, a);
     ps_pool_unpin_long(fx->pool, b);
-    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, NULL), PS_OK);
-    ps_pool_release(fx->pool, FRAMES);
+    assert_int_equal(ps_pool_reserve(fx->pool, FX_FRAMES, NULL), PS_OK);
+    ps_pool_release(fx->pool, FX_FRAMES);
 }
 
 static void raised_token_ends_a_wait_for_frames_at_once(void **state)
@@ -784,9 +436,9 @@ static void raised_token_ends_a_wait_for_frames_at_once(void **state)
 
     ps_cancel_init(&cancel);
     ps_cancel_raise(&cancel);
-    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, &cancel), PS_OK); /* no wait was needed */
+    assert_int_equal(ps_pool_reserve(fx->pool, FX_FRAMES, &cancel), PS_OK); /* no wait was needed */
     assert_int_equal(ps_pool_reserve(fx->pool, 1, &cancel), PS_ERR_INTERRUPTED);
-    ps_pool_release(fx->pool, FRAMES);
+    ps_pool_release(fx->pool, FX_FRAMES);
     assert_int_equal(fx_stats(fx).reserve_waits, 1);
     ps_cancel_deinit(&cancel);
 }
@@ -825,7 +477,7 @@ static void frame_info_tells_what_stands_in_a_frame(void **state)
     assert_int_equal(info.lsn, lsn);
     assert_int_equal(info.rec_lsn, lsn - 8);
     ps_pool_unpin(fx->pool, page);
-    ps_pool_frame_info(fx->pool, FRAMES - 1, &info);
+    ps_pool_frame_info(fx->pool, FX_FRAMES - 1, &info);
     assert_false(info.valid);
 }
 
@@ -842,54 +494,35 @@ static void usage_rises_with_hits_up_to_its_maximum(void **state)
 
 int main(void)
 {
-#define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        POOL_TEST(pin_miss_reads_page_once),
-        POOL_TEST(pages_of_one_number_in_two_tables_are_two_pages),
-        POOL_TEST(tags_are_ordered_by_provider_table_fork_page),
-        POOL_TEST(resident_pin_of_a_missing_page_is_noent_and_reads_nothing),
-        POOL_TEST(failed_load_leaves_nothing_pinned_and_the_next_pin_reads_again),
-        POOL_TEST(pin_many_reads_all_that_is_missing_in_one_batch),
-        POOL_TEST(pin_many_keeps_what_it_has_and_names_what_it_has_not),
-        POOL_TEST(new_page_is_zeroed_latched_and_never_read),
-        POOL_TEST(new_page_that_is_not_written_is_taken_back),
-        POOL_TEST(new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it),
-        POOL_TEST(populate_leaves_what_frames_hold),
-        POOL_TEST(evict_skips_pinned_frames),
-        POOL_TEST(flush_counts_its_batches_and_the_frames_under_write_back),
-        POOL_TEST(evicted_dirty_page_comes_back_with_its_change),
-        POOL_TEST(reads_go_on_while_dirty_pages_cannot_be_written),
-        POOL_TEST(pin_fails_with_the_write_error_when_no_clean_frame_is_left),
-        POOL_TEST(drop_clean_empties_the_pool_but_for_dirty_and_pinned_frames),
-        POOL_TEST(page_is_written_only_after_log_is_durable_to_its_lsn),
-        POOL_TEST(page_is_not_written_when_the_log_cannot_be_flushed),
-        POOL_TEST(flush_writes_in_order_in_batches_with_one_log_flush_each),
-        POOL_TEST(flush_takes_only_what_matches),
-        POOL_TEST(flush_paces_between_batches),
-        POOL_TEST(failed_write_keeps_frame_dirty_with_oldest_rec_lsn),
-        POOL_TEST(one_page_that_fails_does_not_keep_the_others_from_being_written),
-        POOL_TEST(nothing_is_stored_once_the_store_is_poisoned),
-        POOL_TEST(interrupted_flush_says_so_and_loses_nothing),
-        POOL_TEST(cleaner_makes_clean_what_the_hand_comes_to),
-        POOL_TEST(cleaner_writes_nothing_ahead_of_eviction_while_frames_are_free),
-        POOL_TEST(dirty_victim_takes_dirty_pages_behind_it_along),
-        POOL_TEST(cleaner_writes_what_has_not_changed_for_long),
-        POOL_TEST(cleaner_is_slower_to_write_what_changed_again),
-        POOL_TEST(cleaner_leaves_few_dirty_pages_alone),
-        POOL_TEST(evictions_ask_for_cleaning_while_pages_are_dirty),
-        POOL_TEST(first_reader_after_a_change_seals_the_page),
-        POOL_TEST(page_thrown_away_while_it_is_sealed_is_given_back),
-        POOL_TEST(dropped_pinned_frame_is_detached),
-        POOL_TEST(drop_throws_changes_away_and_only_those_in_range),
-        POOL_TEST(change_of_a_detached_page_makes_nothing_dirty),
-        POOL_TEST(reservation_of_more_than_the_pool_is_out_of_range),
-        POOL_TEST(all_frames_long_pinned_is_an_error_not_a_hang),
-        POOL_TEST(last_frame_is_long_pinned_only_for_a_resident_page),
-        POOL_TEST(two_long_pins_of_one_page_take_one_frame),
-        POOL_TEST(raised_token_ends_a_wait_for_frames_at_once),
-        POOL_TEST(pool_is_refused_for_senseless_sizes),
-        POOL_TEST(frame_info_tells_what_stands_in_a_frame),
-        POOL_TEST(usage_rises_with_hits_up_to_its_maximum),
+        FX_TEST(pin_miss_reads_page_once),
+        FX_TEST(pages_of_one_number_in_two_tables_are_two_pages),
+        FX_TEST(tags_are_ordered_by_provider_table_fork_page),
+        FX_TEST(resident_pin_of_a_missing_page_is_noent_and_reads_nothing),
+        FX_TEST(failed_load_leaves_nothing_pinned_and_the_next_pin_reads_again),
+        FX_TEST(pin_many_reads_all_that_is_missing_in_one_batch),
+        FX_TEST(pin_many_keeps_what_it_has_and_names_what_it_has_not),
+        FX_TEST(new_page_is_zeroed_latched_and_never_read),
+        FX_TEST(new_page_that_is_not_written_is_taken_back),
+        FX_TEST(new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it),
+        FX_TEST(populate_leaves_what_frames_hold),
+        FX_TEST(evict_skips_pinned_frames),
+        FX_TEST(flush_counts_its_batches_and_the_frames_under_write_back),
+        FX_TEST(evicted_dirty_page_comes_back_with_its_change),
+        FX_TEST(reads_go_on_while_dirty_pages_cannot_be_written),
+        FX_TEST(pin_fails_with_the_write_error_when_no_clean_frame_is_left),
+        FX_TEST(drop_clean_empties_the_pool_but_for_dirty_and_pinned_frames),
+        FX_TEST(dropped_pinned_frame_is_detached),
+        FX_TEST(drop_throws_changes_away_and_only_those_in_range),
+        FX_TEST(change_of_a_detached_page_makes_nothing_dirty),
+        FX_TEST(reservation_of_more_than_the_pool_is_out_of_range),
+        FX_TEST(all_frames_long_pinned_is_an_error_not_a_hang),
+        FX_TEST(last_frame_is_long_pinned_only_for_a_resident_page),
+        FX_TEST(two_long_pins_of_one_page_take_one_frame),
+        FX_TEST(raised_token_ends_a_wait_for_frames_at_once),
+        FX_TEST(pool_is_refused_for_senseless_sizes),
+        FX_TEST(frame_info_tells_what_stands_in_a_frame),
+        FX_TEST(usage_rises_with_hits_up_to_its_maximum),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

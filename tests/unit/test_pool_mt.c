@@ -6,20 +6,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#define FRAMES 16u
-
-static int setup(void **state)
-{
-    *state = fx_create(FRAMES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fx_destroy(*state);
-    return 0;
-}
-
 /* Waits until the pool has counted that many of something. */
 #define AWAIT_STAT(fx, field, value) \
     do {                             \
@@ -28,30 +14,9 @@ static int teardown(void **state)
 
 /* --- one thread does one thing -------------------------------------------------------------- */
 
-struct actor {
-    struct fx *fx;
-    pthread_t thread;
-    uint32_t table, page, count;
-    struct ps_cancel cancel;
-    ps_err err;
-    _Atomic bool done;
-    uint64_t value;
-};
-
-static void start(struct actor *a, struct fx *fx, void *(*body)(void *))
-{
-    a->fx = fx;
-    assert_int_equal(pthread_create(&a->thread, NULL, body, a), 0);
-}
-
-static void join(struct actor *a)
-{
-    assert_int_equal(pthread_join(a->thread, NULL), 0);
-}
-
 static void *read_page(void *arg)
 {
-    struct actor *a = arg;
+    struct fx_actor *a = arg;
     const struct ps_tag tag = fx_tag(a->table, a->page);
 
     a->err = fx_read(a->fx, &tag, &a->value);
@@ -62,7 +27,7 @@ static void *read_page(void *arg)
 /* Overwrites a page whatever was in it. */
 static void *make_page(void *arg)
 {
-    struct actor *a = arg;
+    struct fx_actor *a = arg;
     const struct ps_tag tag = fx_tag(a->table, a->page);
     struct ps_page *page;
 
@@ -78,7 +43,7 @@ static void *make_page(void *arg)
 
 static void *flush_all(void *arg)
 {
-    struct actor *a = arg;
+    struct fx_actor *a = arg;
 
     a->err = fx_flush(a->fx);
     a->done = true;
@@ -87,7 +52,7 @@ static void *flush_all(void *arg)
 
 static void *reserve_frames(void *arg)
 {
-    struct actor *a = arg;
+    struct fx_actor *a = arg;
 
     a->err = ps_pool_reserve(a->fx->pool, a->count, &a->cancel);
     a->done = true;
@@ -96,7 +61,7 @@ static void *reserve_frames(void *arg)
 
 static void *drop_page(void *arg)
 {
-    struct actor *a = arg;
+    struct fx_actor *a = arg;
 
     ps_pool_drop(a->fx->pool, 0, a->table, PS_FORK_DATA, a->page, a->page);
     a->done = true;
@@ -108,17 +73,17 @@ static void *drop_page(void *arg)
 static void two_readers_of_one_missing_page_read_it_once(void **state)
 {
     struct fx *fx = *state;
-    struct actor a = {.page = 5}, b = {.page = 5};
+    struct fx_actor a = {.page = 5}, b = {.page = 5};
 
     fx_gate_set(&fx->load_gate, true);
-    start(&a, fx, read_page);
+    fx_start(&a, fx, read_page);
     fx_gate_await(&fx->load_gate, 1);
-    start(&b, fx, read_page);
+    fx_start(&b, fx, read_page);
     AWAIT_STAT(fx, load_waits, 1);
     assert_false(a.done || b.done);
     fx_gate_set(&fx->load_gate, false);
-    join(&a);
-    join(&b);
+    fx_join(&a);
+    fx_join(&b);
     assert_int_equal(a.value, 5);
     assert_int_equal(b.value, 5);
     assert_int_equal(fx->loads[0][5], 1);
@@ -127,19 +92,19 @@ static void two_readers_of_one_missing_page_read_it_once(void **state)
 static void all_who_wait_for_a_load_that_fails_get_its_error(void **state)
 {
     struct fx *fx = *state;
-    struct actor a = {.page = 5}, b = {.page = 5}, c = {.page = 5};
+    struct fx_actor a = {.page = 5}, b = {.page = 5}, c = {.page = 5};
 
     fx->load_err = PS_ERR_CORRUPT;
     fx_gate_set(&fx->load_gate, true);
-    start(&a, fx, read_page);
+    fx_start(&a, fx, read_page);
     fx_gate_await(&fx->load_gate, 1);
-    start(&b, fx, read_page);
-    start(&c, fx, read_page);
+    fx_start(&b, fx, read_page);
+    fx_start(&c, fx, read_page);
     AWAIT_STAT(fx, load_waits, 2);
     fx_gate_set(&fx->load_gate, false);
-    join(&a);
-    join(&b);
-    join(&c);
+    fx_join(&a);
+    fx_join(&b);
+    fx_join(&c);
     assert_int_equal(a.err, PS_ERR_CORRUPT);
     assert_int_equal(b.err, PS_ERR_CORRUPT);
     assert_int_equal(c.err, PS_ERR_CORRUPT);
@@ -150,17 +115,17 @@ static void all_who_wait_for_a_load_that_fails_get_its_error(void **state)
 static void page_that_cannot_be_read_can_be_overwritten_by_who_waits_for_it(void **state)
 {
     struct fx *fx = *state;
-    struct actor a = {.page = 5}, b = {.page = 5, .value = 77};
+    struct fx_actor a = {.page = 5}, b = {.page = 5, .value = 77};
 
     fx->load_err = PS_ERR_CORRUPT;
     fx_gate_set(&fx->load_gate, true);
-    start(&a, fx, read_page);
+    fx_start(&a, fx, read_page);
     fx_gate_await(&fx->load_gate, 1);
-    start(&b, fx, make_page);
+    fx_start(&b, fx, make_page);
     AWAIT_STAT(fx, load_waits, 1);
     fx_gate_set(&fx->load_gate, false);
-    join(&a);
-    join(&b);
+    fx_join(&a);
+    fx_join(&b);
     assert_int_equal(a.err, PS_ERR_CORRUPT);
     assert_int_equal(b.err, PS_OK);
     assert_int_equal(fx_flush(fx), PS_OK);
@@ -171,15 +136,15 @@ static void nobody_sees_a_new_page_before_it_is_written(void **state)
 {
     struct fx *fx = *state;
     const struct ps_tag tag = fx_tag(0, 5);
-    struct actor reader = {.page = 5};
+    struct fx_actor reader = {.page = 5};
     struct ps_page *page;
 
     assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_NEW, NULL, &page), PS_OK);
-    start(&reader, fx, read_page);
+    fx_start(&reader, fx, read_page);
     AWAIT_STAT(fx, load_waits, 1);
     fx_change_latched(fx, page, 31);
     ps_page_unlatch(fx->pool, page);
-    join(&reader);
+    fx_join(&reader);
     assert_int_equal(reader.value, 31);
     ps_pool_unpin(fx->pool, page);
 }
@@ -188,15 +153,15 @@ static void who_waits_for_a_new_page_that_is_taken_back_reads_the_old_one(void *
 {
     struct fx *fx = *state;
     const struct ps_tag tag = fx_tag(0, 5);
-    struct actor reader = {.page = 5};
+    struct fx_actor reader = {.page = 5};
     struct ps_page *page;
 
     assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_NEW, NULL, &page), PS_OK);
-    start(&reader, fx, read_page);
+    fx_start(&reader, fx, read_page);
     AWAIT_STAT(fx, load_waits, 1);
     ps_page_unlatch(fx->pool, page);
     ps_pool_unpin(fx->pool, page);
-    join(&reader);
+    fx_join(&reader);
     assert_int_equal(reader.err, PS_OK);
     assert_int_equal(reader.value, 5);
     assert_int_equal(fx->loads[0][5], 1);
@@ -204,7 +169,7 @@ static void who_waits_for_a_new_page_that_is_taken_back_reads_the_old_one(void *
 
 static void *pin_two_in_one_call(void *arg)
 {
-    struct actor *a = arg;
+    struct fx_actor *a = arg;
     const struct ps_tag tags[2] = {fx_tag(0, a->page), fx_tag(0, a->page + a->count)};
     struct ps_page *pages[2];
     ps_err errs[2];
@@ -221,16 +186,17 @@ static void *pin_two_in_one_call(void *arg)
 static void batches_that_overlap_read_each_page_once(void **state)
 {
     struct fx *fx = *state;
-    struct actor a = {.page = 1, .count = 1}, b = {.page = 2, .count = 1};
+    struct fx_actor a = {.page = 1, .count = 1}, b = {.page = 2, .count = 1};
 
     fx_gate_set(&fx->load_gate, true);
-    start(&a, fx, pin_two_in_one_call); /* 1, 2 */
+    fx_start(&a, fx, pin_two_in_one_call); /* 1, 2 */
     fx_gate_await(&fx->load_gate, 1);
-    start(&b, fx, pin_two_in_one_call); /* 2, 3: its own is read before it waits for the other's */
+    fx_start(&b, fx,
+             pin_two_in_one_call); /* 2, 3: its own is read before it waits for the other's */
     fx_gate_await(&fx->load_gate, 2);
     fx_gate_set(&fx->load_gate, false);
-    join(&a);
-    join(&b);
+    fx_join(&a);
+    fx_join(&b);
     assert_int_equal(a.err, PS_OK);
     assert_int_equal(b.err, PS_OK);
     for (int i = 1; i <= 3; i++)
@@ -242,7 +208,7 @@ static void batches_that_overlap_read_each_page_once(void **state)
 
 static void *pin_often(void *arg)
 {
-    struct actor *a = arg;
+    struct fx_actor *a = arg;
     int i;
 
     for (i = 0; i < COUNT_PINS; i++) {
@@ -258,14 +224,14 @@ static void *pin_often(void *arg)
 static void every_hit_of_more_threads_than_stripes_is_counted(void **state)
 {
     struct fx *fx = *state;
-    struct actor actors[COUNT_THREADS] = {0};
+    struct fx_actor actors[COUNT_THREADS] = {0};
     int i;
 
     fx_touch(fx, 0, 1);
     for (i = 0; i < COUNT_THREADS; i++)
-        start(&actors[i], fx, pin_often);
+        fx_start(&actors[i], fx, pin_often);
     for (i = 0; i < COUNT_THREADS; i++)
-        join(&actors[i]);
+        fx_join(&actors[i]);
     assert_int_equal(fx_stats(fx).hits, COUNT_THREADS * COUNT_PINS);
     assert_int_equal(fx_stats(fx).misses, 1);
 }
@@ -275,18 +241,18 @@ static void every_hit_of_more_threads_than_stripes_is_counted(void **state)
 static void change_during_write_is_not_lost(void **state)
 {
     struct fx *fx = *state;
-    struct actor flusher = {0};
+    struct fx_actor flusher = {0};
     uint64_t later;
 
     fx_change(fx, 0, 1, 10);
     fx_gate_set(&fx->store_gate, true);
-    start(&flusher, fx, flush_all);
+    fx_start(&flusher, fx, flush_all);
     fx_gate_await(&fx->store_gate, 1);
     later = fx->wal.tail;
     fx_change(fx, 0, 1, 11); /* no latch is held while the disk works */
     assert_true(fx_info(fx, 0, 1).dirty && fx_info(fx, 0, 1).writing);
     fx_gate_set(&fx->store_gate, false);
-    join(&flusher);
+    fx_join(&flusher);
     assert_int_equal(flusher.err, PS_OK);
     assert_int_equal(fx_disk_value(fx, 0, 1), 10); /* the copy, not what came after */
     assert_true(fx_info(fx, 0, 1).dirty);
@@ -299,16 +265,16 @@ static void failed_write_of_a_page_changed_meanwhile_keeps_the_older_rec_lsn(voi
 {
     struct fx *fx = *state;
     uint64_t first = fx->wal.tail;
-    struct actor flusher = {0};
+    struct fx_actor flusher = {0};
 
     fx_change(fx, 0, 1, 10);
     fx->store_err = PS_ERR_NOSPC;
     fx_gate_set(&fx->store_gate, true);
-    start(&flusher, fx, flush_all);
+    fx_start(&flusher, fx, flush_all);
     fx_gate_await(&fx->store_gate, 1);
     fx_change(fx, 0, 1, 11);
     fx_gate_set(&fx->store_gate, false);
-    join(&flusher);
+    fx_join(&flusher);
     assert_int_equal(flusher.err, PS_ERR_NOSPC);
     assert_true(fx_info(fx, 0, 1).dirty);
     assert_int_equal(fx_info(fx, 0, 1).rec_lsn, first);
@@ -318,20 +284,20 @@ static void failed_write_of_a_page_changed_meanwhile_keeps_the_older_rec_lsn(voi
 static void flush_waits_for_pages_that_others_are_writing(void **state)
 {
     struct fx *fx = *state;
-    struct actor first = {0}, second = {0};
+    struct fx_actor first = {0}, second = {0};
 
     fx_change(fx, 0, 1, 10);
     fx_gate_set(&fx->store_gate, true);
-    start(&first, fx, flush_all);
+    fx_start(&first, fx, flush_all);
     fx_gate_await(&fx->store_gate, 1);
-    start(&second, fx, flush_all);
+    fx_start(&second, fx, flush_all);
     fx_change(fx, 0, 2, 20); /* gives the second one time to return if it did not wait */
     for (int i = 0; i < 1000; i++)
         sched_yield();
     assert_false(second.done);
     fx_gate_set(&fx->store_gate, false);
-    join(&first);
-    join(&second);
+    fx_join(&first);
+    fx_join(&second);
     assert_int_equal(second.err, PS_OK);
     assert_int_equal(fx->stores[0][1], 1);
 }
@@ -339,43 +305,43 @@ static void flush_waits_for_pages_that_others_are_writing(void **state)
 static void page_being_written_is_not_evicted(void **state)
 {
     struct fx *fx = *state;
-    struct actor flusher = {0};
+    struct fx_actor flusher = {0};
     uint32_t i;
 
     fx_change(fx, 0, 1, 10);
     fx_gate_set(&fx->store_gate, true);
-    start(&flusher, fx, flush_all);
+    fx_start(&flusher, fx, flush_all);
     fx_gate_await(&fx->store_gate, 1);
-    for (i = 100; i < 100 + 3 * FRAMES; i++)
+    for (i = 100; i < 100 + 3 * FX_FRAMES; i++)
         fx_touch(fx, 0, i);
     assert_true(fx_info(fx, 0, 1).valid && fx_info(fx, 0, 1).writing);
     fx_gate_set(&fx->store_gate, false);
-    join(&flusher);
+    fx_join(&flusher);
 }
 
 static void drop_waits_for_a_write_under_way(void **state)
 {
     struct fx *fx = *state;
-    struct actor flusher = {0}, dropper = {.page = 1};
+    struct fx_actor flusher = {0}, dropper = {.page = 1};
 
     fx_change(fx, 0, 1, 10);
     fx_gate_set(&fx->store_gate, true);
-    start(&flusher, fx, flush_all);
+    fx_start(&flusher, fx, flush_all);
     fx_gate_await(&fx->store_gate, 1);
-    start(&dropper, fx, drop_page);
+    fx_start(&dropper, fx, drop_page);
     for (int i = 0; i < 1000; i++)
         sched_yield();
     assert_false(dropper.done);
     fx_gate_set(&fx->store_gate, false);
-    join(&flusher);
-    join(&dropper);
+    fx_join(&flusher);
+    fx_join(&dropper);
     assert_false(fx_info(fx, 0, 1).valid);
 }
 
 static void flush_and_victim_search_do_not_wait_for_each_other(void **state)
 {
     struct fx *fx = fx_create(8);
-    struct actor flusher = {0}, reader = {.page = 100};
+    struct fx_actor flusher = {0}, reader = {.page = 100};
     struct ps_page *pages[3];
     uint32_t i;
 
@@ -386,14 +352,14 @@ static void flush_and_victim_search_do_not_wait_for_each_other(void **state)
         pages[i] = fx_pin(fx, 0, 5 + i);
     ps_page_latch_exclusive(fx->pool, pages[0]);
     fx_gate_set(&fx->store_gate, true);
-    start(&flusher, fx, flush_all); /* 0-4 are in its batch, 5 is latched */
+    fx_start(&flusher, fx, flush_all); /* 0-4 are in its batch, 5 is latched */
     fx_gate_await(&fx->store_gate, 1);
-    start(&reader, fx, read_page); /* there is no victim until these are written */
+    fx_start(&reader, fx, read_page); /* there is no victim until these are written */
     fx_gate_set(&fx->store_gate, false);
-    join(&reader);
+    fx_join(&reader);
     assert_int_equal(reader.err, PS_OK);
     ps_page_unlatch(fx->pool, pages[0]);
-    join(&flusher);
+    fx_join(&flusher);
     assert_int_equal(flusher.err, PS_OK);
     for (i = 0; i < 3; i++)
         ps_pool_unpin(fx->pool, pages[i]);
@@ -403,12 +369,12 @@ static void flush_and_victim_search_do_not_wait_for_each_other(void **state)
 
 /* --- reservations --------------------------------------------------------------------------- */
 
-#define HALF_PAGES (FRAMES / 2 + 1)
+#define HALF_PAGES (FX_FRAMES / 2 + 1)
 
 /* Again and again more than half of the pool, pinned all at once. */
 static void *pin_more_than_half(void *arg)
 {
-    struct actor *a = arg;
+    struct fx_actor *a = arg;
     struct ps_pool *pool = a->fx->pool;
     uint32_t round, i;
 
@@ -431,37 +397,37 @@ static void *pin_more_than_half(void *arg)
 static void requests_that_each_want_more_than_half_never_deadlock(void **state)
 {
     struct fx *fx = *state;
-    struct actor actors[3] = {{.table = 0}, {.table = 1}, {.table = 2}};
+    struct fx_actor actors[3] = {{.table = 0}, {.table = 1}, {.table = 2}};
     int i;
 
-    assert_int_equal(ps_pool_reserve(fx->pool, FRAMES, NULL),
+    assert_int_equal(ps_pool_reserve(fx->pool, FX_FRAMES, NULL),
                      PS_OK); /* so that all start at once */
     for (i = 0; i < 3; i++)
-        start(&actors[i], fx, pin_more_than_half);
+        fx_start(&actors[i], fx, pin_more_than_half);
     AWAIT_STAT(fx, reserve_waits, 3);
-    ps_pool_release(fx->pool, FRAMES);
+    ps_pool_release(fx->pool, FX_FRAMES);
     for (i = 0; i < 3; i++)
-        join(&actors[i]);
+        fx_join(&actors[i]);
     assert_int_equal(fx_stats(fx).reserved, 0);
 }
 
 static void small_request_does_not_overtake_a_big_one(void **state)
 {
     struct fx *fx = *state;
-    struct actor big = {.count = FRAMES}, small = {.count = 1};
+    struct fx_actor big = {.count = FX_FRAMES}, small = {.count = 1};
 
     ps_cancel_init(&big.cancel);
     ps_cancel_init(&small.cancel);
     assert_int_equal(ps_pool_reserve(fx->pool, 2, NULL), PS_OK);
-    start(&big, fx, reserve_frames);
+    fx_start(&big, fx, reserve_frames);
     AWAIT_STAT(fx, reserve_waits, 1);
-    start(&small, fx, reserve_frames);
+    fx_start(&small, fx, reserve_frames);
     AWAIT_STAT(fx, reserve_waits, 2); /* it fits, and queues */
     ps_pool_release(fx->pool, 2);
-    join(&big);
+    fx_join(&big);
     assert_false(small.done);
-    ps_pool_release(fx->pool, FRAMES);
-    join(&small);
+    ps_pool_release(fx->pool, FX_FRAMES);
+    fx_join(&small);
     ps_pool_release(fx->pool, 1);
     ps_cancel_deinit(&big.cancel);
     ps_cancel_deinit(&small.cancel);
@@ -470,19 +436,19 @@ static void small_request_does_not_overtake_a_big_one(void **state)
 static void interrupted_reservation_leaves_the_queue(void **state)
 {
     struct fx *fx = *state;
-    struct actor big = {.count = FRAMES}, small = {.count = 1};
+    struct fx_actor big = {.count = FX_FRAMES}, small = {.count = 1};
 
     ps_cancel_init(&big.cancel);
     ps_cancel_init(&small.cancel);
     assert_int_equal(ps_pool_reserve(fx->pool, 2, NULL), PS_OK);
-    start(&big, fx, reserve_frames);
+    fx_start(&big, fx, reserve_frames);
     AWAIT_STAT(fx, reserve_waits, 1);
-    start(&small, fx, reserve_frames);
+    fx_start(&small, fx, reserve_frames);
     AWAIT_STAT(fx, reserve_waits, 2);
     ps_cancel_raise(&big.cancel);
-    join(&big);
+    fx_join(&big);
     assert_int_equal(big.err, PS_ERR_INTERRUPTED);
-    join(&small); /* which is first now, and fits */
+    fx_join(&small); /* which is first now, and fits */
     assert_int_equal(small.err, PS_OK);
     ps_pool_release(fx->pool, 3);
     ps_cancel_deinit(&big.cancel);
@@ -692,166 +658,25 @@ static void random_pins_changes_and_flushes_lose_nothing(void **state)
     fx_destroy(s.fx);
 }
 
-/* --- optimistic reads ------------------------------------------------------------------------ */
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RACES_ON_PURPOSE __attribute__((no_sanitize("thread")))
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define RACES_ON_PURPOSE __attribute__((no_sanitize("thread")))
-#endif
-#ifndef RACES_ON_PURPOSE
-#define RACES_ON_PURPOSE
-#endif
-
-#define PEEKS 20000u
-
-/* Writes one value all over a page, again and again, until told to stop. */
-static void *fill_page(void *arg)
-{
-    struct actor *a = arg;
-    const struct ps_tag tag = {.table = 1, .page = a->page};
-    uint8_t value = 0;
-
-    while (!a->done) {
-        struct ps_page *page;
-
-        FX_MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
-        ps_page_latch_exclusive(a->fx->pool, page);
-        memset(page->data + 24, ++value, FX_PAGE_SIZE - 24);
-        ps_page_unlatch(a->fx->pool, page);
-        ps_pool_unpin(a->fx->pool, page);
-        sched_yield();
-    }
-    return NULL;
-}
-
-RACES_ON_PURPOSE static bool all_the_same(const volatile uint8_t *bytes)
-{
-    uint32_t i;
-
-    for (i = 25; i < FX_PAGE_SIZE; i++)
-        if (bytes[i] != bytes[24])
-            return false;
-    return true;
-}
-
-static void what_an_optimistic_read_calls_valid_is_of_one_moment(void **state)
-{
-    struct actor writer = {.page = 7};
-    const struct ps_tag tag = {.table = 1, .page = 7};
-    uint32_t i, valid = 0, mixed = 0;
-    struct ps_peek peek;
-
-    start(&writer, *state, fill_page);
-    for (i = 0; i < PEEKS || valid == 0; i++) {
-        bool same;
-
-        if (!ps_pool_optimistic(writer.fx->pool, &tag, &peek)) {
-            sched_yield();
-            continue;
-        }
-        same = all_the_same(peek.bytes);
-        if (!ps_pool_optimistic_valid(&peek) || peek.changes == 0) /* 0: as it was loaded */
-            continue;
-        valid++;
-        mixed += !same;
-    }
-    writer.done = true;
-    join(&writer);
-    assert_int_equal(mixed, 0);
-}
-
-/* --- look-ups while pages come and go --------------------------------------------------------- */
-
-#define CHURN_PAGES 40u
-#define CHURN_READS 30000u
-
-/* Near each other and in several tables: runs of the map empty, and become those of others. */
-static struct ps_tag churn_tag(uint64_t r)
-{
-    return fx_tag((uint32_t)(r >> 33) % FX_TABLES, (uint32_t)(r >> 40) % CHURN_PAGES);
-}
-
-static void *read_and_drop(void *arg)
-{
-    struct actor *a = arg;
-    uint64_t random = a->value;
-
-    while (!a->done) {
-        const uint64_t r = fx_random(&random);
-        const struct ps_tag tag = churn_tag(r);
-        uint64_t value = 0;
-
-        if (r % 4 == 0) {
-            ps_pool_drop(a->fx->pool, 0, tag.table, PS_FORK_DATA, tag.page, tag.page);
-            continue;
-        }
-        FX_MUST(fx_read(a->fx, &tag, &value) == PS_OK);
-        FX_MUST(value == fx_first_value(&tag));
-    }
-    return NULL;
-}
-
-RACES_ON_PURPOSE static uint64_t peek_value(const volatile uint8_t *page)
-{
-    uint64_t value = 0;
-
-    for (int i = 7; i >= 0; i--)
-        value = value << 8 | page[8 + i];
-    return value;
-}
-
-static void look_ups_find_the_page_asked_for_while_frames_change_pages(void **state)
-{
-    struct actor churners[3] = {{.value = 1}, {.value = 2}, {.value = 3}};
-    struct fx *fx = *state;
-    uint64_t random = (uint64_t)time(NULL) | 1;
-    uint32_t i, wrong = 0;
-
-    printf("seed %llu\n", (unsigned long long)random);
-    for (i = 0; i < 3; i++)
-        start(&churners[i], fx, read_and_drop);
-    for (i = 0; i < CHURN_READS; i++) {
-        const struct ps_tag tag = churn_tag(fx_random(&random));
-        struct ps_peek peek;
-        uint64_t value;
-
-        if (!ps_pool_optimistic(fx->pool, &tag, &peek))
-            continue;
-        value = peek_value(peek.bytes);
-        wrong += ps_pool_optimistic_valid(&peek) && value != fx_first_value(&tag);
-    }
-    for (i = 0; i < 3; i++) {
-        churners[i].done = true;
-        join(&churners[i]);
-    }
-    assert_int_equal(wrong, 0);
-}
-
 int main(void)
 {
-#define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        POOL_TEST(two_readers_of_one_missing_page_read_it_once),
-        POOL_TEST(all_who_wait_for_a_load_that_fails_get_its_error),
-        POOL_TEST(page_that_cannot_be_read_can_be_overwritten_by_who_waits_for_it),
-        POOL_TEST(nobody_sees_a_new_page_before_it_is_written),
-        POOL_TEST(who_waits_for_a_new_page_that_is_taken_back_reads_the_old_one),
-        POOL_TEST(batches_that_overlap_read_each_page_once),
-        POOL_TEST(every_hit_of_more_threads_than_stripes_is_counted),
-        POOL_TEST(change_during_write_is_not_lost),
-        POOL_TEST(failed_write_of_a_page_changed_meanwhile_keeps_the_older_rec_lsn),
-        POOL_TEST(flush_waits_for_pages_that_others_are_writing),
-        POOL_TEST(page_being_written_is_not_evicted),
-        POOL_TEST(drop_waits_for_a_write_under_way),
-        POOL_TEST(flush_and_victim_search_do_not_wait_for_each_other),
-        POOL_TEST(requests_that_each_want_more_than_half_never_deadlock),
-        POOL_TEST(small_request_does_not_overtake_a_big_one),
-        POOL_TEST(interrupted_reservation_leaves_the_queue),
-        POOL_TEST(what_an_optimistic_read_calls_valid_is_of_one_moment),
-        POOL_TEST(look_ups_find_the_page_asked_for_while_frames_change_pages),
+        FX_TEST(two_readers_of_one_missing_page_read_it_once),
+        FX_TEST(all_who_wait_for_a_load_that_fails_get_its_error),
+        FX_TEST(page_that_cannot_be_read_can_be_overwritten_by_who_waits_for_it),
+        FX_TEST(nobody_sees_a_new_page_before_it_is_written),
+        FX_TEST(who_waits_for_a_new_page_that_is_taken_back_reads_the_old_one),
+        FX_TEST(batches_that_overlap_read_each_page_once),
+        FX_TEST(every_hit_of_more_threads_than_stripes_is_counted),
+        FX_TEST(change_during_write_is_not_lost),
+        FX_TEST(failed_write_of_a_page_changed_meanwhile_keeps_the_older_rec_lsn),
+        FX_TEST(flush_waits_for_pages_that_others_are_writing),
+        FX_TEST(page_being_written_is_not_evicted),
+        FX_TEST(drop_waits_for_a_write_under_way),
+        FX_TEST(flush_and_victim_search_do_not_wait_for_each_other),
+        FX_TEST(requests_that_each_want_more_than_half_never_deadlock),
+        FX_TEST(small_request_does_not_overtake_a_big_one),
+        FX_TEST(interrupted_reservation_leaves_the_queue),
         cmocka_unit_test(random_pins_changes_and_flushes_lose_nothing),
     };
 
