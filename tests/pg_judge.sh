@@ -39,7 +39,6 @@ file=
 items_csv=
 print=
 first_block=0
-bindir=${PG_BINDIR:-}
 
 parse_arguments() {
     while [ $# -gt 0 ]; do
@@ -51,7 +50,7 @@ parse_arguments() {
             case $1 in
             --compare-items) items_csv=$2 ;;
             --first-block) first_block=$2 ;;
-            --bindir) bindir=$2 ;;
+            --bindir) PG_BINDIR=$2 ;;
             esac
             shift
             ;;
@@ -72,70 +71,30 @@ parse_arguments() {
     [[ $first_block =~ ^[0-9]+$ ]] || fail "--first-block $first_block is not a number"
 }
 
-find_server() {
-    [ -n "$bindir" ] || bindir=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+find_programs() {
+    local program
     for program in initdb postgres pg_ctl pg_checksums psql; do
-        [ -x "$bindir/$program" ] ||
-            fail "no $program in $bindir: install postgresql and postgresql-contrib"
+        [ -x "$pg_bin/$program" ] ||
+            fail "no $program in $pg_bin: install postgresql and postgresql-contrib"
     done
 }
 
-# The server refuses to run as root.
-as_server() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid="$server_user" --regid="$server_user_group" --clear-groups "$@"
-    else
-        "$@"
-    fi
-}
-
-find_user() {
-    server_user=postgres
-    id -u postgres >/dev/null 2>&1 || server_user=nobody
-    server_user_group=$(id -g "$server_user")
-}
-
-work=
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
-    [ -n "$work" ] || return
-    if [ -f "$work/data/postmaster.pid" ]; then
-        as_server "$bindir/pg_ctl" -D "$work/data" -m immediate -w stop >/dev/null 2>&1
-    fi
+    pg_stop immediate
     cd / && rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 2' INT TERM HUP
-
-make_cluster() {
-    work=$(mktemp -d /tmp/pg_judge.XXXXXX) || fail "no temporary folder"
-    cp "$file" "$work/pages" || fail "cannot copy $file"
-    chmod 644 "$work/pages"
-    if [ "$(id -u)" = 0 ]; then
-        chown "$server_user" "$work" || fail "cannot give $work to $server_user"
-    fi
-    cd "$work" || fail "cannot enter $work"
-    as_server "$bindir/initdb" -D data -k -N -A trust -U judge --locale=C -E UTF8 >initdb.log 2>&1 ||
-        { cat initdb.log >&2 && fail "initdb failed"; }
 }
 
 start_server() {
-    as_server "$bindir/pg_ctl" -D data -w -l "$work/server.log" \
-        -o "-c listen_addresses='' -c unix_socket_directories='$work' -c fsync=off" \
-        start >start.log 2>&1 || { cat start.log server.log >&2 && fail "the server does not start"; }
-}
-
-stop_server() {
-    as_server "$bindir/pg_ctl" -D data -m fast -w stop >/dev/null 2>&1 ||
-        fail "the server does not stop"
-}
-
-sql() {
-    "$bindir/psql" -X -q -v ON_ERROR_STOP=1 -h "$work" -U judge -d postgres "$@"
+    cd "$work" || fail "cannot enter $work"
+    cp "$file" pages || fail "cannot copy $file"
+    chmod 644 pages
+    pg_make -k --locale=C >&2 || fail "initdb failed"
+    pg_start >&2 || fail "the server does not start"
 }
 
 load_pages() {
-    sql -v file="$work/pages" -v pages="$pages" -v first="$first_block" >load.log 2>&1 <<'EOF' ||
+    pg_sql -v file="$work/pages" -v pages="$pages" -v first="$first_block" >load.log 2>&1 <<'EOF' ||
 CREATE EXTENSION pageinspect;
 CREATE TABLE page AS
   SELECT n + :first AS blkno, pg_read_binary_file(:'file', n * 8192, 8192) AS page
@@ -150,7 +109,7 @@ EOF
 
 # Faults, a line each. A function of pageinspect's that fails is a fault, too.
 judge_headers() {
-    sql -A -t <<'EOF'
+    pg_sql -A -t <<'EOF'
 SELECT format('block %s: %s', blkno, fault) FROM (
   SELECT blkno, unnest(ARRAY[
     CASE WHEN version <> 4 THEN format('version is %s', version) END,
@@ -172,7 +131,7 @@ compare_items() {
     local columns
     columns=$(head -n 1 "$items_csv" | tr -d '\r')
     [[ $columns =~ ^[a-z0-9_]+(,[a-z0-9_]+)*$ ]] || fail "$items_csv does not begin with column names"
-    sql -c "COPY (SELECT $columns FROM items) TO STDOUT (FORMAT csv, HEADER)" >items.csv ||
+    pg_sql -c "COPY (SELECT $columns FROM items) TO STDOUT (FORMAT csv, HEADER)" >items.csv ||
         return 1
     diff "$items_csv" items.csv >items.diff && return 0
     echo "items differ: < $items_csv, > PostgreSQL"
@@ -183,12 +142,12 @@ compare_items() {
 # In the folder of a database, as the file of a relation that no catalog names.
 judge_with_pg_checksums() {
     local segment=$((first_block / 131072)) node=99999 database
-    database=$(find data/base -mindepth 1 -maxdepth 1 -name '[0-9]*' | sort | head -n 1)
+    database=$(find "$pgdata/base" -mindepth 1 -maxdepth 1 -name '[0-9]*' | sort | head -n 1)
     ((first_block % 131072 == 0)) || fail "pg_checksums needs a first block that begins a segment"
     ((segment == 0)) || node+=.$segment
     cp pages "$database/$node" || fail "cannot copy the pages into the cluster"
     chmod 644 "$database/$node"
-    as_server "$bindir/pg_checksums" --check -D data -f 99999 >checksums.log 2>&1 ||
+    as_server "$pg_bin/pg_checksums" --check -D "$pgdata" -f 99999 >checksums.log 2>&1 ||
         { cat checksums.log && return 1; }
     grep -Eq "^Blocks scanned: +$pages\$" checksums.log ||
         { echo "pg_checksums did not scan $pages blocks:" && cat checksums.log && return 1; }
@@ -201,9 +160,11 @@ size=$(stat -c %s "$file")
 ((size % 8192 == 0)) || { echo "$file: $size bytes are no whole pages of 8192" && exit 1; }
 pages=$((size / 8192))
 
-find_server
-find_user
-make_cluster
+work=$(mktemp -d "${TMPDIR:-/tmp}/pg_judge.XXXXXX") || fail "no temporary folder"
+. "$(dirname "$(realpath "$0")")/support/pg_server.sh"
+trap cleanup EXIT
+trap 'exit 2' INT TERM HUP
+find_programs
 start_server
 load_pages
 faults=0
@@ -211,8 +172,8 @@ judge_headers >faults.txt 2>&1 || faults=1
 [ -s faults.txt ] && cat faults.txt && faults=1
 [ -z "$items_csv" ] || compare_items || faults=1
 for view in $print; do
-    sql -c "COPY (SELECT * FROM $view) TO STDOUT (FORMAT csv, HEADER)" || faults=1
+    pg_sql -c "COPY (SELECT * FROM $view) TO STDOUT (FORMAT csv, HEADER)" || faults=1
 done
-stop_server
+pg_stop || fail "the server does not stop"
 judge_with_pg_checksums || faults=1
 exit $faults

@@ -96,11 +96,6 @@ void ps_pg_print_tid(struct ps_pg_tid tid, FILE *out)
     fprintf(out, "(%u,%u)", tid.block, tid.slot);
 }
 
-void ps_pg_print_bool(bool value, FILE *out)
-{
-    fputc(value ? 't' : 'f', out);
-}
-
 void ps_pg_print_data(struct ps_pg_items *items, const uint8_t *bytes, uint32_t len, FILE *out)
 {
     static const char digits[] = "0123456789abcdef";

@@ -11,6 +11,19 @@
 #define LIST_HEADER 8u /* first address, number of bytes */
 #define SLOT_BITS 11u  /* of an address packed into one number */
 #define VARBYTE_MAX 7u
+#define GIN_DATA_START 32u /* header and right bound come before */
+#define GIN_POSTING_ITEM_LEN 10u
+
+enum {
+    GIN_DATA = 1 << 0,
+    GIN_LEAF = 1 << 1,
+    GIN_DELETED = 1 << 2,
+    GIN_META = 1 << 3,
+    GIN_LIST = 1 << 4,
+    GIN_LIST_FULLROW = 1 << 5,
+    GIN_INCOMPLETE_SPLIT = 1 << 6,
+    GIN_COMPRESSED = 1 << 7,
+};
 
 struct opaque {
     uint32_t rightlink;
@@ -28,16 +41,28 @@ static bool opaque_of(const struct ps_pg_view *v, struct opaque *ret)
 
 /* --- posting lists ------------------------------------------------------------------------- */
 
-struct ps_gin_postings ps_gin_postings(const struct ps_pg_view *v)
+/* Posting lists of a compressed data leaf, one after the other. */
+struct postings {
+    const uint8_t *at, *end;
+};
+struct posting_list {
+    struct ps_pg_tid first;
+    uint32_t nbytes;
+    const uint8_t *bytes;
+};
+
+/* Where a data leaf's lists lie; empty where lower makes no sense. */
+static struct postings postings_of(const struct ps_pg_view *v)
 {
     uint32_t end = v->lower;
 
-    if (!v->opaque || end > v->special || end < PS_GIN_DATA_START)
-        end = PS_GIN_DATA_START;
-    return (struct ps_gin_postings){v->bytes + PS_GIN_DATA_START, v->bytes + end};
+    if (!v->opaque || end > v->special || end < GIN_DATA_START)
+        end = GIN_DATA_START;
+    return (struct postings){v->bytes + GIN_DATA_START, v->bytes + end};
 }
 
-bool ps_gin_next_list(struct ps_gin_postings *p, struct ps_gin_list *ret, bool *ret_bad)
+/* The next list; false at the end, with *ret_bad where what is left is no list. */
+static bool next_list(struct postings *p, struct posting_list *ret, bool *ret_bad)
 {
     size_t left = (size_t)(p->end - p->at);
     uint32_t nbytes;
@@ -50,7 +75,7 @@ bool ps_gin_next_list(struct ps_gin_postings *p, struct ps_gin_list *ret, bool *
         *ret_bad = true;
         return false;
     }
-    *ret = (struct ps_gin_list){ps_pg_tid(p->at), nbytes, p->at + LIST_HEADER};
+    *ret = (struct posting_list){ps_pg_tid(p->at), nbytes, p->at + LIST_HEADER};
     p->at += LIST_HEADER + (nbytes + 1) / 2 * 2; /* the next begins at an even place */
     if (p->at > p->end)
         p->at = p->end;
@@ -74,8 +99,9 @@ static bool take_varbyte(const uint8_t **at, const uint8_t *end, uint64_t *ret)
     return false;
 }
 
-bool ps_gin_list_tids(const struct ps_gin_list *list, void (*each)(void *ctx, struct ps_pg_tid tid),
-                      void *ctx)
+/* Each address of the list, in order; false if its bytes are no list of addresses. */
+static bool list_tids(const struct posting_list *list,
+                      void (*each)(void *ctx, struct ps_pg_tid tid), void *ctx)
 {
     const uint8_t *at = list->bytes, *end = list->bytes + list->nbytes;
     uint64_t packed = (uint64_t)list->first.block << SLOT_BITS | list->first.slot, delta;
@@ -109,12 +135,12 @@ static void print_one_tid(void *ctx, struct ps_pg_tid tid)
     p->before = ",";
 }
 
-static void print_list_tids(const struct ps_gin_list *list, FILE *out)
+static void print_list_tids(const struct posting_list *list, FILE *out)
 {
     struct tid_printer printer = {out, ""};
 
     fputc('{', out);
-    if (!ps_gin_list_tids(list, print_one_tid, &printer))
+    if (!list_tids(list, print_one_tid, &printer))
         fprintf(out, "%s...", printer.before);
     fputc('}', out);
 }
@@ -137,12 +163,12 @@ static void print_meta(const struct ps_pg_view *v, FILE *out)
 
 static void print_data_leaf(const struct ps_pg_view *v, FILE *out)
 {
-    struct ps_gin_postings lists = ps_gin_postings(v);
-    struct ps_gin_list list;
+    struct postings lists = postings_of(v);
+    struct posting_list list;
     bool bad;
 
     fputs("\nfirst_tid nbytes tids\n", out);
-    while (ps_gin_next_list(&lists, &list, &bad)) {
+    while (next_list(&lists, &list, &bad)) {
         ps_pg_print_tid(list.first, out);
         fprintf(out, " %u ", list.nbytes);
         print_list_tids(&list, out);
@@ -153,8 +179,7 @@ static void print_data_leaf(const struct ps_pg_view *v, FILE *out)
 /* Addresses one after the other: leaves written before version 9.4. */
 static void print_plain_leaf(const struct ps_pg_view *v, uint32_t count, FILE *out)
 {
-    const uint8_t *at =
-        ps_pg_contents(v, PS_GIN_DATA_START - PS_PG_HEADER_LEN, count * PS_PG_TID_LEN);
+    const uint8_t *at = ps_pg_contents(v, GIN_DATA_START - PS_PG_HEADER_LEN, count * PS_PG_TID_LEN);
 
     fputs("\ntid\n", out);
     for (uint32_t i = 0; at && i < count; i++) {
@@ -166,10 +191,10 @@ static void print_plain_leaf(const struct ps_pg_view *v, uint32_t count, FILE *o
 static void print_data_inner(const struct ps_pg_view *v, uint32_t count, FILE *out)
 {
     const uint8_t *at =
-        ps_pg_contents(v, PS_GIN_DATA_START - PS_PG_HEADER_LEN, count * PS_GIN_POSTING_ITEM_LEN);
+        ps_pg_contents(v, GIN_DATA_START - PS_PG_HEADER_LEN, count * GIN_POSTING_ITEM_LEN);
 
     fputs("\nitemoffset child_blkno key\n", out);
-    for (uint32_t i = 0; at && i < count; i++, at += PS_GIN_POSTING_ITEM_LEN) {
+    for (uint32_t i = 0; at && i < count; i++, at += GIN_POSTING_ITEM_LEN) {
         fprintf(out, "%u %u ", i + 1, (uint32_t)ps_get16_at(at) << 16 | ps_get16_at(at + 2));
         ps_pg_print_tid(ps_pg_tid(at + 4), out);
         fputc('\n', out);
@@ -185,9 +210,9 @@ static void print_data_page(const struct ps_pg_view *v, const struct opaque *o, 
         ps_pg_print_tid(ps_pg_tid(bound), out);
         fputc('\n', out);
     }
-    if (!(o->flags & PS_GIN_LEAF))
+    if (!(o->flags & GIN_LEAF))
         print_data_inner(v, o->maxoff, out);
-    else if (o->flags & PS_GIN_COMPRESSED)
+    else if (o->flags & GIN_COMPRESSED)
         print_data_leaf(v, out);
     else
         print_plain_leaf(v, o->maxoff, out);
@@ -205,9 +230,9 @@ static void gin_fields(const struct ps_pg_view *v, FILE *out)
             o.flags, o.flags);
     ps_describe_flags(o.flags, names, sizeof(names) / sizeof(names[0]), out);
     fputs(")\n", out);
-    if (o.flags & PS_GIN_META)
+    if (o.flags & GIN_META)
         print_meta(v, out);
-    else if (o.flags & PS_GIN_DATA && !(o.flags & PS_GIN_DELETED))
+    else if (o.flags & GIN_DATA && !(o.flags & GIN_DELETED))
         print_data_page(v, &o, out);
 }
 
@@ -215,20 +240,20 @@ static const char *gin_titles(const struct ps_pg_view *v)
 {
     struct opaque o = {0};
 
-    if (!opaque_of(v, &o) || o.flags & (PS_GIN_META | PS_GIN_DATA | PS_GIN_DELETED))
+    if (!opaque_of(v, &o) || o.flags & (GIN_META | GIN_DATA | GIN_DELETED))
         return NULL;
-    if (o.flags & PS_GIN_LIST)
+    if (o.flags & GIN_LIST)
         return " ctid itemlen nulls vars data";
-    return o.flags & PS_GIN_LEAF ? " itemlen nulls vars posting tids data"
-                                 : " downlink itemlen nulls vars data";
+    return o.flags & GIN_LEAF ? " itemlen nulls vars posting tids data"
+                              : " downlink itemlen nulls vars data";
 }
 
 /* Where a leaf's entry has its addresses: `(tree,BLOCK)` elsewhere, or so many behind the key. */
 static void print_entry_posting(const struct ps_pg_index_tuple *t, uint32_t *ret_end, FILE *out)
 {
     uint32_t at = t->tid.block & ~COMPRESSED_BIT;
-    struct ps_gin_postings lists;
-    struct ps_gin_list list;
+    struct postings lists;
+    struct posting_list list;
     bool bad;
 
     *ret_end = t->end;
@@ -242,8 +267,8 @@ static void print_entry_posting(const struct ps_pg_index_tuple *t, uint32_t *ret
         return;
     }
     *ret_end = at;
-    lists = (struct ps_gin_postings){t->bytes + at, t->bytes + t->end};
-    if (t->tid.slot > 0 && t->tid.block & COMPRESSED_BIT && ps_gin_next_list(&lists, &list, &bad))
+    lists = (struct postings){t->bytes + at, t->bytes + t->end};
+    if (t->tid.slot > 0 && t->tid.block & COMPRESSED_BIT && next_list(&lists, &list, &bad))
         print_list_tids(&list, out);
     else
         fputc('-', out);
@@ -255,7 +280,7 @@ static void gin_item(struct ps_pg_items *items, uint32_t slot, const struct ps_l
     struct ps_pg_index_tuple t;
     uint32_t len = 0, end;
     const uint8_t *item = ps_pg_view_item(items->view, slot, &len);
-    bool entry_leaf = opaque_of(items->view, &o) && o.flags & PS_GIN_LEAF;
+    bool entry_leaf = opaque_of(items->view, &o) && o.flags & GIN_LEAF;
 
     (void)lp;
     if (!ps_pg_index_tuple(item, len, &t) || t.len > items->left) {
@@ -264,7 +289,7 @@ static void gin_item(struct ps_pg_items *items, uint32_t slot, const struct ps_l
     }
     end = t.end;
     fputc(' ', out);
-    if (o.flags & PS_GIN_LIST)
+    if (o.flags & GIN_LIST)
         ps_pg_print_tid(t.tid, out);
     else if (!entry_leaf)
         fprintf(out, "%u", t.tid.block);
@@ -296,15 +321,15 @@ static void follow(void *ctx, struct ps_pg_tid tid)
 
 static void check_data_leaf(const struct ps_pg_view *v, struct ps_pg_report *r)
 {
-    struct ps_gin_postings lists = ps_gin_postings(v);
-    struct ps_gin_list list;
+    struct postings lists = postings_of(v);
+    struct posting_list list;
     struct order order = {0};
     bool bad = false;
     uint32_t n = 0;
 
-    while (ps_gin_next_list(&lists, &list, &bad)) {
+    while (next_list(&lists, &list, &bad)) {
         n++;
-        if (!ps_gin_list_tids(&list, follow, &order))
+        if (!list_tids(&list, follow, &order))
             ps_pg_fault(r, "posting", 0, "posting list %u does not unpack to addresses", n);
         if (order.wrong) {
             ps_pg_fault(r, "order", 0, "posting list %u begins before the one before it ends", n);
@@ -318,9 +343,9 @@ static void check_data_leaf(const struct ps_pg_view *v, struct ps_pg_report *r)
 static void check_data_inner(const struct ps_pg_view *v, const struct opaque *o,
                              struct ps_pg_report *r)
 {
-    uint32_t room = v->special > PS_GIN_DATA_START ? v->special - PS_GIN_DATA_START : 0;
+    uint32_t room = v->special > GIN_DATA_START ? v->special - GIN_DATA_START : 0;
 
-    if (o->maxoff > room / PS_GIN_POSTING_ITEM_LEN)
+    if (o->maxoff > room / GIN_POSTING_ITEM_LEN)
         ps_pg_fault(r, "opaque", 0, "maxoff %u does not fit the page", o->maxoff);
 }
 
@@ -332,18 +357,18 @@ static void gin_check(const struct ps_pg_view *v, struct ps_pg_report *r)
         return;
     if (o.flags > 0xff)
         ps_pg_fault(r, "opaque", 0, "flags 0x%04x have bits that mean nothing", o.flags);
-    if ((v->who->page_no == 0) != ((o.flags & PS_GIN_META) != 0))
+    if ((v->who->page_no == 0) != ((o.flags & GIN_META) != 0))
         ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
-                    o.flags & PS_GIN_META ? "is" : "is not");
-    if (o.flags & (PS_GIN_META | PS_GIN_DELETED))
+                    o.flags & GIN_META ? "is" : "is not");
+    if (o.flags & (GIN_META | GIN_DELETED))
         return;
     if (o.rightlink == v->who->page_no)
         ps_pg_fault(r, "opaque", 0, "the page is its own right sibling");
-    if (!(o.flags & PS_GIN_DATA))
+    if (!(o.flags & GIN_DATA))
         ps_pg_check_index_tuples(v, r);
-    else if (!(o.flags & PS_GIN_LEAF))
+    else if (!(o.flags & GIN_LEAF))
         check_data_inner(v, &o, r);
-    else if (o.flags & PS_GIN_COMPRESSED)
+    else if (o.flags & GIN_COMPRESSED)
         check_data_leaf(v, r);
 }
 

@@ -6,11 +6,18 @@
 
 #define FSM_CATEGORIES 256u
 #define FSM_SLOT_START PS_PG_HEADER_LEN
+#define FSM_NODES_START 28u /* page header, then fp_next_slot */
+
+struct fsm_shape {
+    uint32_t nodes, inner; /* of the page's binary tree; leaves are nodes [inner, nodes) */
+    uint32_t level;        /* 0: its leaves are the relation's pages */
+    uint64_t first;        /* page (level 0) or map page of the level below, of the first leaf */
+};
 
 /* The map's file is a tree of three levels, stored so that each page comes before those below. */
-struct ps_fsm_shape ps_fsm_shape(uint32_t page_size, uint32_t page_no)
+static struct fsm_shape fsm_shape_of(uint32_t page_size, uint32_t page_no)
 {
-    struct ps_fsm_shape s = {.nodes = page_size - PS_FSM_NODES_START, .inner = page_size / 2 - 1};
+    struct fsm_shape s = {.nodes = page_size - FSM_NODES_START, .inner = page_size / 2 - 1};
     uint32_t leaves = s.nodes - s.inner;
     uint32_t tree = page_no > 0 ? (page_no - 1) / (leaves + 1) : 0;
     uint32_t within = page_no > 0 ? (page_no - 1) % (leaves + 1) : 0;
@@ -28,8 +35,8 @@ struct ps_fsm_shape ps_fsm_shape(uint32_t page_size, uint32_t page_no)
 
 static void fsm_fields(const struct ps_pg_view *v, FILE *out)
 {
-    struct ps_fsm_shape s = ps_fsm_shape(v->size, v->who->page_no);
-    const uint8_t *nodes = v->bytes + PS_FSM_NODES_START;
+    struct fsm_shape s = fsm_shape_of(v->size, v->who->page_no);
+    const uint8_t *nodes = v->bytes + FSM_NODES_START;
 
     fprintf(out, "fp_next_slot %u\nlevel %u\n\nnode value leaf avail\n",
             ps_get32_at(v->bytes + FSM_SLOT_START), s.level);
@@ -48,8 +55,8 @@ static void fsm_fields(const struct ps_pg_view *v, FILE *out)
 /* A server repairs a map whose inner nodes are wrong when it comes by; it is not crash safe. */
 static void fsm_check(const struct ps_pg_view *v, struct ps_pg_report *r)
 {
-    struct ps_fsm_shape s = ps_fsm_shape(v->size, v->who->page_no);
-    const uint8_t *nodes = v->bytes + PS_FSM_NODES_START;
+    struct fsm_shape s = fsm_shape_of(v->size, v->who->page_no);
+    const uint8_t *nodes = v->bytes + FSM_NODES_START;
     uint32_t wrong = 0, first = 0;
 
     for (uint32_t i = s.inner; i-- > 0;) {

@@ -21,8 +21,6 @@
 #include "pg/decode.h"
 #include "pg/tid.h"
 
-#define PS_PG_NO_BLOCK UINT32_MAX
-
 struct ps_pg_view {
     const uint8_t *bytes;
     const struct ps_page_ident *who;
@@ -175,49 +173,6 @@ static inline bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_pa
 /* Columns of its key, in an index of so many: a pivot's may be cut short. */
 uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns);
 
-/* --- GIN ---------------------------------------------------------------------------------- */
-
-enum {
-    PS_GIN_DATA = 1 << 0,
-    PS_GIN_LEAF = 1 << 1,
-    PS_GIN_DELETED = 1 << 2,
-    PS_GIN_META = 1 << 3,
-    PS_GIN_LIST = 1 << 4,
-    PS_GIN_LIST_FULLROW = 1 << 5,
-    PS_GIN_INCOMPLETE_SPLIT = 1 << 6,
-    PS_GIN_COMPRESSED = 1 << 7,
-};
-#define PS_GIN_DATA_START 32u /* header and right bound come before */
-#define PS_GIN_POSTING_ITEM_LEN 10u
-
-/* Posting lists of a compressed data leaf, one after the other. */
-struct ps_gin_postings {
-    const uint8_t *at, *end;
-};
-struct ps_gin_list {
-    struct ps_pg_tid first;
-    uint32_t nbytes;
-    const uint8_t *bytes;
-};
-/* Where a data leaf's lists lie; empty where lower makes no sense. */
-struct ps_gin_postings ps_gin_postings(const struct ps_pg_view *v);
-/* The next list; false at the end, with *ret_bad where what is left is no list. */
-bool ps_gin_next_list(struct ps_gin_postings *p, struct ps_gin_list *ret, bool *ret_bad);
-/* Each address of the list, in order; false if its bytes are no list of addresses. */
-bool ps_gin_list_tids(const struct ps_gin_list *list, void (*each)(void *ctx, struct ps_pg_tid tid),
-                      void *ctx);
-
-/* --- free space map ----------------------------------------------------------------------- */
-
-#define PS_FSM_NODES_START 28u /* page header, then fp_next_slot */
-
-struct ps_fsm_shape {
-    uint32_t nodes, inner; /* of the page's binary tree; leaves are nodes [inner, nodes) */
-    uint32_t level;        /* 0: its leaves are the relation's pages */
-    uint64_t first;        /* page (level 0) or map page of the level below, of the first leaf */
-};
-struct ps_fsm_shape ps_fsm_shape(uint32_t page_size, uint32_t page_no);
-
 /* --- visibility map ----------------------------------------------------------------------- */
 
 #define PS_VM_PAGES_A_BYTE 4u
@@ -231,7 +186,6 @@ unsigned ps_vm_bits(const void *page, uint32_t index);
 /* --- text --------------------------------------------------------------------------------- */
 
 void ps_pg_print_tid(struct ps_pg_tid tid, FILE *out); /* (block,slot) */
-void ps_pg_print_bool(bool value, FILE *out);          /* t or f */
 
 /* Items whose columns are printed. Those of a sound page have no more bytes than it: once `left`
  * are used up, items that share bytes with others are cut short, and text stays bounded. */

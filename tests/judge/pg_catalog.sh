@@ -7,44 +7,15 @@ set -eu -o pipefail
 
 here=$(realpath "$(dirname "$0")")
 program=$(realpath "$1")
-bindir=${PG_BINDIR:-$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
 work=$(mktemp -d "${TMPDIR:-/tmp}/pg_catalog.XXXXXX")
-server_user=postgres
-id -u postgres >/dev/null 2>&1 || server_user=nobody
-
-# The server refuses to run as root.
-as_server() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --clear-groups "$@"
-    else
-        "$@"
-    fi
-}
+. "$here/../support/pg_server.sh"
 
 cleanup() {
-    if [ -f "$work/data/postmaster.pid" ]; then
-        stop -m immediate || true
-    fi
+    pg_stop immediate || true
     cd / && rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 2' INT TERM HUP
-
-start() {
-    as_server "$bindir/pg_ctl" -D data -w -l "$work/server.log" \
-        -o "-c listen_addresses='' -c unix_socket_directories='$work' -c fsync=off -c TimeZone=UTC" \
-        start >start.log 2>&1 || { cat start.log server.log && exit 2; }
-}
-
-stop() {
-    as_server "$bindir/pg_ctl" -D "$work/data" "$@" -w stop >/dev/null 2>&1
-}
-
-ask() { # DATABASE PSQL-ARGUMENT...
-    local database=$1
-    shift
-    "$bindir/psql" -X -q -v ON_ERROR_STOP=1 -h "$work" -U postgres -d "$database" "$@"
-}
 
 # Names as pagefs encodes them.
 encoded() {
@@ -52,7 +23,7 @@ encoded() {
 }
 
 ask_relations() {
-    ask judge -At -F $'\t' -c "
+    pg_sql -d judge -At -F $'\t' -c "
         SELECT c.oid, CASE WHEN octet_length(dir) > 255
                            THEN regexp_replace(left(dir, 254 - length(c.oid::pg_catalog.text)),
                                                '%.?$', '') || '~' || c.oid
@@ -66,7 +37,7 @@ ask_relations() {
 }
 
 ask_columns() {
-    ask judge -At -F $'\t' -c "
+    pg_sql -d judge -At -F $'\t' -c "
         SELECT attrelid, attnum, attname, atttypid, atttypmod, attnotnull, attisdropped,
                attgenerated, atthasmissing
         FROM pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
@@ -84,32 +55,29 @@ copy_tables() { # DATABASE FOLDER
     local oid name
     mkdir "$2"
     while IFS=$'\t' read -r oid name; do
-        ask "$1" -c "SET search_path = pg_catalog, public" \
+        pg_sql -d "$1" -c "SET search_path = pg_catalog, public" \
             -c "\\copy (SELECT * FROM $name) TO '$2/$oid' (FORMAT csv, HEADER)"
     done <names
 }
 
-[ "$(id -u)" != 0 ] || chown "$server_user" "$work"
 cd "$work"
 mkdir out space
-[ "$(id -u)" != 0 ] || chown "$server_user" space
-as_server "$bindir/initdb" -D data -N -A trust -U postgres --locale=C.UTF-8 -E UTF8 >initdb.log 2>&1 ||
-    { cat initdb.log && exit 2; }
-start
-ask postgres -c 'CREATE DATABASE judge' -c 'CREATE DATABASE global' -c 'CREATE DATABASE "a/b"' \
+[ "$(id -u)" != 0 ] || chown "$pg_user" space
+pg_make --locale=C.UTF-8 && pg_start || exit 2
+pg_sql -c 'CREATE DATABASE judge' -c 'CREATE DATABASE global' -c 'CREATE DATABASE "a/b"' \
     -c 'CREATE DATABASE "a%2Fb"' -c "CREATE TABLESPACE judge_space LOCATION '$work/space'"
-ask judge -f "$here/pg_catalog.sql" >psql.log 2>&1 || { cat psql.log && exit 2; }
+pg_sql -d judge -f "$here/pg_catalog.sql" >psql.log 2>&1 || { cat psql.log && exit 2; }
 ask_relations >relations
 ask_columns >columns
-ask judge -At -F $'\t' -c "
+pg_sql -d judge -At -F $'\t' -c "
     SELECT c.oid, quote_ident(nspname) || '.' || quote_ident(relname)
     FROM pg_catalog.pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'm') AND c.oid >= 16384 ORDER BY c.oid" >names
-stop -m fast
+pg_stop
 
 for database in %67lobal a%2Fb a%252Fb postgres judge; do
     rm -rf out/*
-    "$program" data "$database" out 2>notes || { cat notes && exit 1; }
+    "$program" "$pgdata" "$database" out 2>notes || { cat notes && exit 1; }
     [ ! -s notes ] || { cat notes && exit 1; }
 done
 same "relations of PostgreSQL < and those of the files >" relations out/relations
@@ -117,14 +85,14 @@ same "columns of PostgreSQL < and those of the files >" columns out/columns
 same "tables of PostgreSQL < and those of the files >" <(cut -f 1 names) out/tables
 
 # The same tables once more, by statements and rows.
-start
-ask postgres -c 'CREATE DATABASE again'
-ask again -c 'CREATE SCHEMA s' \
+pg_start || exit 2
+pg_sql -c 'CREATE DATABASE again'
+pg_sql -d again -c 'CREATE SCHEMA s' \
     -c "CREATE FUNCTION s.double(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT \$1 * 2'"
 while IFS=$'\t' read -r oid name; do
-    ask again -f "out/$oid.sql" >psql.log 2>&1 || { cat psql.log "out/$oid.sql" && exit 1; }
+    pg_sql -d again -f "out/$oid.sql" >psql.log 2>&1 || { cat psql.log "out/$oid.sql" && exit 1; }
     case $name in *.regs) continue ;; esac # names in values need not exist there
-    ask again -c "SET search_path = pg_catalog, public" \
+    pg_sql -d again -c "SET search_path = pg_catalog, public" \
         -c "\\copy $name FROM 'out/$oid.csv' (FORMAT csv, HEADER)" >psql.log 2>&1 ||
         { cat psql.log "out/$oid.sql" && exit 1; }
 done <names
@@ -138,7 +106,7 @@ while IFS=$'\t' read -r oid name; do
 done <names
 # What is left out, its statements say: foreign keys, indexes of expressions and of some rows.
 ask_definitions() { # DATABASE
-    ask "$1" -At -c "
+    pg_sql -d "$1" -At -c "
         SELECT c.oid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
                attgenerated, attcollation::regcollation, pg_get_expr(adbin, adrelid)
         FROM pg_catalog.pg_class c JOIN pg_attribute ON attrelid = c.oid
@@ -153,5 +121,5 @@ ask_definitions() { # DATABASE
 ask_definitions judge >expected/definitions
 ask_definitions again >found/definitions
 same "definitions of PostgreSQL < and made again >" expected/definitions found/definitions
-ask again -At -c "SELECT nextval('defaults_id_seq')" >value
+pg_sql -d again -At -c "SELECT nextval('defaults_id_seq')" >value
 [ "$(cat value)" = 4 ] || { echo "the sequence goes on with $(cat value)" && exit 1; }

@@ -104,7 +104,7 @@ CREATE TYPE public.text AS ENUM ('x');
 CREATE TABLE regs (c regclass, p regproc, pp regprocedure, o regoper, oo regoperator, t regtype,
                    n regnamespace, r regrole, col regcollation, cfg regconfig, dict regdictionary);
 INSERT INTO regs VALUES ('t', 'own', 'abs(int)', 'pg_catalog.||/', '+(int,int)', 'int[]', '"a/b"',
-                         'postgres', '"C"', 'english', 'simple');
+                         'judge', '"C"', 'english', 'simple');
 INSERT INTO regs VALUES ('s."x.y"', 'pg_catalog.now', 'lower(pg_catalog.text)', '||/',
                          '!!(none,tsquery)', 'pair', 's', 'pg_monitor', '"default"', 'simple',
                          'english_stem');
