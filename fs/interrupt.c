@@ -41,7 +41,8 @@ static uint64_t signal_set(const char *status, const char *name)
     return at ? strtoull(at + strlen(name), NULL, 16) : 0;
 }
 
-bool pfs_status_is_dying(const char *status)
+/* From the text of /proc/PID/status: is there a signal that ends the process? */
+static bool status_is_dying(const char *status)
 {
     uint64_t pending = signal_set(status, "\nSigPnd:") | signal_set(status, "\nShdPnd:");
     uint64_t held = signal_set(status, "\nSigBlk:") | signal_set(status, "\nSigIgn:") |
@@ -69,7 +70,7 @@ static bool client_is_dying(pid_t client)
     if (len <= 0)
         return true;
     status[len] = '\0';
-    return pfs_status_is_dying(status);
+    return status_is_dying(status);
 }
 
 /* --- the watcher -------------------------------------------------------------------------- */

@@ -56,7 +56,4 @@ void pfs_interrupt_answered(struct pfs_interrupt *i);
  */
 bool pfs_interrupt_end(struct pfs_interrupt *i);
 
-/* From the text of /proc/PID/status: is there a signal that ends the process? */
-bool pfs_status_is_dying(const char *status);
-
 #endif

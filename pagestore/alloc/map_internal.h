@@ -103,7 +103,6 @@ static inline const struct ps_map_inner_entry *ps_map_inner_entries(const void *
 
 /* --- shape (map_shape.c) ------------------------------------------------------------------ */
 
-struct ps_map_node_id ps_map_node(const struct ps_map *map, unsigned level, uint64_t index);
 struct ps_map_node_id ps_map_root(const struct ps_map *map);
 /* The leaf that has the page's entry, and where in it. */
 struct ps_map_node_id ps_map_leaf_of(const struct ps_map *map, uint32_t page_no);

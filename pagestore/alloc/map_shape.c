@@ -36,7 +36,7 @@ void ps_map_init(struct ps_map *map, struct ps_pool *pool, uint16_t provider, ui
     assert(map->levels >= 2);
 }
 
-struct ps_map_node_id ps_map_node(const struct ps_map *map, unsigned level, uint64_t index)
+static struct ps_map_node_id node_at(const struct ps_map *map, unsigned level, uint64_t index)
 {
     const uint64_t first = index * map->cover[level];
     const uint64_t left = PS_MAP_PAGES_MAX - first;
@@ -52,12 +52,12 @@ struct ps_map_node_id ps_map_node(const struct ps_map *map, unsigned level, uint
 
 struct ps_map_node_id ps_map_root(const struct ps_map *map)
 {
-    return ps_map_node(map, map->levels - 1, 0);
+    return node_at(map, map->levels - 1, 0);
 }
 
 struct ps_map_node_id ps_map_leaf_of(const struct ps_map *map, uint32_t page_no)
 {
-    return ps_map_node(map, 0, page_no / map->cover[0]);
+    return node_at(map, 0, page_no / map->cover[0]);
 }
 
 uint32_t ps_map_leaf_slot(const struct ps_map_node_id *leaf, uint64_t page_no)
@@ -78,7 +78,7 @@ struct ps_map_node_id ps_map_child(const struct ps_map *map, const struct ps_map
                                    uint32_t slot)
 {
     assert(node->level > 0 && slot < ps_map_child_count(map, node));
-    return ps_map_node(map, node->level - 1, node->index * map->inner_fanout + slot);
+    return node_at(map, node->level - 1, node->index * map->inner_fanout + slot);
 }
 
 uint32_t ps_map_child_slot(const struct ps_map *map, const struct ps_map_node_id *node,

@@ -218,6 +218,8 @@ struct ps_pg_cluster *ps_pg_catalog_cluster(struct ps_pg_catalog *c)
 
 /* --- reading a database, once ------------------------------------------------------------- */
 
+static void load_db(struct ps_pgc_db *db);
+
 /* The first database that can tell of shared relations. */
 static struct ps_pgc_db *find_teller(struct ps_pg_catalog *c)
 {
@@ -227,7 +229,7 @@ static struct ps_pgc_db *find_teller(struct ps_pg_catalog *c)
     for (i = 0; i < c->db_count && c->shared_told_by == PS_PGC_NO_DB; i++) {
         if (c->dbs[i].pub.oid == 0)
             continue;
-        ps_pgc_db_load(&c->dbs[i]);
+        load_db(&c->dbs[i]);
         if (c->dbs[i].relations.count > 0)
             c->shared_told_by = i;
     }
@@ -248,7 +250,7 @@ static ps_err load_lists(struct ps_pgc_db *db)
     return err ? err : ps_pgc_load_types(db);
 }
 
-void ps_pgc_db_load(struct ps_pgc_db *db)
+static void load_db(struct ps_pgc_db *db)
 {
     ps_assert_held(&db->catalog->load_mtx);
     if (db->loaded)
@@ -265,7 +267,7 @@ struct ps_pgc_db *ps_pgc_db(struct ps_pg_catalog *c, uint32_t index)
 
     if (!db->loaded) {
         ps_mutex_lock(&c->load_mtx);
-        ps_pgc_db_load(db);
+        load_db(db);
         ps_mutex_unlock(&c->load_mtx);
     }
     return db;

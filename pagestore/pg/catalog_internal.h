@@ -80,7 +80,7 @@ struct ps_pgc_db {
     struct ps_pgc_list schemas, ams, children;
     struct ps_pgc_list types, labels;
     struct ps_pgc_schema *schema; /* schema_load.c: what schema.sql asks */
-    struct ps_pgc_names *names;   /* catalog_names.c: what reg* types ask */
+    struct ps_pgc_names *names;   /* catalog_objects.c: what reg* types ask */
 };
 
 struct ps_pg_catalog {
@@ -103,8 +103,6 @@ struct ps_pgc_db *ps_pgc_teller(struct ps_pg_catalog *catalog, uint32_t db);
 /* The one whose lists tell of this very relation. */
 struct ps_pgc_db *ps_pgc_teller_of(struct ps_pg_catalog *catalog, uint32_t db,
                                    const struct ps_pg_relation *relation);
-/* With load_mtx held. */
-void ps_pgc_db_load(struct ps_pgc_db *db);
 
 /* --- catalog_file.c: a relation's file by itself ---------------------------------------------- */
 
@@ -195,8 +193,7 @@ const char *ps_pgc_schema_name(const struct ps_pgc_db *db, ps_oid oid);
 /* OID of the schema of that name; 0: no row of pg_namespace that was read has it. */
 ps_oid ps_pgc_schema_named(const struct ps_pgc_db *db, const char *name);
 
-/* --- catalog_objects.c, catalog_regs.c, catalog_format.c, catalog_quote.c: names as PostgreSQL
- * prints them ------------------------ */
+/* --- names as PostgreSQL prints them ---------------------------------------------------------- */
 
 /* As quote_identifier(). */
 void ps_pgc_quote(struct ps_text *out, const char *name);

@@ -192,7 +192,8 @@ static ps_err read_row(struct ps_pgc_reader *r, const uint8_t *item, uint32_t le
     return r->row(r->ctx, &row);
 }
 
-ps_err ps_pgc_read_page(struct ps_pgc_reader *r, const uint8_t *page, uint32_t page_size)
+/* Rows of one page, whatever its bytes are. */
+static ps_err read_page(struct ps_pgc_reader *r, const uint8_t *page, uint32_t page_size)
 {
     uint32_t slot, slots = ps_pg_slots(page, page_size);
     struct ps_lp lp;
@@ -235,7 +236,7 @@ ps_err ps_pgc_read_table(struct ps_pgc_reader *r, struct ps_table *table, bool s
         if (err)
             count_bad_page(r, page_no);
         if (!err || (err == PS_ERR_CORRUPT && serve))
-            err = ps_pgc_read_page(r, page, page_size);
+            err = read_page(r, page, page_size);
         else
             err = PS_OK;
     }

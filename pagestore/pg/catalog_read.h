@@ -70,9 +70,6 @@ struct ps_pgc_reader {
 /* The caller has set what is before `met`, and zeroed the rest. */
 PS_MUST_USE ps_err ps_pgc_reader_init(struct ps_pgc_reader *r);
 void ps_pgc_reader_deinit(struct ps_pgc_reader *r);
-/* Rows of one page, whatever its bytes are. */
-PS_MUST_USE ps_err ps_pgc_read_page(struct ps_pgc_reader *r, const uint8_t *page,
-                                    uint32_t page_size);
 /* Rows of all of the table's pages. serve: also of damaged ones. */
 PS_MUST_USE ps_err ps_pgc_read_table(struct ps_pgc_reader *r, struct ps_table *table, bool serve);
 

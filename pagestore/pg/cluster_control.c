@@ -85,7 +85,8 @@ bool ps_cluster_state_is_clean(uint32_t state)
     return state == STATE_SHUTDOWNED;
 }
 
-bool ps_cluster_page_size_ok(uint32_t size)
+/* Can PostgreSQL's pages have that size, as far as we read them? */
+static bool page_size_ok(uint32_t size)
 {
     return size >= PS_PAGE_SIZE_MIN && size <= PS_PG_PAGE_SIZE_MAX && (size & (size - 1)) == 0;
 }
@@ -146,7 +147,7 @@ static void check_sizes(struct ps_pg_cluster *c)
     struct ps_pg_control *control = &c->control;
     const uint32_t wal = control->wal_segment_size;
 
-    if (!ps_cluster_page_size_ok(control->block_size)) {
+    if (!page_size_ok(control->block_size)) {
         ps_pg_note(c, CONTROL_PATH ": a block size of %u cannot be read; the pages decide",
                    control->block_size);
         control->block_size = 0;

@@ -124,8 +124,6 @@ void ps_cluster_read_control(struct ps_pg_cluster *c);
 /* "in production", as pg_controldata says it. */
 const char *ps_cluster_state_name(uint32_t state);
 bool ps_cluster_state_is_clean(uint32_t state);
-/* Can PostgreSQL's pages have that size, as far as we read them? */
-bool ps_cluster_page_size_ok(uint32_t size);
 
 /* --- cluster_server.c --------------------------------------------------------------------- */
 /* PS_ERR_IN_USE: a server runs in the source, and not `live`. */

@@ -207,7 +207,7 @@ char *ps_pg_put_float8(char *to, double v)
                      bits >> 52 & 0x7ff);
 }
 
-char *ps_pg_put_float4(char *to, float v)
+static char *put_float4(char *to, float v)
 {
     uint32_t bits;
 
@@ -239,6 +239,6 @@ ps_err ps_pg_out_float4(struct ps_pg_printer *p, const struct ps_pg_out_type *ty
     (void)len;
     if (!to)
         return ps_text_err(out);
-    out->len += (size_t)(ps_pg_put_float4(to, ps_get_float_at(data)) - to);
+    out->len += (size_t)(put_float4(to, ps_get_float_at(data)) - to);
     return PS_OK;
 }

@@ -125,7 +125,6 @@ void ps_pg_add_i64(struct ps_text *out, int64_t v);
 #define PS_PG_FLOAT_MAX 32u
 /* Puts the shortest digits that read back as the same number; returns where they end. */
 char *ps_pg_put_float8(char *to, double v);
-char *ps_pg_put_float4(char *to, float v);
 
 /* ---- output functions, by file ---- */
 

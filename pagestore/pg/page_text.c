@@ -2,7 +2,8 @@
 
 #include "base/mem.h"
 
-enum ps_pg_page_kind ps_pg_table_kind(struct ps_pg_catalog *catalog, uint32_t table_id)
+/* What the table's pages are; AUTO: only they themselves can tell. */
+static enum ps_pg_page_kind kind_of_table(struct ps_pg_catalog *catalog, uint32_t table_id)
 {
     const struct ps_pg_file *file = ps_pg_file_by_id(ps_pg_catalog_cluster(catalog), table_id);
     enum ps_pg_fork fork = file ? file->fork : PS_PG_MAIN, named;
@@ -38,7 +39,7 @@ static ps_err add_relation_page(struct ps_pg_catalog *catalog, struct ps_table *
         return ps_fail(PS_ERR_NOMEM, "no memory for a page");
     err = ps_page_copy(table, page_no, cancel, page);
     if (!err || err == PS_ERR_CORRUPT) {
-        ps_pg_decode(ps_pg_table_kind(catalog, ps_table_id(table)), page, &who,
+        ps_pg_decode(kind_of_table(catalog, ps_table_id(table)), page, &who,
                      ps_pg_has_checksums(ps_pg_catalog_cluster(catalog)), out);
         err = PS_OK;
     }

@@ -11,9 +11,6 @@
 #include "pg/catalog.h"
 #include "pg/decode.h"
 
-/* What the table's pages are; AUTO: only they themselves can tell. */
-enum ps_pg_page_kind ps_pg_table_kind(struct ps_pg_catalog *catalog, uint32_t table_id);
-
 /* catalog: of the cluster that the table is of; NULL: it is a store's own. */
 PS_MUST_USE ps_err ps_pg_page_text(struct ps_pg_catalog *catalog, struct ps_table *table,
                                    uint32_t page_no, struct ps_cancel *cancel, struct ps_text *out);

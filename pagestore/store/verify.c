@@ -83,7 +83,8 @@ static int id_cmp(const void *key, const void *element)
     return id < table->entry.table ? -1 : id > table->entry.table;
 }
 
-const struct ps_verify_table *ps_verify_find_table(const struct ps_verifier *v, uint32_t id)
+/* After ps_verify_catalog; NULL if there is none of that id. */
+static const struct ps_verify_table *find_table(const struct ps_verifier *v, uint32_t id)
 {
     return bsearch(&id, v->tables, v->table_count, sizeof(*v->tables), id_cmp);
 }
@@ -167,7 +168,7 @@ static ps_err check_file_name(void *ctx, const char *name)
 {
     struct ps_verifier *v = ctx;
     const uint32_t id = ps_table_of_file(name);
-    const struct ps_verify_table *table = id ? ps_verify_find_table(v, id) : NULL;
+    const struct ps_verify_table *table = id ? find_table(v, id) : NULL;
     char path[300];
     struct ps_place place = {.file = path, .page = -1};
 

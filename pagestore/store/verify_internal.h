@@ -86,8 +86,6 @@ void ps_verify_report(struct ps_verifier *v, enum ps_severity severity,
 void ps_verify_progress(struct ps_verifier *v, const char *what, uint64_t bytes);
 
 PS_MUST_USE ps_err ps_verify_add_table(struct ps_verifier *v, const struct ps_verify_table *table);
-/* After ps_verify_catalog; NULL if there is none of that id. */
-const struct ps_verify_table *ps_verify_find_table(const struct ps_verifier *v, uint32_t id);
 
 /* Opens real files below path where no io is given. */
 PS_MUST_USE ps_err ps_verify_open_io(const char *path, struct ps_io *given, struct ps_io **ret);

@@ -63,10 +63,7 @@ struct ps_wal_options {
     void *ctx;
 };
 
-/* Would a log be opened with these options? PS_ERR_INVAL: no, and the message says why. Opening
- * checks them too; asking first leaves the store as it was. */
-PS_MUST_USE ps_err ps_wal_options_check(const struct ps_wal_options *opts);
-
+/* PS_ERR_INVAL: options under which no log can be; nothing was changed. */
 PS_MUST_USE ps_err ps_wal_open(const struct ps_wal_options *opts, struct ps_wal **ret);
 void ps_wal_close(struct ps_wal *wal); /* flushes nothing */
 

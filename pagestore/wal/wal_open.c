@@ -10,7 +10,7 @@
 #define UNSYNCED_SEGMENTS 4u /* beside those in the ring: a sync is dear, what it syncs is not */
 
 /* Numbers from the control file and the options of a mount: refused, not asserted. */
-ps_err ps_wal_options_check(const struct ps_wal_options *o)
+static ps_err check_options(const struct ps_wal_options *o)
 {
     if (o->segment_size < 16 * PS_IO_ALIGN || (o->segment_size & (o->segment_size - 1)) != 0)
         return ps_fail(PS_ERR_INVAL, "log segment size %u is no power of two from %u on",
@@ -83,7 +83,7 @@ ps_err ps_wal_open(const struct ps_wal_options *opts, struct ps_wal **ret)
     struct ps_wal *wal;
     ps_err err;
 
-    err = ps_wal_options_check(opts);
+    err = check_options(opts);
     if (err)
         return err;
     wal = calloc(1, sizeof(*wal));
