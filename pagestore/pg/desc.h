@@ -85,8 +85,9 @@ struct ps_pg_types {
     const struct ps_pg_type *(*type)(void *ctx, ps_oid oid);
     const struct ps_pg_desc *(*row)(void *ctx, ps_oid relation); /* of a composite type */
     const char *(*enum_label)(void *ctx, ps_oid value);
-    /* A name for what is stored as an OID, not 0: regclass, regproc, regtype, ... `type` says which.
-     * Into buf, quoted and qualified as PostgreSQL prints it; false: not known, print the number. */
+    /* A name for what is stored as an OID, not 0: regclass, regproc, regtype, ... `type` says
+     * which. Into buf, quoted and qualified as PostgreSQL prints it; false: not known, print the
+     * number. */
     bool (*reg_name)(void *ctx, ps_oid type, ps_oid value, char *buf, size_t len);
     void *ctx;
 };
