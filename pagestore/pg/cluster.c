@@ -552,22 +552,6 @@ const struct ps_pg_file *ps_pg_file_by_id(const struct ps_pg_cluster *c, uint32_
     return id >= 1 && id <= c->file_count ? &c->files[id - 1] : NULL;
 }
 
-static int order(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-/* As files are ordered. */
-static int compare_files(const struct ps_pg_file *a, const struct ps_pg_file *b)
-{
-    int by = order(a->db, b->db);
-
-    by = by ? by : order(a->space, b->space);
-    by = by ? by : order(a->node, b->node);
-    by = by ? by : order(a->backend, b->backend);
-    return by ? by : order(a->fork, b->fork);
-}
-
 /* Index of the first file that is not before the key. */
 static uint32_t position(const struct ps_pg_cluster *c, const struct ps_pg_file *key)
 {
@@ -576,7 +560,7 @@ static uint32_t position(const struct ps_pg_cluster *c, const struct ps_pg_file 
     while (low < high) {
         const uint32_t mid = low + (high - low) / 2;
 
-        if (compare_files(&c->files[mid], key) < 0)
+        if (ps_cluster_compare_files(&c->files[mid], key) < 0)
             low = mid + 1;
         else
             high = mid;
@@ -611,7 +595,7 @@ const struct ps_pg_file *ps_pg_file_like(const struct ps_pg_cluster *c,
 {
     const uint32_t at = position(c, key);
 
-    return at < c->file_count && compare_files(&c->files[at], key) == 0 ? &c->files[at] : NULL;
+    return at < c->file_count && ps_cluster_compare_files(&c->files[at], key) == 0 ? &c->files[at] : NULL;
 }
 
 const struct ps_pg_file *ps_pg_file_find(const struct ps_pg_cluster *c, ps_oid db, ps_oid space,

@@ -17,21 +17,16 @@
 static ps_err add_file(struct ps_pg_cluster *c, const char *path)
 {
     struct ps_pg_file *file = &c->files[c->file_count];
-    struct ps_cluster_name parsed = {.backend = -1};
     const char *slash = strrchr(path, '/');
     char *dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    uint32_t segment;
     ps_err err;
 
     assert(path[0] == '/');
     if (!dir)
         return ps_fail(PS_ERR_NOMEM, "no memory for a folder's name");
-    (void)ps_cluster_parse_name(slash + 1, &parsed);
-    *file = (struct ps_pg_file){
-        .id = c->file_count + 1,
-        .node = parsed.node,
-        .fork = parsed.fork,
-        .backend = parsed.backend,
-    };
+    *file = (struct ps_pg_file){.id = c->file_count + 1, .backend = -1};
+    (void)ps_cluster_parse_name(slash + 1, file, &segment); /* any name will do */
     err = ps_cluster_add_root(c, dir, &file->root);
     free(dir);
     if (err)

@@ -45,7 +45,7 @@ static ps_err each_file(void *ctx, const char *name)
 {
     struct listing *l = ctx;
 
-    if (ps_cluster_parse_name(name, &l->found.name))
+    if (ps_cluster_parse_name(name, &l->found.file, &l->found.segment))
         return ps_cluster_finds_add(l->finds, &l->found);
     if (strcmp(name, "PG_VERSION") == 0 || strcmp(name, "pg_filenode.map") == 0)
         l->has_marks = true;
@@ -91,7 +91,7 @@ static ps_err new_db(struct ps_pg_cluster *c, ps_oid oid, struct ps_cluster_db *
  * first one. */
 static ps_err add_db(struct ps_pg_cluster *c, const struct listing *l, const char *folder)
 {
-    struct ps_cluster_db *db = find_db(c, l->found.db);
+    struct ps_cluster_db *db = find_db(c, l->found.file.db);
     char *dir;
     ps_err err = PS_OK;
 
@@ -101,15 +101,15 @@ static ps_err add_db(struct ps_pg_cluster *c, const struct listing *l, const cha
     if (!dir)
         return ps_fail(PS_ERR_NOMEM, "no memory for the name of %s", folder);
     if (!db)
-        err = new_db(c, l->found.db, &db);
+        err = new_db(c, l->found.file.db, &db);
     if (err) {
         free(dir);
         return err;
     }
     free(db->dir);
     db->dir = dir;
-    db->space = l->found.space;
-    db->root = l->found.root;
+    db->space = l->found.file.space;
+    db->root = l->found.file.root;
     db->has_marks = l->has_marks;
     return PS_OK;
 }
@@ -119,10 +119,10 @@ static ps_err add_db(struct ps_pg_cluster *c, const struct listing *l, const cha
 static ps_err list_db(struct ps_pg_cluster *c, struct ps_cluster_finds *finds, unsigned root,
                       const char *folder, ps_oid space, ps_oid db)
 {
-    struct listing l = {
-        .c = c,
-        .finds = finds,
-        .found = {.db = db, .space = space, .root = root, .folder = finds->folders.count}};
+    struct listing l = {.c = c,
+                        .finds = finds,
+                        .found = {.file = {.db = db, .space = space, .root = root},
+                                  .folder = finds->folders.count}};
     char *name = strdup(folder);
     ps_err err = name ? ps_cluster_keep(&finds->folders, name)
                       : ps_fail(PS_ERR_NOMEM, "no memory for the name of %s", folder);

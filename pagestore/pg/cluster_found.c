@@ -34,42 +34,26 @@ void ps_cluster_finds_deinit(struct ps_cluster_finds *f)
     free(f->found);
 }
 
-static int order(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-/* By file. */
-static int compare_files(const struct ps_cluster_found *a, const struct ps_cluster_found *b)
-{
-    int by = order(a->db, b->db);
-
-    by = by ? by : order(a->space, b->space);
-    by = by ? by : order(a->name.node, b->name.node);
-    by = by ? by : order(a->name.backend, b->name.backend);
-    return by ? by : order(a->name.fork, b->name.fork);
-}
-
 static int compare_finds(const void *a, const void *b)
 {
     const struct ps_cluster_found *x = a, *y = b;
-    int by = compare_files(x, y);
+    int by = ps_cluster_compare_files(&x->file, &y->file);
 
-    return by ? by : order(x->name.segment, y->name.segment);
+    return by ? by : (x->segment > y->segment) - (x->segment < y->segment);
 }
 
 /* The file's path without segment. */
 static void path_of(const struct ps_cluster_finds *f, const struct ps_cluster_found *found,
                     char path[PATH_LEN_MAX])
 {
-    const struct ps_cluster_name *n = &found->name;
+    const struct ps_pg_file *file = &found->file;
     char backend[16] = "";
 
-    if (n->backend >= 0)
-        (void)snprintf(backend, sizeof(backend), "t%d_", n->backend);
+    if (file->backend >= 0)
+        (void)snprintf(backend, sizeof(backend), "t%d_", file->backend);
     (void)snprintf(path, PATH_LEN_MAX, "%s/%s%u%s%s", f->folders.text[found->folder], backend,
-                   n->node, n->fork == PS_PG_MAIN ? "" : "_",
-                   n->fork == PS_PG_MAIN ? "" : ps_pg_fork_names[n->fork]);
+                   file->node, file->fork == PS_PG_MAIN ? "" : "_",
+                   file->fork == PS_PG_MAIN ? "" : ps_pg_fork_names[file->fork]);
 }
 
 /* How many of the finds, which are of one file, are segments without a gap. */
@@ -77,7 +61,7 @@ static uint32_t run_len(const struct ps_cluster_found *found, uint32_t count)
 {
     uint32_t n = 0;
 
-    while (n < count && found[n].name.segment == n)
+    while (n < count && found[n].segment == n)
         n++;
     return n;
 }
@@ -87,16 +71,9 @@ static ps_err add_file(struct ps_pg_cluster *c, const struct ps_cluster_found *f
 {
     struct ps_pg_file *file = &c->files[c->file_count];
 
-    *file = (struct ps_pg_file){
-        .id = c->file_count + 1,
-        .space = found->space,
-        .db = found->db,
-        .node = found->name.node,
-        .fork = found->name.fork,
-        .backend = found->name.backend,
-        .root = found->root,
-        .path = strdup(path),
-    };
+    *file = found->file;
+    file->id = c->file_count + 1;
+    file->path = strdup(path);
     if (!file->path)
         return ps_fail(PS_ERR_NOMEM, "no memory for the names of files");
     c->segments[c->file_count++] = segments;
@@ -109,7 +86,7 @@ static bool can_be_opened(struct ps_pg_cluster *c, const struct ps_cluster_found
 {
     uint64_t len;
 
-    if (ps_cluster_file_len(c, found->root, path, &len) == PS_OK)
+    if (ps_cluster_file_len(c, found->file.root, path, &len) == PS_OK)
         return true;
     ps_pg_note(c, "%s; taken as missing", ps_message());
     return false;
@@ -125,7 +102,7 @@ static ps_err settle_file(struct ps_pg_cluster *c, const struct ps_cluster_finds
     path_of(f, found, path);
     if (whole == 0) {
         ps_pg_note(c, "%s: missing, though %u of its segments are there, from .%u on", path, count,
-                   found[0].name.segment);
+                   found[0].segment);
         return PS_OK;
     }
     if (whole < count)
@@ -148,7 +125,9 @@ ps_err ps_cluster_finds_settle(struct ps_pg_cluster *c, struct ps_cluster_finds 
     if (f->count > 0)
         qsort(f->found, f->count, sizeof(*f->found), compare_finds);
     for (i = 0; i < f->count && !err; i += n) {
-        for (n = 1; i + n < f->count && compare_files(&f->found[i], &f->found[i + n]) == 0; n++)
+        for (n = 1; i + n < f->count &&
+                    ps_cluster_compare_files(&f->found[i].file, &f->found[i + n].file) == 0;
+             n++)
             continue;
         err = settle_file(c, f, &f->found[i], n);
     }

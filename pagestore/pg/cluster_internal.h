@@ -132,19 +132,17 @@ PS_MUST_USE ps_err ps_cluster_check_server(struct ps_pg_cluster *c);
 PS_MUST_USE ps_err ps_cluster_check_recovered(struct ps_pg_cluster *c);
 
 /* --- cluster_names.c ---------------------------------------------------------------------- */
-/* What the name of a relation's file says. */
-struct ps_cluster_name {
-    uint32_t node, segment;
-    enum ps_pg_fork fork;
-    int32_t backend;
-};
-bool ps_cluster_parse_name(const char *name, struct ps_cluster_name *ret);
+/* What the name of a relation's file says: sets node, fork and backend; segment 0: it has none.
+ * False: it is no such name, and nothing was set. */
+bool ps_cluster_parse_name(const char *name, struct ps_pg_file *ret, uint32_t *ret_segment);
 /* A decimal number without leading zeros; *ret_end is behind it. */
 bool ps_cluster_parse_number(const char *text, const char **ret_end, uint32_t *ret);
 /* PATH and N of PATH.N, N from 1 on; false: the name does not end so. */
 bool ps_cluster_parse_segment(const char *path, size_t *ret_len, uint32_t *ret_segment);
 /* What lies beside relations' files and is none. */
 bool ps_cluster_is_known_name(const char *name);
+/* As files are ordered. */
+int ps_cluster_compare_files(const struct ps_pg_file *a, const struct ps_pg_file *b);
 
 /* --- cluster_files.c ---------------------------------------------------------------------- */
 /* Fills in dbs, files, and roots of tablespaces. PS_ERR_NOMEM; PS_ERR_INVAL, PS_ERR_NOENT: a
@@ -154,10 +152,9 @@ PS_MUST_USE ps_err ps_cluster_list(struct ps_pg_cluster *c);
 /* --- cluster_found.c: from names of files to files ----------------------------------------- */
 /* A name that was found. */
 struct ps_cluster_found {
-    ps_oid db, space;
-    unsigned root;
+    struct ps_pg_file file; /* whose it is; without id and path */
+    uint32_t segment;
     uint32_t folder; /* index into folders */
-    struct ps_cluster_name name;
 };
 struct ps_cluster_finds {
     struct ps_cluster_found *found;

@@ -68,18 +68,20 @@ static bool parse_backend(const char **at, int32_t *ret)
     return true;
 }
 
-bool ps_cluster_parse_name(const char *name, struct ps_cluster_name *ret)
+bool ps_cluster_parse_name(const char *name, struct ps_pg_file *ret, uint32_t *ret_segment)
 {
-    struct ps_cluster_name n = {0};
+    struct ps_pg_file f = *ret;
+    uint32_t segment = 0;
 
-    if (!parse_backend(&name, &n.backend) || !ps_cluster_parse_number(name, &name, &n.node) ||
-        n.node == 0 || !parse_fork(&name, &n.fork))
+    if (!parse_backend(&name, &f.backend) || !ps_cluster_parse_number(name, &name, &f.node) ||
+        f.node == 0 || !parse_fork(&name, &f.fork))
         return false;
-    if (*name == '.' && (!ps_cluster_parse_number(name + 1, &name, &n.segment) || n.segment == 0))
+    if (*name == '.' && (!ps_cluster_parse_number(name + 1, &name, &segment) || segment == 0))
         return false;
     if (*name)
         return false;
-    *ret = n;
+    *ret = f;
+    *ret_segment = segment;
     return true;
 }
 
@@ -96,4 +98,19 @@ bool ps_cluster_is_known_name(const char *name)
         if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
             return true;
     return false;
+}
+
+static int order(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int ps_cluster_compare_files(const struct ps_pg_file *a, const struct ps_pg_file *b)
+{
+    int by = order(a->db, b->db);
+
+    by = by ? by : order(a->space, b->space);
+    by = by ? by : order(a->node, b->node);
+    by = by ? by : order(a->backend, b->backend);
+    return by ? by : order(a->fork, b->fork);
 }

@@ -131,32 +131,34 @@ static void names_of_files_are_parsed_as_postgres_makes_them(void **state)
 {
     static const struct {
         const char *name;
-        struct ps_cluster_name is;
+        struct ps_pg_file is;
+        uint32_t segment;
     } good[] = {
-        {"1259", {.node = 1259, .backend = -1}},
-        {"1259_fsm", {.node = 1259, .fork = PS_PG_FSM, .backend = -1}},
-        {"1259_vm.12", {.node = 1259, .fork = PS_PG_VM, .segment = 12, .backend = -1}},
-        {"4294967295_init", {.node = UINT32_MAX, .fork = PS_PG_INIT, .backend = -1}},
-        {"t3_16384.1", {.node = 16384, .segment = 1, .backend = 3}},
-        {"t0_16384_fsm", {.node = 16384, .fork = PS_PG_FSM}},
+        {"1259", {.node = 1259, .backend = -1}, 0},
+        {"1259_fsm", {.node = 1259, .fork = PS_PG_FSM, .backend = -1}, 0},
+        {"1259_vm.12", {.node = 1259, .fork = PS_PG_VM, .backend = -1}, 12},
+        {"4294967295_init", {.node = UINT32_MAX, .fork = PS_PG_INIT, .backend = -1}, 0},
+        {"t3_16384.1", {.node = 16384, .backend = 3}, 1},
+        {"t0_16384_fsm", {.node = 16384, .fork = PS_PG_FSM}, 0},
     };
     static const char *const bad[] = {
         "",         "0",       "01259",       "1259_",      "1259_foo", "1259.",
         "1259.0",   "1259.01", "1259.1.1",    "4294967296", "t3",       "t_5",
         "t3_",      "t-1_5",   "1259_fsm_vm", "1259 ",      "+5",       "99999999999999999999",
         "1259_main"};
-    struct ps_cluster_name n;
+    struct ps_pg_file f = {0};
+    uint32_t segment;
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        assert_true(ps_cluster_parse_name(good[i].name, &n));
-        assert_int_equal(n.node, good[i].is.node);
-        assert_int_equal(n.fork, good[i].is.fork);
-        assert_int_equal(n.segment, good[i].is.segment);
-        assert_int_equal(n.backend, good[i].is.backend);
+        assert_true(ps_cluster_parse_name(good[i].name, &f, &segment));
+        assert_int_equal(f.node, good[i].is.node);
+        assert_int_equal(f.fork, good[i].is.fork);
+        assert_int_equal(f.backend, good[i].is.backend);
+        assert_int_equal(segment, good[i].segment);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        if (ps_cluster_parse_name(bad[i], &n))
+        if (ps_cluster_parse_name(bad[i], &f, &segment))
             fail_msg("'%s' is a relation's name?", bad[i]);
 }
 
