@@ -11,7 +11,8 @@
 #define TYPE_REVMAP 0xf092u
 #define TYPE_REGULAR 0xf093u
 
-#define TUPLE_LEN_MIN 5u /* block number, then bt_info */
+#define INFO_AT 4u /* bt_info, behind the block number */
+#define TUPLE_LEN_MIN 5u
 enum { DATA_OFFSET = 0x1f, EMPTY_RANGE = 0x20, PLACEHOLDER = 0x40, HAS_NULLS = 0x80 }; /* bt_info */
 
 static unsigned type_of(const struct ps_pg_view *v)
@@ -74,19 +75,30 @@ static const char *brin_titles(const struct ps_pg_view *v)
     return " blknum hasnulls placeholder empty nulls value";
 }
 
+/* The item, if it can be the summary of a range. */
+static const uint8_t *summary_at(const struct ps_pg_view *v, uint32_t slot, uint32_t *ret_len)
+{
+    const uint8_t *item = ps_pg_view_item(v, slot, ret_len);
+    uint32_t data;
+
+    if (!item || *ret_len < TUPLE_LEN_MIN)
+        return NULL;
+    data = item[INFO_AT] & DATA_OFFSET;
+    return data >= TUPLE_LEN_MIN && data <= *ret_len ? item : NULL;
+}
+
 static void brin_item(struct ps_pg_items *items, uint32_t slot, const struct ps_lp *lp, FILE *out)
 {
     uint32_t len = 0, data;
-    const uint8_t *item = ps_pg_view_item(items->view, slot, &len);
+    const uint8_t *item = summary_at(items->view, slot, &len);
     unsigned info;
 
     (void)lp;
-    if (!item || len < TUPLE_LEN_MIN || (item[4] & DATA_OFFSET) > len ||
-        (item[4] & DATA_OFFSET) < TUPLE_LEN_MIN) {
+    if (!item) {
         fputs(" - - - - - -", out);
         return;
     }
-    info = item[4];
+    info = item[INFO_AT];
     data = info & DATA_OFFSET;
     fprintf(out, " %u %c %c %c ", ps_get32_at(item), info & HAS_NULLS ? 't' : 'f',
             info & PLACEHOLDER ? 't' : 'f', info & EMPTY_RANGE ? 't' : 'f');
@@ -101,12 +113,8 @@ static void check_items(const struct ps_pg_view *v, struct ps_pg_report *r)
     for (uint32_t slot = 1; slot <= v->slots; slot++) {
         struct ps_lp lp = ps_pg_view_lp(v, slot);
         uint32_t len = 0;
-        const uint8_t *item = ps_pg_view_item(v, slot, &len);
 
-        if (!ps_lp_has_storage(&lp))
-            continue;
-        if (!item || len < TUPLE_LEN_MIN || (item[4] & DATA_OFFSET) < TUPLE_LEN_MIN ||
-            (item[4] & DATA_OFFSET) > len)
+        if (ps_lp_has_storage(&lp) && !summary_at(v, slot, &len))
             ps_pg_fault(r, "item", slot, "item %u is no summary of a range", slot);
     }
 }
@@ -145,10 +153,12 @@ const struct ps_pg_method ps_pg_brin = {
 static const uint8_t *sequence_tuple(const struct ps_pg_view *v)
 {
     uint32_t len = 0;
-    const uint8_t *item = v->slots > 0 ? ps_pg_view_item(v, 1, &len) : NULL;
+    const uint8_t *item = ps_pg_view_item(v, 1, &len);
+    const struct ps_pg_heap_tuple *t = (const struct ps_pg_heap_tuple *)item;
 
     if (!item || len < SEQUENCE_LEN ||
-        (ps_get16_at(item + 18) & PS_PG_HEAP_NATTS) != SEQUENCE_NATTS || item[22] != SEQUENCE_HOFF)
+        (ps_get16(t->t_infomask2) & PS_PG_HEAP_NATTS) != SEQUENCE_NATTS ||
+        t->t_hoff != SEQUENCE_HOFF)
         return NULL;
     return item;
 }
