@@ -1,7 +1,5 @@
 #include "pg/tuple.h"
 
-#include "format/pg_layout.h"
-
 #define VARLENA_SHORT 1u /* the length byte of a short header */
 #define VARLENA_LONG 4u  /* the length word of a long one */
 #define TOAST_POINTER 18u

@@ -22,10 +22,10 @@
 
 /* t_infomask */
 enum {
-    PS_PG_HASNULL = 0x0001,
+    PS_PG_HASNULL = PS_PG_HEAP_HASNULL,
     PS_PG_HASVARWIDTH = 0x0002,
     PS_PG_HASEXTERNAL = 0x0004,
-    PS_PG_HASOID = 0x0008, /* before version 12 */
+    PS_PG_HASOID = PS_PG_HEAP_HASOID_OLD, /* before version 12 */
     PS_PG_XMAX_KEYSHR_LOCK = 0x0010,
     PS_PG_COMBOCID = 0x0020,
     PS_PG_XMAX_EXCL_LOCK = 0x0040,
@@ -42,7 +42,7 @@ enum {
 };
 /* t_infomask2 */
 enum {
-    PS_PG_NATTS_MASK = 0x07ff,
+    PS_PG_NATTS_MASK = PS_PG_HEAP_NATTS,
     PS_PG_KEYS_UPDATED = 0x2000,
     PS_PG_HOT_UPDATED = 0x4000,
     PS_PG_ONLY_TUPLE = 0x8000,
