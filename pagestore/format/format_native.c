@@ -5,32 +5,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/byteorder.h"
 #include "base/crc32c.h"
 #include "format/describe.h"
+#include "format/native_layout.h"
 
-#define MAGIC 0x42444750u /* "PGDB" */
 #define VERSION 1u
 #define TYPE_MASK 0x00ffu
 #define SLOT_FLAG_HAS_FREE 1u
 #define LP_LEN_MASK 0x3fffffffu
 #define LP_FLAGS_SHIFT 30
-
-struct native_hdr {   /* FORMAT.md section 2; a layout change bumps version */
-    ps_le32 magic;    /* 00-03 "PGDB" */
-    ps_le16 version;  /* 04-05 1 */
-    ps_le16 flags;    /* 06-07 low 8 bits: page type */
-    ps_le64 page_no;  /* 08-15 its own number, catches misdirected writes */
-    ps_le64 lsn;      /* 16-23 end of the last log record applied here */
-    ps_le32 crc32c;   /* 24-27 over bytes 00-23 and 28 to the end of the page */
-    ps_le32 table_id; /* 28-31 owner, lets a checker rebuild the catalog */
-};
-static_assert(sizeof(struct native_hdr) == 32, "FORMAT.md section 2");
-static_assert(offsetof(struct native_hdr, version) == 4, "FORMAT.md section 2");
-static_assert(offsetof(struct native_hdr, page_no) == 8, "FORMAT.md section 2");
-static_assert(offsetof(struct native_hdr, lsn) == 16, "FORMAT.md section 2");
-static_assert(offsetof(struct native_hdr, crc32c) == 24, "crc32c leaves out only itself");
-static_assert(offsetof(struct native_hdr, table_id) == 28, "FORMAT.md section 2");
 
 struct native_lp {     /* FORMAT.md section 4 */
     ps_le32 off;       /* 00-03 of the item, from the start of the page */
@@ -38,13 +21,13 @@ struct native_lp {     /* FORMAT.md section 4 */
 };
 static_assert(sizeof(struct native_lp) == 8, "FORMAT.md section 4");
 
-struct native_slotted {    /* FORMAT.md section 4 */
-    struct native_hdr hdr; /* 00-31 */
-    ps_le32 lower;         /* 32-35 end of the line pointers */
-    ps_le32 upper;         /* 36-39 start of the items */
-    ps_le32 special;       /* 40-43 end of the items; the page size so far */
-    ps_le32 slot_flags;    /* 44-47 bit 0: there may be free slots */
-    struct native_lp lp[]; /* 48- slot 1, 2, ... */
+struct native_slotted {       /* FORMAT.md section 4 */
+    struct ps_native_hdr hdr; /* 00-31 */
+    ps_le32 lower;            /* 32-35 end of the line pointers */
+    ps_le32 upper;            /* 36-39 start of the items */
+    ps_le32 special;          /* 40-43 end of the items; the page size so far */
+    ps_le32 slot_flags;       /* 44-47 bit 0: there may be free slots */
+    struct native_lp lp[];    /* 48- slot 1, 2, ... */
 };
 static_assert(sizeof(struct native_slotted) == 48, "FORMAT.md section 4");
 static_assert(offsetof(struct native_slotted, lower) == 32, "FORMAT.md section 4");
@@ -96,7 +79,7 @@ static void slotted_set_lp(void *page, uint32_t slot, const struct ps_lp *lp)
 
 static unsigned type_byte(const void *page)
 {
-    const struct native_hdr *hdr = page;
+    const struct ps_native_hdr *hdr = page;
 
     return ps_get16(hdr->flags) & TYPE_MASK;
 }
@@ -120,9 +103,9 @@ static const struct ps_slotted_layout native_layout = {
 
 static void native_stamp(void *page, const struct ps_page_ident *who)
 {
-    struct native_hdr *hdr = page;
+    struct ps_native_hdr *hdr = page;
 
-    hdr->magic = ps_put32(MAGIC);
+    hdr->magic = ps_put32(PS_NATIVE_MAGIC);
     hdr->version = ps_put16(VERSION);
     hdr->page_no = ps_put64(who->page_no);
     hdr->table_id = ps_put32(who->table_id);
@@ -146,28 +129,28 @@ static void native_init(void *page, const struct ps_page_ident *who, enum ps_pag
 
 static uint64_t native_lsn(const void *page)
 {
-    return ps_get64(((const struct native_hdr *)page)->lsn);
+    return ps_get64(((const struct ps_native_hdr *)page)->lsn);
 }
 
 static void native_set_lsn(void *page, uint64_t lsn)
 {
-    ((struct native_hdr *)page)->lsn = ps_put64(lsn);
+    ((struct ps_native_hdr *)page)->lsn = ps_put64(lsn);
 }
 
 static uint32_t native_crc32c(const void *page, uint32_t page_size)
 {
     const unsigned char *bytes = page;
-    const uint32_t after = offsetof(struct native_hdr, crc32c) + sizeof(ps_le32);
+    const uint32_t after = offsetof(struct ps_native_hdr, crc32c) + sizeof(ps_le32);
     uint32_t crc;
 
-    crc = ps_crc32c_extend(PS_CRC32C_INIT, bytes, offsetof(struct native_hdr, crc32c));
+    crc = ps_crc32c_extend(PS_CRC32C_INIT, bytes, offsetof(struct ps_native_hdr, crc32c));
     crc = ps_crc32c_extend(crc, bytes + after, page_size - after);
     return ps_crc32c_finish(crc);
 }
 
 static void native_seal(void *page, const struct ps_page_ident *who)
 {
-    struct native_hdr *hdr = page;
+    struct ps_native_hdr *hdr = page;
 
     hdr->crc32c = ps_put32(native_crc32c(page, who->page_size));
 }
@@ -175,7 +158,7 @@ static void native_seal(void *page, const struct ps_page_ident *who)
 static void native_checksum(const void *page, const struct ps_page_ident *who, uint32_t *ret_stored,
                             uint32_t *ret_computed, bool *ret_none)
 {
-    *ret_stored = ps_get32(((const struct native_hdr *)page)->crc32c);
+    *ret_stored = ps_get32(((const struct ps_native_hdr *)page)->crc32c);
     *ret_computed = native_crc32c(page, who->page_size);
     *ret_none = ps_page_is_zero(page, who->page_size);
 }
@@ -183,14 +166,15 @@ static void native_checksum(const void *page, const struct ps_page_ident *who, u
 /* What verify_header() refuses, each thing by itself. */
 static void check_header(const void *page, const struct ps_page_ident *who, struct ps_damage *d)
 {
-    const struct native_hdr *hdr = page;
+    const struct ps_native_hdr *hdr = page;
 
     if (ps_page_is_zero(page, who->page_size)) {
         ps_damage_add(d, "zero", 0, "every byte is zero, on a page that was written");
         return;
     }
-    if (ps_get32(hdr->magic) != MAGIC)
-        ps_damage_add(d, "magic", 0, "magic is 0x%08x, not 0x%08x", ps_get32(hdr->magic), MAGIC);
+    if (ps_get32(hdr->magic) != PS_NATIVE_MAGIC)
+        ps_damage_add(d, "magic", 0, "magic is 0x%08x, not 0x%08x", ps_get32(hdr->magic),
+                      PS_NATIVE_MAGIC);
     if (ps_get16(hdr->version) != VERSION)
         ps_damage_add(d, "version", 0, "version is %u, not %u", ps_get16(hdr->version), VERSION);
     if (ps_get64(hdr->page_no) != who->page_no)
@@ -204,7 +188,7 @@ static void check_header(const void *page, const struct ps_page_ident *who, stru
 /* What verify() refuses. */
 static void check_identity(const void *page, const struct ps_page_ident *who, struct ps_damage *d)
 {
-    const struct native_hdr *hdr = page;
+    const struct ps_native_hdr *hdr = page;
     uint32_t crc = native_crc32c(page, who->page_size);
 
     check_header(page, who, d);
@@ -256,7 +240,7 @@ static const char *type_name(unsigned type)
 
 static void describe_header(const void *page, const struct ps_page_ident *who, FILE *out)
 {
-    const struct native_hdr *hdr = page;
+    const struct ps_native_hdr *hdr = page;
     uint32_t crc = native_crc32c(page, who->page_size);
 
     fprintf(out, "format native\npage_size %u\n", who->page_size);
@@ -283,7 +267,7 @@ static void native_describe(const void *page, const struct ps_page_ident *who, F
         ps_describe_slotted(&native_layout, page, who->page_size, &no_columns, out);
     } else {
         fputs("\npayload\n", out);
-        ps_hexdump(page, sizeof(struct native_hdr), who->page_size, out);
+        ps_hexdump(page, sizeof(struct ps_native_hdr), who->page_size, out);
     }
     fputc('\n', out);
     check_identity(page, who, &d);
@@ -293,7 +277,7 @@ static void native_describe(const void *page, const struct ps_page_ident *who, F
 const struct ps_format ps_format_native = {
     .name = "native",
     .id = PS_FORMAT_NATIVE,
-    .header_len = sizeof(struct native_hdr),
+    .header_len = sizeof(struct ps_native_hdr),
     .page_size_max = PS_PAGE_SIZE_MAX,
     .slotted = &native_layout,
     .init = native_init,

@@ -6,18 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/byteorder.h"
+#include "format/native_layout.h"
 #include "format/pg_checksum.h"
+#include "format/pg_layout.h"
 #include "pg/cluster_internal.h"
 
 #define SAMPLE_BYTES (1u << 20) /* of a file, from its beginning */
 #define SAMPLE_FILES 32u        /* with something in them */
 #define SAMPLE_TRIES 1024u
-#define LAYOUT_VERSION_MAX 4u
-#define PG_PAGESIZE_AT 18u
-#define PG_CHECKSUM_AT 8u
-#define NATIVE_MAGIC 0x42444750u
-#define NATIVE_TABLE_AT 28u
 
 /* The beginnings of some files. */
 struct sample {
@@ -49,10 +45,11 @@ static uint32_t count_size(const struct sample *s, uint32_t size)
     uint32_t count = 0;
 
     for (size_t at = 0; at + size <= s->len; at += size) {
-        const uint32_t field = ps_get16_at(s->bytes + at + PG_PAGESIZE_AT);
+        const struct ps_pg_header *hdr = (const struct ps_pg_header *)(s->bytes + at);
+        const uint32_t field = ps_get16(hdr->pd_pagesize_version);
 
-        count +=
-            (field & 0xff00) == size && (field & 0xff) <= LAYOUT_VERSION_MAX && (field & 0xff) > 0;
+        count += (field & 0xff00) == size && (field & 0xff) <= PS_PG_LAYOUT_VERSION &&
+                 (field & 0xff) > 0;
     }
     return count;
 }
@@ -66,7 +63,7 @@ static void add_checks(const struct sample *s, uint32_t size, struct checks *ret
 {
     for (size_t at = 0; at + size <= s->len; at += size) {
         const uint8_t *page = s->bytes + at;
-        const uint32_t stored = ps_get16_at(page + PG_CHECKSUM_AT);
+        const uint32_t stored = ps_get16(((const struct ps_pg_header *)page)->pd_checksum);
 
         if (ps_page_is_zero(page, size))
             continue;
@@ -224,18 +221,6 @@ ps_err ps_cluster_settle_sizes(struct ps_pg_cluster *c)
 
 /* --- a single file ------------------------------------------------------------------------ */
 
-/* Is this page-db's page of that number? */
-static bool is_native(const uint8_t *page, uint32_t page_no)
-{
-    return ps_get32_at(page) == NATIVE_MAGIC && ps_get64_at(page + 8) == page_no;
-}
-
-/* The table that it says it is of: 0 in page-db's own files, not so in those of a store of ours. */
-static uint32_t native_table(const uint8_t *page)
-{
-    return ps_get32_at(page + NATIVE_TABLE_AT);
-}
-
 /* How much speaks for pages of page-db, of that size. *ret_table: whose the first sound one is. */
 static uint32_t count_native(const struct sample *s, uint32_t size, uint32_t *ret_table)
 {
@@ -243,11 +228,12 @@ static uint32_t count_native(const struct sample *s, uint32_t size, uint32_t *re
 
     *ret_table = 0;
     for (size_t at = 0; at + size <= s->len; at += size) {
+        const struct ps_native_hdr *hdr = (const struct ps_native_hdr *)(s->bytes + at);
         const struct ps_page_ident who = {.page_size = size,
                                           .page_no = (uint32_t)(at / size),
-                                          .table_id = native_table(s->bytes + at)};
+                                          .table_id = ps_get32(hdr->table_id)};
 
-        if (!is_native(s->bytes + at, who.page_no))
+        if (ps_get32(hdr->magic) != PS_NATIVE_MAGIC || ps_get64(hdr->page_no) != who.page_no)
             continue;
         count++;
         if (ps_format_native.verify(s->bytes + at, &who))

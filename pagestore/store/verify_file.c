@@ -3,16 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/byteorder.h"
+#include "format/native_layout.h"
 #include "store/verify_internal.h"
 
-#define GUESS_PAGES 4u   /* any of the first ones may be damaged */
-#define TABLE_ID_OFF 28u /* FORMAT.md section 2 */
-
-static uint32_t table_id_of(const uint8_t *page)
-{
-    return ps_get32_at(page + TABLE_ID_OFF);
-}
+#define GUESS_PAGES 4u /* any of the first ones may be damaged */
 
 /* True if one of the first pages of that size is sound; *ret_table is the table id on it. */
 static bool begins_with_pages(struct ps_window *w, uint32_t page_size, uint64_t file_bytes,
@@ -25,7 +19,7 @@ static bool begins_with_pages(struct ps_window *w, uint32_t page_size, uint64_t 
         if ((who.page_no + (uint64_t)1) * page_size > file_bytes ||
             ps_window_read(w, (uint64_t)who.page_no * page_size, page_size, &page) != PS_OK)
             return false;
-        who.table_id = table_id_of(page);
+        who.table_id = ps_get32(((const struct ps_native_hdr *)page)->table_id);
         if (ps_format_native.verify(page, &who) == PS_OK) {
             *ret_table = who.table_id;
             return true;
