@@ -16,19 +16,11 @@
 #include <unistd.h>
 
 #include "base/byteorder.h"
+#include "must.h"
 #include "pg/damage.h"
 #include "pg/heap_page.h"
 #include "pg/rows.h"
 #include "pg_small.h"
-
-#define MUST(condition)                                                                          \
-    do {                                                                                         \
-        if (!(condition)) {                                                                      \
-            fprintf(stderr, "%s:%d: %s does not hold; the last error: %s\n", __FILE__, __LINE__, \
-                    #condition, ps_message());                                                   \
-            abort();                                                                             \
-        }                                                                                        \
-    } while (0)
 
 enum {
     READ_ROWS = 1 << 0,

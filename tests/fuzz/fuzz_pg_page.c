@@ -7,20 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "pg/decode.h"
 
 #define KINDS (PS_PG_PAGE_VM + 1)
 /* A line pointer of 4 bytes can name a tuple whose null bitmap is 2,048 digits, with all flags; a
  * delta of one byte an address of 20. */
 #define TEXT_PER_BYTE_MAX 700u
-
-#define MUST(condition)                                                                   \
-    do {                                                                                  \
-        if (!(condition)) {                                                               \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                      \
-        }                                                                                 \
-    } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

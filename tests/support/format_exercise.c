@@ -3,13 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MUST(condition)                                                                   \
-    do {                                                                                  \
-        if (!(condition)) {                                                               \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                      \
-        }                                                                                 \
-    } while (0)
+#include "must.h"
 
 /* A line pointer of 4 bytes can name a tuple whose null bitmap is 2,048 digits, with all flags. */
 #define TEXT_PER_BYTE_MAX 700u

@@ -21,6 +21,7 @@
 
 #include "io/io.h"
 #include "pagestore/foreign.h"
+#include "expect.h"
 #include "temp_dir.h"
 
 #define PAGE 8192u
@@ -37,19 +38,6 @@ struct world {
     char said[512]; /* the last message */
     struct ps_store *store;
 };
-
-static inline void ok(ps_err err)
-{
-    if (err)
-        fail_msg("%s: %s", ps_err_text(err), ps_message());
-}
-
-static inline void expect(ps_err err, ps_err expected, const char *says)
-{
-    assert_int_equal(err, expected);
-    if (!strstr(ps_message(), says))
-        fail_msg("'%s' does not say '%s'", ps_message(), says);
-}
 
 static inline ps_err find(void *ctx, uint32_t from, struct ps_foreign_table *ret)
 {

@@ -86,7 +86,7 @@ static size_t flat_split(struct flat *f, uint64_t page)
     if (f->runs[i].first == page)
         return i;
     f->runs = realloc(f->runs, (f->count + 1) * sizeof(*f->runs));
-    must(f->runs);
+    MUST(f->runs);
     memmove(&f->runs[i + 2], &f->runs[i + 1], (f->count - i - 1) * sizeof(*f->runs));
     f->runs[i + 1] = (struct run){page, f->runs[i].entry};
     f->count++;

@@ -17,20 +17,12 @@
 #include <string.h>
 
 #include "alloc/map.h"
+#include "must.h"
 #include "pagestore/format.h"
 #include "pool/group.h"
 #include "pool/pool.h"
 
 #define MODEL_TABLE 7u
-
-/* Like assert, in every build. */
-#define must(cond)                                                                  \
-    do {                                                                            \
-        if (!(cond)) {                                                              \
-            fprintf(stderr, "%s:%d: broken rule: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                                \
-        }                                                                           \
-    } while (0)
 
 /* --- the model's parts -------------------------------------------------------------------- */
 
@@ -81,7 +73,7 @@ static inline void *model_alloc(size_t len)
 {
     void *p = calloc(1, len ? len : 1);
 
-    must(p);
+    MUST(p);
     return p;
 }
 
@@ -109,7 +101,7 @@ static inline void model_destroy(struct ps_pool *pool)
     size_t i, k;
 
     for (i = 0; i < pool->slot_count; i++) {
-        must(pool->slots[i]->pins == 0 && pool->slots[i]->latch == 0);
+        MUST(pool->slots[i]->pins == 0 && pool->slots[i]->latch == 0);
         free(pool->slots[i]->page.data);
         free(pool->slots[i]->disk);
         free(pool->slots[i]);
@@ -145,7 +137,7 @@ static inline struct slot *model_slot(struct ps_pool *pool, uint32_t page_no)
     if (pool->slot_count == pool->slot_cap) {
         pool->slot_cap = pool->slot_cap ? pool->slot_cap * 2 : 64;
         pool->slots = realloc(pool->slots, pool->slot_cap * sizeof(*pool->slots));
-        must(pool->slots);
+        MUST(pool->slots);
     }
     slot = model_alloc(sizeof(*slot));
     slot->page.tag = (struct ps_tag){.fork = PS_FORK_MAP, .table = MODEL_TABLE, .page = page_no};
@@ -195,7 +187,7 @@ static inline ps_err model_pin(struct ps_pool *pool, const struct ps_tag *tag,
     struct slot *slot = model_slot(pool, tag->page);
     ps_err err = PS_OK;
 
-    must(tag->fork == PS_FORK_MAP && tag->table == MODEL_TABLE && tag->provider == 0);
+    MUST(tag->fork == PS_FORK_MAP && tag->table == MODEL_TABLE && tag->provider == 0);
     if (!slot->page.data && mode == PS_PIN_RESIDENT)
         return PS_ERR_NOENT;
     if (!slot->page.data && mode == PS_PIN_LOAD)
@@ -230,8 +222,8 @@ ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_
     ps_err err;
 
     (void)fmt;
-    must(mode == PS_PIN_LOAD);
-    must(pool->pinned < PS_MAP_READ_FRAMES);
+    MUST(mode == PS_PIN_LOAD);
+    MUST(pool->pinned < PS_MAP_READ_FRAMES);
     err = model_pin(pool, tag, mode, &slot);
     if (err)
         return err;
@@ -244,7 +236,7 @@ void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page)
 {
     struct slot *slot = (struct slot *)page;
 
-    must(slot->pins == 1 && pool->pinned == 1);
+    MUST(slot->pins == 1 && pool->pinned == 1);
     slot->pins--;
     pool->pinned--;
 }
@@ -254,7 +246,7 @@ void ps_page_latch_shared(struct ps_pool *pool, struct ps_page *page)
     struct slot *slot = (struct slot *)page;
 
     (void)pool;
-    must(slot->pins > 0 && slot->latch == 0);
+    MUST(slot->pins > 0 && slot->latch == 0);
     slot->latch = 1;
 }
 
@@ -263,7 +255,7 @@ void ps_page_latch_exclusive(struct ps_pool *pool, struct ps_page *page)
     struct slot *slot = (struct slot *)page;
 
     (void)pool;
-    must(slot->pins > 0 && slot->latch == 0);
+    MUST(slot->pins > 0 && slot->latch == 0);
     slot->latch = -1;
 }
 
@@ -272,7 +264,7 @@ void ps_page_unlatch(struct ps_pool *pool, struct ps_page *page)
     struct slot *slot = (struct slot *)page;
 
     (void)pool;
-    must(slot->latch != 0);
+    MUST(slot->latch != 0);
     slot->latch = 0;
 }
 
@@ -282,7 +274,7 @@ void ps_pool_mark_dirty(struct ps_pool *pool, struct ps_page *page, uint64_t rec
 
     (void)pool;
     (void)rec_lsn;
-    must(slot->latch == -1);
+    MUST(slot->latch == -1);
     slot->dirty = true;
 }
 
@@ -291,8 +283,8 @@ void ps_pool_changed(struct ps_pool *pool, struct ps_page *page, uint64_t lsn)
     struct slot *slot = (struct slot *)page;
 
     (void)pool;
-    must(slot->latch == -1 && slot->dirty);
-    must(ps_format_native.lsn(page->data) == lsn);
+    MUST(slot->latch == -1 && slot->dirty);
+    MUST(ps_format_native.lsn(page->data) == lsn);
     page->lsn = lsn;
 }
 
@@ -311,7 +303,7 @@ static inline void model_flush(struct ps_pool *pool, struct slot *slot)
 
 static inline void model_evict(struct slot *slot)
 {
-    must(!slot->dirty && slot->pins == 0);
+    MUST(!slot->dirty && slot->pins == 0);
     free(slot->page.data);
     slot->page.data = NULL;
 }
@@ -360,17 +352,17 @@ ps_err ps_group_page(struct ps_group *g, const struct ps_tag *tag, enum ps_pin_m
     struct slot *slot = NULL;
     ps_err err;
 
-    must(mode != PS_PIN_NEW || fmt == &ps_format_native);
+    MUST(mode != PS_PIN_NEW || fmt == &ps_format_native);
     if (gp) {
         *ret = gp->page;
         return PS_OK;
     }
-    must(g->page_count == 0 || g->pages[g->page_count - 1].page->tag.page < tag->page);
+    MUST(g->page_count == 0 || g->pages[g->page_count - 1].page->tag.page < tag->page);
     err = model_pin(g->env->pool, tag, mode, &slot);
     if (err)
         return err;
-    must(g->page_count < g->frames);
-    must(slot->latch == 0);
+    MUST(g->page_count < g->frames);
+    MUST(slot->latch == 0);
     slot->latch = -1;
     slot->before = model_copy(slot->page.data, g->env->pool->page_size);
     slot->declared = model_alloc(g->env->pool->page_size);
@@ -398,7 +390,7 @@ static inline void model_add_range(struct ps_group_page *gp, uint32_t off, uint3
         gp->ranges[i] = gp->ranges[--gp->range_count];
         i = 0;
     }
-    must(gp->range_count < PS_GROUP_RANGES_MAX);
+    MUST(gp->range_count < PS_GROUP_RANGES_MAX);
     gp->ranges[gp->range_count++] = range;
 }
 
@@ -407,7 +399,7 @@ static inline struct ps_group_page *model_declare(struct ps_group *g, struct ps_
 {
     struct ps_group_page *gp = model_group_page(g, page->tag.page);
 
-    must(gp && len > 0 && off <= g->env->pool->page_size && len <= g->env->pool->page_size - off);
+    MUST(gp && len > 0 && off <= g->env->pool->page_size && len <= g->env->pool->page_size - off);
     memset(((struct slot *)page)->declared + off, 1, len);
     gp->written = true;
     return gp;
@@ -428,7 +420,7 @@ uint8_t *ps_group_write_implied(struct ps_group *g, struct ps_page *page, uint32
 
 void ps_group_put_lsn(struct ps_group *g, struct ps_page *page, uint32_t off)
 {
-    must(model_group_page(g, page->tag.page)->written && g->fixup_count < PS_MAP_RUN_MAX);
+    MUST(model_group_page(g, page->tag.page)->written && g->fixup_count < PS_MAP_RUN_MAX);
     g->fixups[g->fixup_count].page = page;
     g->fixups[g->fixup_count++].off = off;
 }
@@ -440,7 +432,7 @@ static inline void model_check_declared(const struct ps_group_page *gp, uint32_t
     uint32_t i;
 
     for (i = 0; i < page_size; i++)
-        must(slot->declared[i] || slot->before[i] == gp->page->data[i]);
+        MUST(slot->declared[i] || slot->before[i] == gp->page->data[i]);
 }
 
 static inline void model_log_ref(struct ps_pool *pool, struct log_rec *rec,
@@ -449,7 +441,7 @@ static inline void model_log_ref(struct ps_pool *pool, struct log_rec *rec,
     uint32_t logged = len;
 
     rec->refs = realloc(rec->refs, (rec->ref_count + 1) * sizeof(*rec->refs));
-    must(rec->refs);
+    MUST(rec->refs);
     rec->refs[rec->ref_count++] =
         (struct log_ref){page->tag.page, image, off, len, model_copy(page->data + off, len)};
     while (image && logged > 0 && page->data[logged - 1] == 0)
@@ -465,7 +457,7 @@ static inline void model_log_page(struct ps_pool *pool, struct log_rec *rec,
 
     for (i = 0; i < gp->range_count; i++)
         bytes += gp->ranges[i].len;
-    must(bytes <= pool->bytes_max);
+    MUST(bytes <= pool->bytes_max);
     pool->bytes_max -= bytes;
     if (gp->page->lsn <= pool->redo_lsn) {
         model_log_ref(pool, rec, gp->page, true, 0, pool->page_size);
@@ -522,7 +514,7 @@ static inline struct log_rec *model_commit(struct ps_group *g)
     if (pool->log_count == pool->log_cap) {
         pool->log_cap = pool->log_cap ? pool->log_cap * 2 : 64;
         pool->log = realloc(pool->log, pool->log_cap * sizeof(*pool->log));
-        must(pool->log);
+        MUST(pool->log);
     }
     pool->log[pool->log_count] = rec;
     model_end(g);
@@ -537,7 +529,7 @@ static inline void model_log_touch(struct log_rec *rec, uint32_t first, uint32_t
 
     rec->touched = realloc(rec->touched, (rec->touch_count + count) * sizeof(*rec->touched));
     rec->zero = realloc(rec->zero, (rec->touch_count + count) * sizeof(*rec->zero));
-    must(rec->touched && rec->zero);
+    MUST(rec->touched && rec->zero);
     for (i = 0; i < count; i++) {
         rec->touched[rec->touch_count] = first + i;
         rec->zero[rec->touch_count++] = zero_bits && (zero_bits[i / 8] >> i % 8 & 1);
@@ -568,7 +560,7 @@ static inline void model_redo_ref(struct ps_pool *pool, const struct log_rec *re
     const struct ps_tag tag = {.fork = PS_FORK_MAP, .table = MODEL_TABLE, .page = ref->page};
     struct slot *slot = NULL;
 
-    must(model_pin(pool, &tag, ref->image ? PS_PIN_NEW : PS_PIN_LOAD, &slot) == PS_OK);
+    MUST(model_pin(pool, &tag, ref->image ? PS_PIN_NEW : PS_PIN_LOAD, &slot) == PS_OK);
     if (ref->image || slot->page.lsn < rec->lsn) {
         memcpy(slot->page.data + ref->off, ref->bytes, ref->len);
         /* the refs of one record are applied together: its LSN is set when all are */
@@ -593,7 +585,7 @@ static inline void model_redo_rec(struct ps_pool *pool, struct ps_map *map,
         }
     }
     for (i = 0; i < rec->touch_count; i++)
-        must(ps_map_redo_touch(map, rec->touched[i], rec->lsn, rec->time_us, rec->zero[i]) ==
+        MUST(ps_map_redo_touch(map, rec->touched[i], rec->lsn, rec->time_us, rec->zero[i]) ==
              PS_OK);
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/crc32c.h"
 #include "corpus.h"
+#include "expect.h"
 #include "pg/cluster_internal.h"
 #include "temp_dir.h"
 
@@ -38,19 +39,6 @@ struct bed {
     struct ps_store_options store_opts;
     struct ps_pg_cluster *cluster;
 };
-
-static inline void ok(ps_err err)
-{
-    if (err)
-        fail_msg("%s: %s", ps_err_text(err), ps_message());
-}
-
-static inline void expect(ps_err err, ps_err expected, const char *says)
-{
-    assert_int_equal(err, expected);
-    if (!strstr(ps_message(), says))
-        fail_msg("'%s' does not say '%s'", ps_message(), says);
-}
 
 static inline void run(const char *fmt, ...) PS_PRINTF(1, 2);
 

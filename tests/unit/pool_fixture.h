@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "base/byteorder.h"
+#include "must.h"
 #include "pool/group.h"
 #include "pool/pool.h"
 #include "pool/pool_internal.h"
@@ -433,17 +434,6 @@ static inline void fx_join(struct fx_actor *a)
 }
 
 /* --- what tests do over and over ------------------------------------------------------------ */
-
-/* For threads: cmocka's asserts belong to its own one. */
-static inline void fx_must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "thread: not so: %s\n", what);
-    abort();
-}
-
-#define FX_MUST(cond) fx_must(cond, #cond)
 
 /* Marsaglia's xorshift64. */
 static inline uint64_t fx_random(uint64_t *x)

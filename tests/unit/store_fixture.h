@@ -10,17 +10,10 @@
 
 #include <cmocka.h>
 
+#include "expect.h"
 #include "pagestore/table.h"
 #include "pagestore/txn.h"
 #include "sim_disk.h"
-
-#define ok(call) ok_at((call), #call, __LINE__)
-
-static inline void ok_at(ps_err err, const char *what, int line)
-{
-    if (err)
-        fail_msg("line %d: %s: %s: %s", line, what, ps_err_text(err), ps_message());
-}
 
 struct fixture {
     struct sim_disk *disk;

@@ -31,7 +31,7 @@ static void *fill_page(void *arg)
     while (!a->done) {
         struct ps_page *page;
 
-        FX_MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
+        MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
         ps_page_latch_exclusive(a->fx->pool, page);
         memset(page->data + 24, ++value, FX_PAGE_SIZE - 24);
         ps_page_unlatch(a->fx->pool, page);
@@ -102,8 +102,8 @@ static void *read_and_drop(void *arg)
             ps_pool_drop(a->fx->pool, 0, tag.table, PS_FORK_DATA, tag.page, tag.page);
             continue;
         }
-        FX_MUST(fx_read(a->fx, &tag, &value) == PS_OK);
-        FX_MUST(value == fx_first_value(&tag));
+        MUST(fx_read(a->fx, &tag, &value) == PS_OK);
+        MUST(value == fx_first_value(&tag));
     }
     return NULL;
 }

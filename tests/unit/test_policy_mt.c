@@ -18,8 +18,8 @@ static void *use_pages(void *arg)
         const struct ps_tag tag = fx_tag(1, (uint32_t)n);
         uint64_t value = 0;
 
-        FX_MUST(fx_read(a->fx, &tag, &value) == PS_OK);
-        FX_MUST(value == fx_first_value(&tag));
+        MUST(fx_read(a->fx, &tag, &value) == PS_OK);
+        MUST(value == fx_first_value(&tag));
     }
     return NULL;
 }

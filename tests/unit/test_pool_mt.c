@@ -215,7 +215,7 @@ static void *pin_often(void *arg)
         struct ps_page *page;
         const struct ps_tag tag = fx_tag(0, 1);
 
-        FX_MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
+        MUST(ps_pool_pin(a->fx->pool, &tag, PS_PIN_LOAD, NULL, &page) == PS_OK);
         ps_pool_unpin(a->fx->pool, page);
     }
     return NULL;
@@ -381,11 +381,11 @@ static void *pin_more_than_half(void *arg)
     for (round = 0; round < 300; round++) {
         struct ps_page *pages[HALF_PAGES];
 
-        FX_MUST(ps_pool_reserve(pool, HALF_PAGES, NULL) == PS_OK);
+        MUST(ps_pool_reserve(pool, HALF_PAGES, NULL) == PS_OK);
         for (i = 0; i < HALF_PAGES; i++) {
             const struct ps_tag tag = fx_tag(a->table, (round + i) % FX_PAGES);
 
-            FX_MUST(ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, &pages[i]) == PS_OK);
+            MUST(ps_pool_pin(pool, &tag, PS_PIN_LOAD, NULL, &pages[i]) == PS_OK);
         }
         for (i = 0; i < HALF_PAGES; i++)
             ps_pool_unpin(pool, pages[i]);
@@ -484,10 +484,10 @@ static bool stress_pin(struct stress *s, const struct ps_tag *tag, enum ps_pin_m
 {
     ps_err err = ps_pool_pin(s->fx->pool, tag, mode, NULL, ret);
 
-    FX_MUST(err == PS_OK || err == PS_ERR_NOSPC);
+    MUST(err == PS_OK || err == PS_ERR_NOSPC);
     if (err)
         return false;
-    FX_MUST(ps_tag_cmp(&(*ret)->tag, tag) == 0);
+    MUST(ps_tag_cmp(&(*ret)->tag, tag) == 0);
     return true;
 }
 
@@ -501,8 +501,8 @@ static void stress_read(struct stress *s, uint32_t n)
     if (!stress_pin(s, &tag, PS_PIN_LOAD, &page))
         return;
     ps_page_latch_shared_sealed(pool, page);
-    FX_MUST(fx_get(page->data, 16) == fx_sum(page->data));
-    FX_MUST(fx_get(page->data, 8) == fx_first_value(&tag) + atomic_load(&s->added[n]));
+    MUST(fx_get(page->data, 16) == fx_sum(page->data));
+    MUST(fx_get(page->data, 8) == fx_first_value(&tag) + atomic_load(&s->added[n]));
     ps_page_unlatch(pool, page);
     ps_pool_unpin(pool, page);
 }
@@ -516,7 +516,7 @@ static void stress_add(struct stress *s, uint32_t n)
     if (!stress_pin(s, &tag, PS_PIN_LOAD, &page))
         return;
     ps_page_latch_exclusive(pool, page);
-    FX_MUST(fx_get(page->data, 8) == fx_first_value(&tag) + atomic_load(&s->added[n]));
+    MUST(fx_get(page->data, 8) == fx_first_value(&tag) + atomic_load(&s->added[n]));
     atomic_fetch_add(&s->added[n], 1);
     fx_change_latched(s->fx, page, fx_get(page->data, 8) + 1);
     ps_page_unlatch(pool, page);
@@ -534,11 +534,11 @@ static void stress_many(struct stress *s, uint32_t first)
         tags[i] = fx_tag(0, first % 10 + 2 * i);
     (void)ps_pool_pin_many(s->fx->pool, tags, 3, pages, errs);
     for (i = 0; i < 3; i++) {
-        FX_MUST((pages[i] != NULL) == (errs[i] == PS_OK));
-        FX_MUST(errs[i] == PS_OK || errs[i] == PS_ERR_NOSPC);
+        MUST((pages[i] != NULL) == (errs[i] == PS_OK));
+        MUST(errs[i] == PS_OK || errs[i] == PS_ERR_NOSPC);
         if (!pages[i])
             continue;
-        FX_MUST(pages[i]->tag.page == tags[i].page);
+        MUST(pages[i]->tag.page == tags[i].page);
         ps_pool_unpin(s->fx->pool, pages[i]);
     }
 }
@@ -562,7 +562,7 @@ static void stress_scratch(struct stress *s, uint64_t r)
     } else if (stress_pin(s, &tag, PS_PIN_LOAD, &page)) {
         ps_page_latch_shared_sealed(pool, page);
         if (!ps_page_detached(page))
-            FX_MUST(fx_get(page->data, 16) == fx_sum(page->data));
+            MUST(fx_get(page->data, 16) == fx_sum(page->data));
         ps_page_unlatch(pool, page);
         ps_pool_unpin(pool, page);
     }
@@ -573,7 +573,7 @@ static void stress_flush(struct stress *s, uint32_t table)
     const struct ps_flush what = {.rec_lsn_below = UINT64_MAX, .one_table = true, .table = table};
     ps_err err = ps_pool_flush(s->fx->pool, &what, NULL);
 
-    FX_MUST(err == PS_OK || err == PS_ERR_NOSPC);
+    MUST(err == PS_OK || err == PS_ERR_NOSPC);
 }
 
 static void stress_op(struct stress *s, uint64_t r)
@@ -593,7 +593,7 @@ static void stress_op(struct stress *s, uint64_t r)
         break;
     case 3:
         ps_pool_frame_info(s->fx->pool, n % 8, &info);
-        FX_MUST(info.usage <= PS_USAGE_MAX);
+        MUST(info.usage <= PS_USAGE_MAX);
         break;
     case 4:
         s->fx->store_err = r >> 60 == 0 ? PS_ERR_NOSPC : PS_OK;
@@ -622,7 +622,7 @@ static void *stress_body(void *arg)
     int i;
 
     for (i = 0; i < STRESS_OPS; i++) {
-        FX_MUST(ps_pool_reserve(t->s->fx->pool, 3, NULL) == PS_OK);
+        MUST(ps_pool_reserve(t->s->fx->pool, 3, NULL) == PS_OK);
         stress_op(t->s, fx_random(&t->random));
         ps_pool_release(t->s->fx->pool, 3);
     }

@@ -7,18 +7,13 @@
 
 #include <cmocka.h>
 
+#include "expect.h"
 #include "format_test.h"
 #include "pagestore/table.h"
 #include "sim_disk.h"
 
 #define PAGE 4096u
 #define PAGES 1500u /* more than the small pool holds */
-
-static void ok(ps_err err)
-{
-    if (err)
-        fail_msg("%s: %s", ps_err_text(err), ps_message());
-}
 
 static struct ps_store *open_store(struct sim_disk *disk, uint64_t pool_bytes, bool threads)
 {

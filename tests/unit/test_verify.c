@@ -10,20 +10,13 @@
 
 #include <cmocka.h>
 
+#include "expect.h"
 #include "pagestore/table.h"
 #include "pagestore/verify.h"
 #include "sim_disk.h"
 
 #define PAGE 8192u
 #define FINDINGS_MAX 64
-
-#define ok(call) ok_at((call), #call, __LINE__)
-
-static void ok_at(ps_err err, const char *what, int line)
-{
-    if (err)
-        fail_msg("line %d: %s: %s: %s", line, what, ps_err_text(err), ps_message());
-}
 
 struct found {
     enum ps_severity severity;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "format_test.h"
+#include "must.h"
 #include "wal_test.h"
 
 #define WRITERS 4u
@@ -20,15 +21,6 @@
 static struct wal_dir dir;
 static struct wal_fixture fix;
 static uint64_t seed_base;
-
-/* cmocka's asserts jump, which only the main thread may: others abort, naming the line. */
-#define must(cond)                                                                       \
-    do {                                                                                 \
-        if (!(cond)) {                                                                   \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #cond, ps_message()); \
-            abort();                                                                     \
-        }                                                                                \
-    } while (0)
 
 static int set_up(void **state)
 {
@@ -63,11 +55,11 @@ static void check_own(const struct ps_record *rec, uint64_t who, uint64_t no)
     ps_err err = ps_wal_read_at(fix.wal, rec->pos, &buf, &buf_len, &found);
 
     /* A checkpoint may have let go of it. */
-    must(err == PS_OK || err == PS_ERR_RANGE || err == PS_ERR_NOENT || err == PS_ERR_CORRUPT);
+    MUST(err == PS_OK || err == PS_ERR_RANGE || err == PS_ERR_NOENT || err == PS_ERR_CORRUPT);
     if (err == PS_OK)
-        must(found.refs[0].table == who && found.time_us == no && found.crc == rec->crc);
+        MUST(found.refs[0].table == who && found.time_us == no && found.crc == rec->crc);
     else
-        must(rec->pos < ps_wal_log_start_lsn(fix.wal));
+        MUST(rec->pos < ps_wal_log_start_lsn(fix.wal));
     free(buf);
 }
 
@@ -92,12 +84,12 @@ static void *write_groups(void *ctx)
 
     for (no = 0; no < GROUPS; no++) {
         test_group_make(&g, w->who, no, 1 + random_below(&seed, 3), random_below(&seed, 3000));
-        must(ps_wal_reserve(fix.wal, test_group_len(&g) + 64, NULL, &slot) == PS_OK);
+        MUST(ps_wal_reserve(fix.wal, test_group_len(&g) + 64, NULL, &slot) == PS_OK);
         append_by_redo_point(&g, &slot);
         lsn = g.recs[g.count - 1].lsn;
         if (random_below(&seed, 4) == 0) {
-            must(ps_wal_flush(fix.wal, lsn, NULL) == PS_OK);
-            must(ps_wal_durable_lsn(fix.wal) >= lsn);
+            MUST(ps_wal_flush(fix.wal, lsn, NULL) == PS_OK);
+            MUST(ps_wal_durable_lsn(fix.wal) >= lsn);
         }
         if (random_below(&seed, 8) == 0)
             must(ps_wal_write_out(fix.wal, NULL) == PS_OK);
@@ -115,7 +107,7 @@ static void run_writers(void)
 
     for (i = 0; i < WRITERS; i++) {
         writers[i].who = i;
-        must(pthread_create(&writers[i].thread, NULL, write_groups, &writers[i]) == 0);
+        MUST(pthread_create(&writers[i].thread, NULL, write_groups, &writers[i]) == 0);
     }
     for (i = 0; i < WRITERS; i++)
         pthread_join(writers[i].thread, NULL);
@@ -208,10 +200,10 @@ static void checkpoint(void)
     struct ps_wal_slot slot;
     uint64_t redo;
 
-    must(ps_wal_reserve_urgent(fix.wal, ps_record_len(&rec), NULL, &slot) == PS_OK);
+    MUST(ps_wal_reserve_urgent(fix.wal, ps_record_len(&rec), NULL, &slot) == PS_OK);
     ps_wal_append_checkpoint(fix.wal, &slot, &rec, &redo);
-    must(ps_wal_flush(fix.wal, rec.lsn, NULL) == PS_OK);
-    must(ps_wal_recycle(fix.wal, redo) == PS_OK);
+    MUST(ps_wal_flush(fix.wal, rec.lsn, NULL) == PS_OK);
+    MUST(ps_wal_recycle(fix.wal, redo) == PS_OK);
 }
 
 static void *run_checkpointer(void *ctx)
@@ -228,7 +220,7 @@ static void *run_checkpointer(void *ctx)
         b->wanted = false;
         pthread_mutex_unlock(&b->mtx);
         checkpoint();
-        must(ps_wal_prepare_step(fix.wal, &made) == PS_OK);
+        MUST(ps_wal_prepare_step(fix.wal, &made) == PS_OK);
         pthread_mutex_lock(&b->mtx);
         b->checkpoints++;
     }
