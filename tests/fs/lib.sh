@@ -7,6 +7,7 @@
 #   sh, true_in_python, fails_with run in the root of the mount:
 #   true_in_python CODE            CODE (os, time and more imported) raises nothing
 #   fails_with ERRNO CODE          CODE raises OSError with that errno
+#                                  (dies_at_once(RUN): a client of Popen(), once it is killed)
 #   number FILE NAME               the value of `NAME value` in FILE
 #
 # Nothing is left behind: no mount, no process, no file.
@@ -90,6 +91,11 @@ def write(path, data, off=0, flags=0):
         assert os.pwrite(f, data, off) == len(data)
     finally:
         os.close(f)
+def dies_at_once(run, by=signal.SIGKILL):
+    start = time.monotonic()
+    run.send_signal(by)
+    run.wait()
+    assert time.monotonic() - start < 1, time.monotonic() - start
 '
 
 true_in_python()
