@@ -1,7 +1,7 @@
 /*
  * map_bed.h - a map on the model's pool beside a flat model of it, and the changes that both take.
  *
- * For test_map.c, which includes it once, after cmocka.h.
+ * For the tests of the map, each of which includes it once, after cmocka.h.
  */
 #ifndef PS_TESTS_MAP_BED_H
 #define PS_TESTS_MAP_BED_H
@@ -18,7 +18,7 @@
 
 static uint64_t chance_state;
 
-static uint64_t chance(uint64_t below)
+static inline uint64_t chance(uint64_t below)
 {
     uint64_t z = chance_state += 0x9e3779b97f4a7c15u;
 
@@ -27,7 +27,7 @@ static uint64_t chance(uint64_t below)
     return (z ^ z >> 31) % below;
 }
 
-static void seed_chance(void)
+static inline void seed_chance(void)
 {
     const char *given = getenv("PS_TEST_SEED");
 
@@ -49,19 +49,19 @@ struct flat {
     uint64_t payload_len;
 };
 
-static void flat_init(struct flat *f)
+static inline void flat_init(struct flat *f)
 {
     f->runs = model_alloc(sizeof(*f->runs));
     f->count = 1;
     f->payload_len = 0;
 }
 
-static uint64_t run_end(const struct flat *f, size_t i)
+static inline uint64_t run_end(const struct flat *f, size_t i)
 {
     return i + 1 < f->count ? f->runs[i + 1].first : PAGES;
 }
 
-static size_t flat_find(const struct flat *f, uint64_t page)
+static inline size_t flat_find(const struct flat *f, uint64_t page)
 {
     size_t low = 0, high = f->count;
 
@@ -77,7 +77,7 @@ static size_t flat_find(const struct flat *f, uint64_t page)
 }
 
 /* Makes a run begin at the page, and returns it. */
-static size_t flat_split(struct flat *f, uint64_t page)
+static inline size_t flat_split(struct flat *f, uint64_t page)
 {
     const size_t i = page < PAGES ? flat_find(f, page) : f->count - 1;
 
@@ -93,7 +93,8 @@ static size_t flat_split(struct flat *f, uint64_t page)
     return i + 1;
 }
 
-static void flat_set(struct flat *f, uint64_t first, uint64_t count, struct ps_map_entry entry)
+static inline void flat_set(struct flat *f, uint64_t first, uint64_t count,
+                            struct ps_map_entry entry)
 {
     const size_t from = flat_split(f, first);
     const size_t to = flat_split(f, first + count);
@@ -103,7 +104,7 @@ static void flat_set(struct flat *f, uint64_t first, uint64_t count, struct ps_m
     f->count -= to - from - 1;
 }
 
-static struct ps_map_summary flat_summary(const struct flat *f)
+static inline struct ps_map_summary flat_summary(const struct flat *f)
 {
     struct ps_map_summary sum = {.payload_len = f->payload_len};
     uint64_t pages;
@@ -130,7 +131,7 @@ struct bed {
     uint64_t time_us;
 };
 
-static void bed_init(struct bed *b, uint32_t page_size)
+static inline void bed_init(struct bed *b, uint32_t page_size)
 {
     struct ps_group_env env;
     struct ps_group g;
@@ -146,14 +147,14 @@ static void bed_init(struct bed *b, uint32_t page_size)
     (void)model_commit(&g);
 }
 
-static void bed_deinit(struct bed *b)
+static inline void bed_deinit(struct bed *b)
 {
     free(b->flat.runs);
     model_destroy(b->pool);
 }
 
-static void begin_set(struct bed *b, struct ps_group *g, struct ps_group_env *env,
-                      const struct ps_map_range *ranges, size_t n)
+static inline void begin_set(struct bed *b, struct ps_group *g, struct ps_group_env *env,
+                             const struct ps_map_range *ranges, size_t n)
 {
     uint64_t bytes = 0;
     uint32_t frames = 0;
@@ -167,7 +168,7 @@ static void begin_set(struct bed *b, struct ps_group *g, struct ps_group_env *en
     assert_int_equal(ps_map_prepare_ranges(&b->map, g, ranges, n, true), PS_OK);
 }
 
-static void do_set(struct bed *b, uint64_t first, uint64_t count, enum ps_page_state state)
+static inline void do_set(struct bed *b, uint64_t first, uint64_t count, enum ps_page_state state)
 {
     const struct ps_map_range range = {(uint32_t)first, (uint32_t)count};
     struct ps_group_env env;
@@ -179,8 +180,8 @@ static void do_set(struct bed *b, uint64_t first, uint64_t count, enum ps_page_s
     flat_set(&b->flat, first, count, (struct ps_map_entry){state, 0, b->time_us});
 }
 
-static void flat_touch(struct flat *f, uint64_t first, uint32_t count, const uint8_t *zero_bits,
-                       const struct log_rec *rec)
+static inline void flat_touch(struct flat *f, uint64_t first, uint32_t count,
+                              const uint8_t *zero_bits, const struct log_rec *rec)
 {
     enum ps_page_state state;
     uint32_t i;
@@ -191,7 +192,7 @@ static void flat_touch(struct flat *f, uint64_t first, uint32_t count, const uin
     }
 }
 
-static void random_bits(uint8_t bits[PS_MAP_RUN_MAX / 8])
+static inline void random_bits(uint8_t bits[PS_MAP_RUN_MAX / 8])
 {
     uint32_t i;
 
@@ -200,7 +201,8 @@ static void random_bits(uint8_t bits[PS_MAP_RUN_MAX / 8])
 }
 
 /* A write of pages in any state, as a request of the mount makes it. */
-static void do_write_bits(struct bed *b, uint64_t first, uint32_t count, const uint8_t *zero_bits)
+static inline void do_write_bits(struct bed *b, uint64_t first, uint32_t count,
+                                 const uint8_t *zero_bits)
 {
     const struct ps_map_range range = {(uint32_t)first, count};
     struct log_rec *rec;
@@ -215,7 +217,7 @@ static void do_write_bits(struct bed *b, uint64_t first, uint32_t count, const u
     flat_touch(&b->flat, first, count, zero_bits, rec);
 }
 
-static void do_write(struct bed *b, uint64_t first, uint32_t count)
+static inline void do_write(struct bed *b, uint64_t first, uint32_t count)
 {
     uint8_t bits[PS_MAP_RUN_MAX / 8];
 
@@ -224,7 +226,7 @@ static void do_write(struct bed *b, uint64_t first, uint32_t count)
 }
 
 /* A write of pages that are used already. */
-static void do_rewrite(struct bed *b, uint64_t first, uint32_t count)
+static inline void do_rewrite(struct bed *b, uint64_t first, uint32_t count)
 {
     const uint32_t frames = ps_map_touch_frames(&b->map, (uint32_t)first, count);
     uint8_t bits[PS_MAP_RUN_MAX / 8];
@@ -242,7 +244,7 @@ static void do_rewrite(struct bed *b, uint64_t first, uint32_t count)
 }
 
 /* A truncation in one group: the last page is touched, all behind it is freed. */
-static void do_cut(struct bed *b, uint64_t last)
+static inline void do_cut(struct bed *b, uint64_t last)
 {
     const uint64_t end = flat_summary(&b->flat).end;
     const struct ps_map_range ranges[2] = {{(uint32_t)last, 1},
@@ -262,7 +264,7 @@ static void do_cut(struct bed *b, uint64_t last)
     b->flat.payload_len = last * 4000;
 }
 
-static void do_payload_len(struct bed *b, uint64_t len)
+static inline void do_payload_len(struct bed *b, uint64_t len)
 {
     struct ps_group_env env;
     struct ps_group g;
@@ -277,7 +279,7 @@ static void do_payload_len(struct bed *b, uint64_t len)
 /* --- random changes ----------------------------------------------------------------------- */
 
 /* Pages near the seams of nodes, near both ends, and anywhere. */
-static uint64_t random_page(const struct bed *b)
+static inline uint64_t random_page(const struct bed *b)
 {
     const uint64_t cover = b->map.cover[chance(b->map.levels - 1)];
     uint64_t page = 0;
@@ -299,14 +301,14 @@ static uint64_t random_page(const struct bed *b)
     return page < PAGES ? page : PAGES - 1;
 }
 
-static uint32_t random_count(uint64_t first, uint64_t max)
+static inline uint32_t random_count(uint64_t first, uint64_t max)
 {
     const uint64_t left = PAGES - first;
 
     return (uint32_t)(1 + chance(left < max ? left : max));
 }
 
-static void random_rewrite(struct bed *b)
+static inline void random_rewrite(struct bed *b)
 {
     const size_t start = chance(b->flat.count);
     uint64_t first;
@@ -323,7 +325,7 @@ static void random_rewrite(struct bed *b)
     do_rewrite(b, first, count < PS_MAP_RUN_MAX ? count : PS_MAP_RUN_MAX);
 }
 
-static void random_cut(struct bed *b)
+static inline void random_cut(struct bed *b)
 {
     const size_t start = chance(b->flat.count);
     const uint64_t end = flat_summary(&b->flat).end;
@@ -335,7 +337,7 @@ static void random_cut(struct bed *b)
         do_cut(b, b->flat.runs[i].first);
 }
 
-static void random_change(struct bed *b)
+static inline void random_change(struct bed *b)
 {
     const uint64_t first = random_page(b);
     const enum ps_page_state state = chance(2) ? PS_FREE : PS_VIRGIN;
@@ -368,7 +370,7 @@ static void random_change(struct bed *b)
 }
 
 /* Pages reach the disk, and leave the pool, in any order. */
-static void random_flushes(struct bed *b)
+static inline void random_flushes(struct bed *b)
 {
     struct slot *slot;
     size_t i;
