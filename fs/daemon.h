@@ -5,6 +5,12 @@
  * stderr still its own, so that errors reach the caller; when it is ready it lets the terminal go
  * and the parent exits with 0. A child that ends before that gives the parent its exit status.
  * (To fork later would leave behind the threads of an open store.)
+ *
+ * Flow       main -> [daemon] -> the process that was started
+ * Ownership  the descriptor is the caller's until ready closes it.
+ * Locking    none: one thread, before there is another.
+ * Errors     said on stderr.
+ * Promise    the process that was started ends with 0 only once the mount is usable.
  */
 #ifndef PFS_DAEMON_H
 #define PFS_DAEMON_H

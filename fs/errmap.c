@@ -1,8 +1,8 @@
 #include "fs/errmap.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <errno.h>
+#include <stdbool.h>
 
 int pfs_errno(ps_err err)
 {

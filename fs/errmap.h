@@ -1,5 +1,9 @@
 /*
  * errmap.h - the one place where the library's error codes become errno values.
+ *
+ * Flow       handlers -> [errmap] -> errno
+ * Locking    pure functions.
+ * Promise    each code has its own case: one without is a warning of the compiler.
  */
 #ifndef PFS_ERRMAP_H
 #define PFS_ERRMAP_H

@@ -1,5 +1,9 @@
 /*
- * json.h - the little JSON that the views write: strings of any bytes, one flat object.
+ * json.h - strings of any bytes in JSON.
+ *
+ * Flow       view_stats -> [json] -> text
+ * Locking    pure functions.
+ * Errors     those of the text: told by ps_text_err().
  */
 #ifndef PFS_JSON_H
 #define PFS_JSON_H

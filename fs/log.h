@@ -1,5 +1,10 @@
 /*
  * log.h - messages to people: to stderr until the mount is usable, and with -f; then to syslog.
+ *
+ * Flow       the daemon, the library's messages, libfuse -> [log] -> stderr or syslog
+ * Locking    thread safe; where messages go is the process's, as stderr and syslog are.
+ * Errors     none: a message that cannot be given is lost.
+ * Promise    a message is one line, given in one piece.
  */
 #ifndef PFS_LOG_H
 #define PFS_LOG_H

@@ -1,5 +1,9 @@
 /*
  * mountpoint.h - the folder to mount on, and what a daemon that died may have left there.
+ *
+ * Flow       main -> [mountpoint] -> the kernel's mounts
+ * Locking    none: one thread, before there is another.
+ * Errors     said on stderr.
  */
 #ifndef PFS_MOUNTPOINT_H
 #define PFS_MOUNTPOINT_H

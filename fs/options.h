@@ -1,5 +1,11 @@
 /*
  * options.h - the command line.
+ *
+ * Flow       main -> [options] -> libfuse's parser
+ * Units      sizes in bytes, times as the library's options have them.
+ * Ownership  strings belong to the struct; deinit gives them back.
+ * Locking    constant once parsed.
+ * Errors     one line on stderr.
  */
 #ifndef PFS_OPTIONS_H
 #define PFS_OPTIONS_H

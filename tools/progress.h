@@ -1,6 +1,12 @@
 /*
  * progress.h - a bar on stderr for people who wait; drawn only when stderr is a terminal, and at
  * most ten times a second.
+ *
+ * Flow       commands, the library's progress -> [progress] -> stderr
+ * Units      done and total are the caller's.
+ * Ownership  a value; nothing to give back.
+ * Locking    none: one thread.
+ * Errors     none.
  */
 #ifndef PROGRESS_H
 #define PROGRESS_H

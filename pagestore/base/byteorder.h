@@ -3,6 +3,8 @@
  *
  * The types have alignment 1, so that structs made of them have no padding and may lie at any
  * address, and using one without decoding it is a compile error.
+ *
+ * Locking    pure functions.
  */
 #ifndef PS_BASE_BYTEORDER_H
 #define PS_BASE_BYTEORDER_H

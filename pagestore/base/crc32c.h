@@ -3,6 +3,8 @@
  *
  * The check value of "123456789" is e3069283. Running values chain: start from PS_CRC32C_INIT,
  * extend over each piece, finish once.
+ *
+ * Locking    pure functions.
  */
 #ifndef PS_BASE_CRC32C_H
 #define PS_BASE_CRC32C_H

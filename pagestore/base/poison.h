@@ -5,6 +5,10 @@
  * it could not write and report success the next time (PostgreSQL's fsyncgate). From the first
  * one on the store changes nothing more on disk; the next open recovers from the log.
  * One per store, passed down at open; raised by whoever saw the failure, read by everybody.
+ *
+ * Ownership  of the store, from before the first layer is opened until after the last is closed.
+ * Locking    thread safe; the check takes no lock.
+ * Errors     PS_ERR_POISONED, with the first failure as message.
  */
 #ifndef PS_BASE_POISON_H
 #define PS_BASE_POISON_H

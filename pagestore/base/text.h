@@ -1,7 +1,9 @@
 /*
  * text.h - a growing piece of text in memory.
  *
+ * Units      bytes.
  * Ownership  a zeroed struct is an empty text; deinit frees what it holds.
+ * Locking    one thread uses a text at a time.
  * Errors     running out of memory is remembered and told once, by ps_text_err().
  */
 #ifndef PS_BASE_TEXT_H

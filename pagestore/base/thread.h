@@ -1,5 +1,10 @@
 /*
  * thread.h - threads of our own beside those of the program.
+ *
+ * Flow       background work -> [thread] -> pthread
+ * Ownership  the thread is the caller's, who joins it.
+ * Locking    thread safe.
+ * Errors     those of pthread_create().
  */
 #ifndef PS_BASE_THREAD_H
 #define PS_BASE_THREAD_H

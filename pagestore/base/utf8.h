@@ -7,6 +7,12 @@
  *
  *     while (ps_utf8_next(&c))
  *         ... c.len bytes at c.at, which are a character if c.sound, and else one byte
+ *
+ * Units      bytes.
+ * Ownership  a walk points into the caller's bytes.
+ * Locking    pure functions.
+ * Errors     none: what is no UTF-8 comes a byte at a time.
+ * Promise    every byte comes once.
  */
 #ifndef PS_BASE_UTF8_H
 #define PS_BASE_UTF8_H

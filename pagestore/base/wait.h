@@ -1,5 +1,8 @@
 /*
  * wait.h - waiting on a condition that a cancel token can end.
+ *
+ * Flow       pool, wal, recovery -> [wait] -> lock, cancel
+ * Locking    thread safe; the caller holds the mutex.
  */
 #ifndef PS_BASE_WAIT_H
 #define PS_BASE_WAIT_H

@@ -4,6 +4,8 @@
  *
  * The bytes 8 and 9, where the checksum itself stands, count as zero. page_size is a power of
  * two of at least 128; the page may lie at any address and is not changed.
+ *
+ * Locking    pure functions.
  */
 #ifndef PS_FORMAT_PG_CHECKSUM_H
 #define PS_FORMAT_PG_CHECKSUM_H

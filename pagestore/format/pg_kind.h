@@ -6,7 +6,9 @@
  * stands between header and lower depends on it: line pointers on most pages, but an index's
  * metapage, a bitmap or packed posting lists on others.
  *
- * Pure functions; any bytes are survived.
+ * Units      offsets and lengths are bytes.
+ * Locking    pure functions.
+ * Errors     none: any bytes are survived, and nothing past the page is read.
  */
 #ifndef PS_FORMAT_PG_KIND_H
 #define PS_FORMAT_PG_KIND_H

@@ -1,5 +1,9 @@
 /*
  * power_of_ten.h - powers of ten with 126 bits, for the shortest digits of floats.
+ *
+ * Units      entry i is the power PS_PG_POWER_MIN + i.
+ * Locking    constants.
+ * Source     R. Giulietti, "The Schubfach way to render doubles".
  */
 #ifndef PS_PG_POWER_OF_TEN_H
 #define PS_PG_POWER_OF_TEN_H
