@@ -1,6 +1,8 @@
-/* Pins of the library's users: scoped ones, those that are left, those that take the whole pool. */
+/* Pins of the library's users: scoped ones, those that are left, those that take the whole pool;
+ * and reads without one. */
 #include "store_fixture.h"
 
+#include "format/native_layout.h"
 #include "pagestore/pin.h"
 #include "pool/pool.h"
 
@@ -233,6 +235,38 @@ static void pin_of_a_dropped_table_is_refused(void **state)
     ps_table_unref(t);
 }
 
+static void peeked_bytes_count_until_the_page_changes(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make_with_pages(f, 2);
+    struct ps_peek peek;
+
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, "abc", 3, 0, NULL));
+    assert_true(ps_peek(t, 0, &peek));
+    assert_memory_equal(peek.bytes + sizeof(struct ps_native_hdr), "abc", 3);
+    assert_true(ps_peek_valid(&peek));
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, "x", 1, 0, NULL));
+    assert_false(ps_peek_valid(&peek));
+    assert_true(ps_peek(t, 0, &peek));
+    assert_true(ps_peek_valid(&peek));
+    ps_table_unref(t);
+}
+
+static void page_that_is_not_in_the_pool_is_not_peeked(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make_with_pages(f, 2);
+    struct ps_peek peek;
+
+    ps_table_unref(t);
+    close_store(f);
+    reopen(f);
+    t = find(f, "t");
+    assert_false(ps_peek(t, 1, &peek));
+    assert_false(ps_peek(t, 2, &peek)); /* there is none */
+    ps_table_unref(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +282,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(pins_of_the_whole_pool_are_refused_and_never_wait, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(pin_of_a_dropped_table_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(peeked_bytes_count_until_the_page_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(page_that_is_not_in_the_pool_is_not_peeked, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

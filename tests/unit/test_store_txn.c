@@ -1,5 +1,6 @@
 /*
- * Transactions that do not end well: idle ones, too many, ones that cannot be undone at once.
+ * Transactions: of items, and those that do not end well: idle ones, too many, ones that cannot be
+ * undone at once.
  */
 #include "recovery/txn.h"
 #include <time.h>
@@ -139,6 +140,46 @@ static void undone_pages_are_told_to_have_changed(void **state)
     ps_table_unref(t);
 }
 
+static void expect_item(struct ps_table *t, uint32_t slot, const char *want)
+{
+    char got[16];
+    uint32_t len;
+
+    ok(ps_item_get(t, 0, slot, got, sizeof(got), &len, NULL));
+    assert_int_equal(len, strlen(want));
+    assert_memory_equal(got, want, len);
+}
+
+static ps_err change_items(struct fixture *f, struct ps_table *t, uint32_t gone, uint32_t *ret_slot,
+                           bool commit)
+{
+    struct ps_txn *x;
+
+    ok(ps_txn_begin(f->store, &x));
+    ok(ps_txn_item_insert(x, t, 0, "added", 5, ret_slot, NULL));
+    ok(ps_txn_item_delete(x, t, 0, gone, NULL));
+    return commit ? ps_txn_commit(x) : ps_txn_abort(x);
+}
+
+static void items_change_with_their_transaction_or_not_at_all(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint32_t page, first, second, added, len;
+
+    ok(ps_item_insert(t, "first", 5, &page, &first, NULL));
+    assert_int_equal(page, 0);
+    ok(ps_item_insert(t, "second", 6, &page, &second, NULL));
+    ok(change_items(f, t, first, &added, false));
+    expect_item(t, first, "first");
+    assert_int_equal(ps_item_get(t, 0, added, NULL, 0, &len, NULL), PS_ERR_NOENT);
+    ok(change_items(f, t, first, &added, true));
+    assert_int_equal(ps_item_get(t, 0, first, NULL, 0, &len, NULL), PS_ERR_NOENT);
+    expect_item(t, second, "second");
+    expect_item(t, added, "added");
+    ps_table_unref(t);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define T_SMALL_LOG(name) cmocka_unit_test_setup_teardown(name, setup_small_log, teardown)
 
@@ -198,6 +239,7 @@ int main(void)
         T(transaction_that_could_not_be_undone_keeps_its_pages_until_it_is),
         T(store_with_a_transaction_that_cannot_be_undone_is_left_for_recovery),
         T(undone_pages_are_told_to_have_changed),
+        T(items_change_with_their_transaction_or_not_at_all),
     };
 
     return cmocka_run_group_tests_name("store_txn", tests, NULL, NULL);
