@@ -92,7 +92,7 @@ static void *write_groups(void *ctx)
             MUST(ps_wal_durable_lsn(fix.wal) >= lsn);
         }
         if (random_below(&seed, 8) == 0)
-            must(ps_wal_write_out(fix.wal, NULL) == PS_OK);
+            MUST(ps_wal_write_out(fix.wal, NULL) == PS_OK);
         if (random_below(&seed, 8) == 0)
             check_own(&g.recs[0], w->who, no);
         test_group_free(&g);
