@@ -595,7 +595,8 @@ const struct ps_pg_file *ps_pg_file_like(const struct ps_pg_cluster *c,
 {
     const uint32_t at = position(c, key);
 
-    return at < c->file_count && ps_cluster_compare_files(&c->files[at], key) == 0 ? &c->files[at] : NULL;
+    return at < c->file_count && ps_cluster_compare_files(&c->files[at], key) == 0 ? &c->files[at]
+                                                                                   : NULL;
 }
 
 const struct ps_pg_file *ps_pg_file_find(const struct ps_pg_cluster *c, ps_oid db, ps_oid space,
