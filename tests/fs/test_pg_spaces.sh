@@ -202,7 +202,7 @@ killed()
         :
     done
     shows follow_links "$pgdata" 'not recovered: the state is "in production" and no server runs' 1001 5001 11 2 &&
-        rm "$pgdata/postmaster.pid"
+        rm "$pgdata/postmaster.pid" "$work"/pg/.s.PGSQL.*.lock # its number may not be free yet
 }
 
 # No process has the folder for its own.
