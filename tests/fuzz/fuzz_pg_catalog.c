@@ -420,7 +420,7 @@ static void read_catalog(struct ps_pg_catalog *catalog, unsigned how, unsigned w
         MUST(ps_pg_database_find(catalog, dir) == db);
         read_database(&r, db);
     }
-    if (how & READ_ALL_DAMAGE && !ps_pg_damage_open_all(catalog, &damage))
+    if (how & READ_ALL_DAMAGE && !ps_pg_damage_open_all(catalog, 1, &damage))
         read_damage(&r, damage, STEPS_MAX);
     ps_text_deinit(&r.text);
 }
