@@ -337,39 +337,17 @@ static int lookup_rows(const struct pfs_cluster *c, uint32_t db, const char *nam
     return 0;
 }
 
-static bool take_number(const char **at, uint32_t *ret)
-{
-    const char *from = *at;
-    uint64_t number = 0;
-
-    for (; **at >= '0' && **at <= '9' && number <= UINT32_MAX; ++*at)
-        number = number * 10 + (uint64_t)(**at - '0');
-    *ret = (uint32_t)number;
-    return *at > from && number <= UINT32_MAX;
-}
-
 /* What filenode_name() would call so, or something that it would not. */
 static bool parse_filenode(const char *name, struct ps_pg_file *ret)
 {
-    uint32_t backend = 0;
-    unsigned fork = PS_PG_MAIN;
+    const char *dot = strchr(name, '.');
+    uint32_t segment = 0;
 
-    if (strchr(name, '.') && (!take_number(&name, &ret->space) || *name++ != '.'))
-        return false;
-    if (*name == 't') {
-        name++;
-        if (!take_number(&name, &backend) || backend > INT32_MAX || *name++ != '_')
-            return false;
-        ret->backend = (int32_t)backend;
+    if (dot) {
+        ret->space = (ps_oid)strtoul(name, NULL, 10);
+        name = dot + 1;
     }
-    if (!take_number(&name, &ret->node))
-        return false;
-    if (*name == '_')
-        for (fork = PS_PG_MAIN + 1; fork < PS_PG_FORKS; fork++)
-            if (strcmp(ps_pg_fork_names[fork], name + 1) == 0)
-                break;
-    ret->fork = (enum ps_pg_fork)fork;
-    return fork < PS_PG_FORKS;
+    return ps_pg_parse_file_name(name, ret, &segment) && segment == 0;
 }
 
 static int lookup_filenode(const struct pfs_cluster *c, const struct pfs_object *parent,

@@ -124,6 +124,9 @@ const struct ps_pg_file *ps_pg_file_find(const struct ps_pg_cluster *cluster, ps
 const struct ps_pg_file *ps_pg_file_like(const struct ps_pg_cluster *cluster,
                                          const struct ps_pg_file *key);
 const struct ps_pg_file *ps_pg_file_by_id(const struct ps_pg_cluster *cluster, uint32_t id);
+/* What the name of a relation's file says: sets node, fork and backend; segment 0: it has none.
+ * False: it is no such name, and nothing was set. */
+bool ps_pg_parse_file_name(const char *name, struct ps_pg_file *ret, uint32_t *ret_segment);
 
 /* Is the tablespace's folder at hand? Relations of one that is not have no files. 0: a database's
  * own. */

@@ -26,7 +26,7 @@ static ps_err add_file(struct ps_pg_cluster *c, const char *path)
     if (!dir)
         return ps_fail(PS_ERR_NOMEM, "no memory for a folder's name");
     *file = (struct ps_pg_file){.id = c->file_count + 1, .backend = -1};
-    (void)ps_cluster_parse_name(slash + 1, file, &segment); /* any name will do */
+    (void)ps_pg_parse_file_name(slash + 1, file, &segment); /* any name will do */
     err = ps_cluster_add_root(c, dir, &file->root);
     free(dir);
     if (err)

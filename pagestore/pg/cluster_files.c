@@ -45,7 +45,7 @@ static ps_err each_file(void *ctx, const char *name)
 {
     struct listing *l = ctx;
 
-    if (ps_cluster_parse_name(name, &l->found.file, &l->found.segment))
+    if (ps_pg_parse_file_name(name, &l->found.file, &l->found.segment))
         return ps_cluster_finds_add(l->finds, &l->found);
     if (strcmp(name, "PG_VERSION") == 0 || strcmp(name, "pg_filenode.map") == 0)
         l->has_marks = true;

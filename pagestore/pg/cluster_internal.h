@@ -132,9 +132,6 @@ PS_MUST_USE ps_err ps_cluster_check_server(struct ps_pg_cluster *c);
 PS_MUST_USE ps_err ps_cluster_check_recovered(struct ps_pg_cluster *c);
 
 /* --- cluster_names.c ---------------------------------------------------------------------- */
-/* What the name of a relation's file says: sets node, fork and backend; segment 0: it has none.
- * False: it is no such name, and nothing was set. */
-bool ps_cluster_parse_name(const char *name, struct ps_pg_file *ret, uint32_t *ret_segment);
 /* A decimal number without leading zeros; *ret_end is behind it. */
 bool ps_cluster_parse_number(const char *text, const char **ret_end, uint32_t *ret);
 /* PATH and N of PATH.N, N from 1 on; false: the name does not end so. */

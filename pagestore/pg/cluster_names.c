@@ -68,7 +68,7 @@ static bool parse_backend(const char **at, int32_t *ret)
     return true;
 }
 
-bool ps_cluster_parse_name(const char *name, struct ps_pg_file *ret, uint32_t *ret_segment)
+bool ps_pg_parse_file_name(const char *name, struct ps_pg_file *ret, uint32_t *ret_segment)
 {
     struct ps_pg_file f = *ret;
     uint32_t segment = 0;

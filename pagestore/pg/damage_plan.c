@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define PG_CLASS 1259u
-#define PG_DATABASE 1262u
+#include "pg/catalog_builtin.h"
+
 #define CONTROL_FILE "global/pg_control"
 #define SMALL_FILE_MAX 65536u
 #define PARTIAL_SHARE 10u
@@ -43,7 +43,7 @@ static void check_maps(struct ps_pg_plan *p, struct ps_pg_out *out)
         ps_oid db = ps_pg_db_oid(p->cluster, i);
         char path[64] = "global/pg_filenode.map";
 
-        if (ps_pg_mapped_node(p->cluster, db, db == 0 ? PG_DATABASE : PG_CLASS) != 0)
+        if (ps_pg_mapped_node(p->cluster, db, db == 0 ? PS_PGC_DATABASE : PS_PGC_CLASS) != 0)
             continue;
         if (db != 0)
             snprintf(path, sizeof(path), "base/%" PRIu32 "/pg_filenode.map", db);

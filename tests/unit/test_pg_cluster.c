@@ -151,14 +151,14 @@ static void names_of_files_are_parsed_as_postgres_makes_them(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        assert_true(ps_cluster_parse_name(good[i].name, &f, &segment));
+        assert_true(ps_pg_parse_file_name(good[i].name, &f, &segment));
         assert_int_equal(f.node, good[i].is.node);
         assert_int_equal(f.fork, good[i].is.fork);
         assert_int_equal(f.backend, good[i].is.backend);
         assert_int_equal(segment, good[i].segment);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        if (ps_cluster_parse_name(bad[i], &f, &segment))
+        if (ps_pg_parse_file_name(bad[i], &f, &segment))
             fail_msg("'%s' is a relation's name?", bad[i]);
 }
 
