@@ -191,6 +191,16 @@ PS_MUST_USE ps_err ps_store_open_pool(struct ps_store *s);
 /* PS_ERR_INVAL. */
 PS_MUST_USE ps_err ps_page_size_check(uint32_t size);
 
+/* --- store_recovery.c: the phases of recovery, in the order in which opening runs them ----- */
+/* Reads the log from the redo point: where it ends, and what recovery has to do. The pool is open,
+ * the log is not. Only this one does anything after a clean close. */
+PS_MUST_USE ps_err ps_store_analyze(struct ps_store *s, const struct ps_control *control);
+/* Repeats history in the pool. `before` is the control file as analysis saw it. */
+PS_MUST_USE ps_err ps_store_redo(struct ps_store *s, const struct ps_control *before);
+/* Undoes what had not ended, and lets go of the log in a checkpoint: the log can be appended to by
+ * now, and tables have names. */
+PS_MUST_USE ps_err ps_store_recovery_finish(struct ps_store *s);
+/* What recovery, and undo at any later time, need of the store. */
 void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret);
 
 /* --- txn_api.c ---------------------------------------------------------------------------- */
@@ -241,6 +251,9 @@ PS_MUST_USE ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps
                                 struct ps_table **ret);
 /* Adds it to the registry, which takes the caller's reference. */
 PS_MUST_USE ps_err ps_registry_add(struct ps_store *s, struct ps_table *t);
+/* Both: a new table that is in the registry, whose only reference the registry has. */
+PS_MUST_USE ps_err ps_registry_make(struct ps_store *s, uint32_t id, const struct ps_format *fmt,
+                                    struct ps_table **ret);
 void ps_registry_remove(struct ps_store *s, struct ps_table *t);
 void ps_registry_clear(struct ps_store *s);
 /* For the provider and for redo: no reference is taken; the caller knows that it stays. */

@@ -340,15 +340,10 @@ static ps_err create_locked(struct ps_store *s, const struct ps_catalog_entry *e
     struct catalog_edit ed = {.s = s};
     struct edit_purpose why = {.type = PS_TABLE_CREATE, .entry = entry};
     struct ps_table *t = NULL;
-    ps_err err = ps_table_new(s, entry->table, ps_format_by_id(entry->format), &t);
+    ps_err err = ps_registry_make(s, entry->table, ps_format_by_id(entry->format), &t);
 
     if (err)
         return err;
-    err = ps_registry_add(s, t);
-    if (err) {
-        ps_table_unref(t);
-        return err;
-    }
     t->type = entry->type;
     memcpy(t->name, entry->name, sizeof(t->name));
     t->ctime_us = entry->ctime_us;
@@ -665,9 +660,7 @@ static ps_err load_item(struct ps_store *s, uint32_t page_no, uint32_t slot,
         return ps_fail_in(err, "catalog page %u item %u", page_no, slot);
     t = ps_registry_find(s, entry.table);
     if (!t) {
-        err = ps_table_new(s, entry.table, ps_format_by_id(entry.format), &t);
-        if (!err)
-            err = ps_registry_add(s, t);
+        err = ps_registry_make(s, entry.table, ps_format_by_id(entry.format), &t);
     } else if (t->name[0]) {
         err = ps_fail(PS_ERR_CORRUPT, "catalog page %u item %u: table %u is there twice", page_no,
                       slot, entry.table);

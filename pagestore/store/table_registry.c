@@ -255,6 +255,22 @@ ps_err ps_registry_add(struct ps_store *s, struct ps_table *t)
     return err;
 }
 
+ps_err ps_registry_make(struct ps_store *s, uint32_t id, const struct ps_format *fmt,
+                        struct ps_table **ret)
+{
+    struct ps_table *t = NULL;
+    ps_err err = ps_table_new(s, id, fmt, &t);
+
+    if (err)
+        return err;
+    err = ps_registry_add(s, t);
+    if (err)
+        ps_table_unref(t);
+    else
+        *ret = t;
+    return err;
+}
+
 void ps_registry_remove(struct ps_store *s, struct ps_table *t)
 {
     uint32_t at;
