@@ -3,38 +3,12 @@
  */
 #include "wal_test.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
-
-void wal_dir_make(struct wal_dir *dir)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    snprintf(dir->path, sizeof(dir->path), "%s/pagefs-wal-XXXXXX", tmp ? tmp : "/tmp");
-    assert_non_null(mkdtemp(dir->path));
-    assert_int_equal(ps_io_posix(dir->path, PS_IO_KIND_AUTO, NULL, NULL, &dir->io), PS_OK);
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-void wal_dir_remove(struct wal_dir *dir)
-{
-    ps_io_destroy(dir->io);
-    nftw(dir->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 static ps_err no_checkpoint(void *ctx)
 {

@@ -1,6 +1,6 @@
 /*
- * wal_test.h - what the tests of the log share: a folder that goes away, an open log in it, groups
- * whose content tells where they come from, and reading all back.
+ * wal_test.h - what the tests of the log share: an open log, groups whose content tells where they
+ * come from, and reading all back.
  *
  * A helper that fails, fails the test that called it.
  */
@@ -14,14 +14,6 @@
 
 #define TEST_SEGMENT (64u * 1024u)
 #define TEST_TAG UINT64_C(0x1122334455667788)
-
-/* A folder of its own below TMPDIR, and real files in it. */
-struct wal_dir {
-    char path[256];
-    struct ps_io *io;
-};
-void wal_dir_make(struct wal_dir *dir);
-void wal_dir_remove(struct wal_dir *dir);
 
 /* A log, and what a control file would know of it. */
 struct wal_fixture {

@@ -1,43 +1,21 @@
 /* The log with many threads: appenders, flushers, a checkpointer, readers of single records. */
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "format_test.h"
 #include "must.h"
-#include "wal_test.h"
+#include "wal_bed.h"
 
 #define WRITERS 4u
 #define GROUPS 400u
 
-static struct wal_dir dir;
-static struct wal_fixture fix;
 static uint64_t seed_base;
 
-static int set_up(void **state)
+static int choose_seed(void **state)
 {
     (void)state;
     seed_base = test_seed();
-    wal_dir_make(&dir);
-    wal_fixture_init(&fix, dir.io);
-    wal_fixture_create(&fix);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    wal_fixture_close(&fix);
-    wal_fixture_deinit(&fix);
-    wal_dir_remove(&dir);
     return 0;
 }
 
@@ -261,11 +239,9 @@ static void writers_at_max_wal_go_on_as_checkpoints_free_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_group_is_whole_and_in_order_under_many_writers,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(writers_at_max_wal_go_on_as_checkpoints_free_log, set_up,
-                                        tear_down),
+        TEST(every_group_is_whole_and_in_order_under_many_writers),
+        TEST(writers_at_max_wal_go_on_as_checkpoints_free_log),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, choose_seed, NULL);
 }

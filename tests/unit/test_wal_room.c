@@ -1,0 +1,241 @@
+/* Room in the log: who waits for it, how it is reserved and given back, and what makes more. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "wal_bed.h"
+
+/* --- waiting for max_wal ------------------------------------------------------------------- */
+
+struct waiter {
+    struct ps_cancel cancel;
+    _Atomic bool asked; /* for a checkpoint */
+    ps_err err;
+};
+
+static ps_err ask_checkpoint(void *ctx)
+{
+    struct waiter *w = ctx;
+
+    atomic_store(&w->asked, true);
+    return PS_OK;
+}
+
+static void *wait_in_reserve(void *ctx)
+{
+    struct waiter *w = ctx;
+    struct ps_wal_slot slot = {0};
+
+    w->err = ps_wal_reserve(fix.wal, 20000, &w->cancel, &slot);
+    ps_wal_release(fix.wal, &slot);
+    return NULL;
+}
+
+/* Fills the log to max_wal, then starts a writer that must wait. */
+static void start_waiter(struct waiter *w, pthread_t *thread, uint64_t *no)
+{
+    ps_cancel_init(&w->cancel);
+    atomic_init(&w->asked, false);
+    fix.opts.max_wal = 4 * TEST_SEGMENT;
+    fix.opts.want_checkpoint = ask_checkpoint;
+    fix.opts.ctx = w;
+    wal_fixture_open(&fix);
+    while (ps_wal_tail_lsn(fix.wal) + 36000 < fix.opts.max_wal)
+        append_group(fix.wal, 1, (*no)++, 1, 1000);
+    assert_false(atomic_load(&w->asked));
+    assert_int_equal(pthread_create(thread, NULL, wait_in_reserve, w), 0);
+    while (!atomic_load(&w->asked))
+        sched_yield();
+}
+
+static void reserve_waits_for_recycle_at_max_wal(void **state)
+{
+    struct ps_wal_stats stats;
+    struct waiter w = {0};
+    pthread_t thread;
+    uint64_t no = 0, redo;
+
+    (void)state;
+    start_waiter(&w, &thread, &no);
+    redo = append_checkpoint(); /* goes beyond max_wal if it must */
+    flush_all();
+    assert_int_equal(ps_wal_recycle(fix.wal, redo), PS_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(w.err, PS_OK);
+    ps_wal_get_stats(fix.wal, &stats);
+    assert_true(stats.room_waits >= 1);
+    ps_cancel_deinit(&w.cancel);
+}
+
+static void waiting_reserve_can_be_interrupted(void **state)
+{
+    struct waiter w = {0};
+    pthread_t thread;
+    uint64_t no = 0;
+
+    (void)state;
+    start_waiter(&w, &thread, &no);
+    ps_cancel_raise(&w.cancel);
+    pthread_join(thread, NULL);
+    assert_int_equal(w.err, PS_ERR_INTERRUPTED);
+    ps_cancel_deinit(&w.cancel);
+}
+
+static void waiting_reserve_leaves_a_poisoned_log(void **state)
+{
+    struct waiter w = {0};
+    pthread_t thread;
+    uint64_t no = 0;
+
+    (void)state;
+    start_waiter(&w, &thread, &no);
+    ps_poison_raise(&fix.poison, ps_fail(PS_ERR_IO, "planted"));
+    ps_wal_wake(fix.wal);
+    pthread_join(thread, NULL);
+    assert_int_equal(w.err, PS_ERR_POISONED);
+    ps_cancel_deinit(&w.cancel);
+}
+
+/* --- the buffer ---------------------------------------------------------------------------- */
+
+static void reserve_writes_out_when_the_buffer_is_full(void **state)
+{
+    struct ps_wal_stats stats;
+    uint64_t no;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    for (no = 0; no < 300; no++) /* 2.4 MB through a buffer of 1 MiB, and no flush asked for */
+        append_group(fix.wal, 1, no, 1, 8000);
+    ps_wal_get_stats(fix.wal, &stats);
+    assert_true(stats.bytes_written > 1024 * 1024);
+    flush_all();
+    assert_log_has(no, ps_wal_tail_lsn(fix.wal));
+}
+
+static void what_is_written_out_is_in_the_files_and_durable_with_the_next_flush(void **state)
+{
+    struct ps_wal_stats before, after;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    append_group(fix.wal, 1, 0, 2, 100);
+    assert_int_equal(ps_wal_write_out(fix.wal, NULL), PS_OK);
+    assert_log_has(1, ps_wal_tail_lsn(fix.wal));
+    assert_int_equal(ps_wal_durable_lsn(fix.wal), 0);
+    append_group(fix.wal, 1, 1, 2, 100);
+    assert_int_equal(ps_wal_write_out(fix.wal, NULL), PS_OK);
+    ps_wal_get_stats(fix.wal, &before);
+    flush_all(); /* nothing to write */
+    ps_wal_get_stats(fix.wal, &after);
+    assert_int_equal(ps_wal_durable_lsn(fix.wal), ps_wal_tail_lsn(fix.wal));
+    assert_int_equal(after.bytes_written, before.bytes_written);
+    assert_int_equal(after.flushes, before.flushes + 1);
+    assert_log_has(2, ps_wal_tail_lsn(fix.wal));
+}
+
+/* However long nobody asks for a flush. */
+static void only_some_segments_wait_to_be_durable(void **state)
+{
+    uint64_t no;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    for (no = 0; no < 600; no++) {
+        append_group(fix.wal, 1, no, 1, 8000);
+        assert_int_equal(ps_wal_write_out(fix.wal, NULL), PS_OK);
+        assert_in_range(ps_wal_tail_lsn(fix.wal) - ps_wal_durable_lsn(fix.wal), 0,
+                        24 * TEST_SEGMENT);
+    }
+    assert_true(ps_wal_durable_lsn(fix.wal) > 24 * TEST_SEGMENT);
+    flush_all();
+    assert_log_has(no, ps_wal_tail_lsn(fix.wal));
+}
+
+static void released_slots_give_their_room_back(void **state)
+{
+    struct ps_wal_slot slot = {0};
+    int i;
+
+    (void)state;
+    fix.opts.max_wal = 4 * TEST_SEGMENT;
+    wal_fixture_open(&fix);
+    for (i = 0; i < 100; i++) {
+        assert_int_equal(ps_wal_reserve(fix.wal, 60000, NULL, &slot), PS_OK);
+        ps_wal_release(fix.wal, &slot);
+        ps_wal_release(fix.wal, &slot); /* of a slot that is paid: nothing */
+    }
+}
+
+/* Reserves without waiting. */
+static ps_err reserve_now(bool urgent, uint64_t bytes, struct ps_wal_slot *ret)
+{
+    struct ps_cancel no_wait;
+    ps_err err;
+
+    ps_cancel_init(&no_wait);
+    ps_cancel_raise(&no_wait);
+    err = urgent ? ps_wal_reserve_urgent(fix.wal, bytes, &no_wait, ret)
+                 : ps_wal_reserve(fix.wal, bytes, &no_wait, ret);
+    ps_cancel_deinit(&no_wait);
+    return err;
+}
+
+/* With segments as large as the buffer, it is the buffer that bounds a group. */
+static void longest_group_fits_an_empty_buffer(void **state)
+{
+    struct ps_wal_slot slot = {0};
+    uint64_t max, no;
+
+    (void)state;
+    fix.opts.segment_size = 1024 * 1024;
+    wal_fixture_create(&fix);
+    wal_fixture_open(&fix);
+    max = ps_wal_group_max(fix.wal);
+    assert_in_range(max, 500 * 1024, 512 * 1024);
+    assert_int_equal(reserve_now(false, max, &slot), PS_OK);
+    ps_wal_release(fix.wal, &slot);
+    for (no = 0; no < 7; no++)
+        append_group(fix.wal, 1, no, 1, no % 2 ? (uint32_t)(max & ~7u) - 96 : 8);
+    flush_all();
+    assert_log_has(no, ps_wal_tail_lsn(fix.wal));
+}
+
+/* Each checkpoint's record begins a block, and so pads the one before: the worst that groups this
+ * short can do. Nothing is flushed, so room once reserved has to hold it. */
+static void reserved_room_covers_the_padding_of_every_block(void **state)
+{
+    struct ps_record rec = {.rm = PS_RM_LOG, .type = PS_LOG_CHECKPOINT};
+    struct ps_wal_slot slots[4096] = {0};
+    size_t count = 0, i;
+    uint64_t redo;
+    struct ps_wal_end end;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    while (count < 4096 && reserve_now(true, ps_record_len(&rec), &slots[count]) == PS_OK)
+        count++;
+    assert_in_range(count, 100, 4095);
+    for (i = 0; i < count; i++)
+        ps_wal_append_checkpoint(fix.wal, &slots[i], &rec, &redo);
+    flush_all();
+    assert_int_equal(read_log(&fix, 0, 0, NULL, NULL, &end), PS_ERR_NOENT);
+    assert_int_equal(end.last_lsn, ps_wal_tail_lsn(fix.wal));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(reserve_waits_for_recycle_at_max_wal),
+        TEST(waiting_reserve_can_be_interrupted),
+        TEST(waiting_reserve_leaves_a_poisoned_log),
+        TEST(reserve_writes_out_when_the_buffer_is_full),
+        TEST(what_is_written_out_is_in_the_files_and_durable_with_the_next_flush),
+        TEST(only_some_segments_wait_to_be_durable),
+        TEST(released_slots_give_their_room_back),
+        TEST(longest_group_fits_an_empty_buffer),
+        TEST(reserved_room_covers_the_padding_of_every_block),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
