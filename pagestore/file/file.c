@@ -394,3 +394,17 @@ ps_err ps_pagefile_stat(struct ps_pagefile *f, struct ps_io_stat *ret)
     let_go(f);
     return err;
 }
+
+ps_err ps_pagefile_next_data(struct ps_pagefile *f, uint64_t page_no, uint64_t *ret)
+{
+    uint64_t off;
+    ps_err err = hold(f);
+
+    if (err)
+        return err;
+    err = f->io->ops->next_data(f->file, page_no * f->page_size, &off);
+    if (!err)
+        *ret = off / f->page_size;
+    let_go(f);
+    return err;
+}

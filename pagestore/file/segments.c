@@ -238,6 +238,39 @@ ps_err ps_segments_holds(struct ps_segments *s, uint64_t page_no, bool *ret)
     return err;
 }
 
+/* The same of the segment that the page lies in; the next one's first page: nothing up to there. */
+static uint64_t next_data_in(struct ps_segments *s, uint64_t page_no)
+{
+    const uint32_t segment = ps_segments_of(s, page_no);
+    const uint64_t first = (uint64_t)segment * s->segment_pages;
+    const uint64_t pages = s->segment_pages ? s->segment_pages : UINT64_MAX;
+    struct ps_pagefile *file = NULL;
+    uint64_t next = 0;
+    ps_err err = file_of(s, segment, &file);
+
+    if (!err)
+        err = ps_pagefile_next_data(file, page_no - first, &next);
+    if (err || first + next < page_no) /* the file has become shorter */
+        return page_no;
+    return first + (next < pages ? next : pages);
+}
+
+uint64_t ps_segments_next_data(struct ps_segments *s, uint64_t page_no, uint64_t end)
+{
+    uint64_t at = page_no, next;
+
+    assert(page_no <= end);
+    for (; at < end; at = next) {
+        next = next_data_in(s, at);
+        /* Behind a full segment the next one goes on; anywhere else is where data is. */
+        if (s->segment_pages == 0 || next == at || next % s->segment_pages != 0) {
+            at = next;
+            break;
+        }
+    }
+    return at < end ? at : end;
+}
+
 /* Reads pages of one segment, under their numbers in it. */
 static ps_err read_segment(struct ps_segments *s, uint32_t segment, struct ps_pagefile_page *pages,
                            size_t count)

@@ -87,6 +87,10 @@ struct ps_io_ops {
     /* The same of a file by its path, which is not opened for it. Errors as of open, but for what
      * only reading or writing it would meet. */
     ps_err (*stat_path)(struct ps_io *io, const char *path, struct ps_io_stat *ret);
+    /* The first byte from off on that may be anything but zero: all before it are a hole, which
+     * costs nothing to leave out. The file's length where no such byte comes, which off may be
+     * beyond; off itself where holes are not known. */
+    ps_err (*next_data)(struct ps_io_file *file, uint64_t off, uint64_t *ret);
     ps_err (*truncate)(struct ps_io_file *file, uint64_t size);
     /* Makes writes into the range unable to fail for want of space; grows the file if needed. */
     ps_err (*allocate)(struct ps_io_file *file, uint64_t off, uint64_t len);

@@ -173,6 +173,25 @@ ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret)
     return PS_OK;
 }
 
+ps_err ps_posix_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret)
+{
+    struct ps_io_stat st;
+    ps_err err = ps_posix_stat(file, &st);
+    off_t at;
+
+    if (err)
+        return err;
+    *ret = st.size;
+    if (off >= st.size)
+        return PS_OK;
+    at = lseek(file_of(file)->fd, (off_t)off, SEEK_DATA);
+    if (at >= 0)
+        *ret = (uint64_t)at;
+    else if (errno != ENXIO) /* the file system knows of no holes */
+        *ret = off;
+    return PS_OK;
+}
+
 ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size)
 {
     int rc;

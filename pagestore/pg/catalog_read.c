@@ -5,6 +5,7 @@
 
 #include "base/byteorder.h"
 #include "base/mem.h"
+#include "pagestore/foreign.h"
 #include "pg/heap_page.h"
 
 /* --- values ------------------------------------------------------------------------------- */
@@ -221,7 +222,7 @@ ps_err ps_pgc_read_table(struct ps_pgc_reader *r, struct ps_table *table, bool s
 {
     uint32_t page_size = ps_store_page_size(ps_table_store(table));
     struct ps_table_info info;
-    uint32_t page_no;
+    uint64_t page_no = 0;
     uint8_t *page;
     ps_err err;
 
@@ -231,14 +232,15 @@ ps_err ps_pgc_read_table(struct ps_pgc_reader *r, struct ps_table *table, bool s
     page = ps_buf_alloc(page_size);
     if (!page)
         return ps_fail(PS_ERR_NOMEM, "no memory for a page of %u bytes", page_size);
-    for (page_no = 0; !err && page_no < info.pages_end; page_no++) {
-        err = ps_page_copy(table, page_no, NULL, page);
-        if (err)
-            count_bad_page(r, page_no);
-        if (!err || (err == PS_ERR_CORRUPT && serve))
+    while (!err && page_no < info.pages_end) {
+        const ps_err damage = ps_page_copy(table, (uint32_t)page_no, NULL, page);
+
+        if (damage)
+            count_bad_page(r, (uint32_t)page_no);
+        if (!damage || (damage == PS_ERR_CORRUPT && serve))
             err = read_page(r, page, page_size);
-        else
-            err = PS_OK;
+        page_no =
+            damage ? page_no + 1 : ps_foreign_page_after(table, page_no, page, info.pages_end);
     }
     ps_buf_free(page);
     return err;

@@ -143,12 +143,30 @@ static ps_err enter_file(struct ps_pg_plan *p, const struct ps_pg_file *file, st
     return err;
 }
 
+/* Where the file's next data lies, in what is left of it. */
+static uint64_t next_data(const struct ps_pg_plan *p)
+{
+    const struct ps_pg_piece *rest = &p->rest;
+    uint64_t block = rest->from;
+    struct ps_table *table;
+
+    if (ps_table_get(ps_pg_store(p->cluster), rest->subject.file->id, &table))
+        return block; /* who walks it tells */
+    block = ps_foreign_next_data(table, block, rest->to);
+    ps_table_unref(table);
+    return block;
+}
+
+/* A hole, which costs nothing to walk, is one piece of any length. */
 static void cut_piece(struct ps_pg_plan *p, struct ps_pg_piece *ret)
 {
     const uint64_t piece = ps_pg_walk_piece(p->cluster);
+    const uint64_t data = next_data(p);
 
     *ret = p->rest;
-    if (ret->to - ret->from > piece)
+    if (data - ret->from > piece)
+        ret->to = data;
+    else if (ret->to - ret->from > piece)
         ret->to = ret->from + piece;
     p->rest.from = ret->to;
     if (p->rest.from == p->rest.to)

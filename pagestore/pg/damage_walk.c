@@ -67,16 +67,38 @@ static bool is_index(const struct ps_pg_walk *w)
     return w->subject.kind >= PS_PG_PAGE_BTREE && w->subject.kind <= PS_PG_PAGE_BRIN;
 }
 
+/* The first block, from `first` on, of the hole that ends before `end`; or end. */
+static uint64_t hole_before(struct ps_pg_walk *w, uint64_t first, uint64_t end)
+{
+    uint64_t low = first, high = end; /* [high, end) is a hole */
+
+    if (first == end || ps_foreign_next_data(w->table, end - 1, end) != end)
+        return end;
+    while (low < high) {
+        const uint64_t middle = low + (high - low) / 2;
+        const uint64_t data = ps_foreign_next_data(w->table, middle, end);
+
+        if (data == end)
+            high = middle;
+        else
+            low = data + 1;
+    }
+    return high;
+}
+
 /* Zeros that the piece begins with may have begun in those before it. */
 static void find_zeros_before(struct ps_pg_walk *w)
 {
     const uint64_t first = w->subject.first_block;
     const uint64_t counted = is_index(w) && first == 0 ? 1 : first;
+    uint64_t block = w->from;
 
-    for (uint64_t block = w->from; block > counted && ps_pg_walk_is_zero(w, block - 1); block--) {
-        w->zero_first = block - 1;
-        w->zero_count++;
-    }
+    while (block > counted && ps_pg_walk_is_zero(w, block - 1))
+        block = hole_before(w, counted, block - 1);
+    if (block == w->from)
+        return;
+    w->zero_count += w->from - block;
+    w->zero_first = block;
 }
 
 /* Pages of zeros at a relation's end are pages that it was extended by; between others they may be
@@ -112,6 +134,21 @@ static void see_zero_page(struct ps_pg_walk *w)
     if (w->zero_count == 0)
         w->zero_first = w->block;
     w->zero_count++;
+}
+
+/* The walk goes on behind the hole that the page lies in. */
+static void see_hole(struct ps_pg_walk *w)
+{
+    const uint64_t end = ps_foreign_next_data(w->table, w->block + 1, w->to);
+    const uint64_t skipped = end - (w->block + 1);
+
+    if (skipped == 0)
+        return;
+    if (w->zero_count == 0) /* the page was an index's first, and counts for itself */
+        w->zero_first = w->block + 1;
+    w->zero_count += skipped;
+    w->counts->pages += skipped;
+    w->block += skipped;
 }
 
 /* Of a page that is not trusted only the damage itself is told, not what it says of others. */
@@ -156,6 +193,8 @@ static ps_err walk_page(struct ps_pg_walk *w)
     }
     if (ps_page_is_zero(w->page, w->page_size)) {
         see_zero_page(w);
+        if (!err)
+            see_hole(w);
         return PS_OK;
     }
     return see_page(w, err == PS_OK);

@@ -207,15 +207,17 @@ static ps_err read_page(struct ps_pg_scan *s, uint32_t block, struct ps_cancel *
 static ps_err next_page(struct ps_pg_scan *s, struct ps_cancel *cancel, struct ps_text *out)
 {
     uint32_t block = (uint32_t)s->block;
-    ps_err err = read_page(s, block, cancel);
+    const ps_err damage = read_page(s, block, cancel);
+    ps_err err;
 
-    if (err == PS_ERR_CORRUPT && s->skip)
-        err = PS_OK;
-    else if (!err)
-        err = add_page(s, block, out);
-    if (!err)
-        s->block++;
-    return err;
+    if (damage && !(damage == PS_ERR_CORRUPT && s->skip))
+        return damage;
+    err = damage ? PS_OK : add_page(s, block, out);
+    if (err)
+        return err;
+    s->block =
+        damage ? s->block + 1 : ps_foreign_page_after(s->table, s->block, s->page, s->pages_end);
+    return PS_OK;
 }
 
 /* Rows before the damage are given first; whoever asks for more gets the error, and again. */

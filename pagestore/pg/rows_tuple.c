@@ -64,15 +64,18 @@ static void add_line(const uint8_t *page, uint32_t page_size, uint32_t block, ui
     ps_text_add(out, "\n", 1);
 }
 
-static ps_err add_page(struct ps_table *table, uint32_t block, struct ps_cancel *cancel,
-                       uint8_t *page, struct ps_text *out)
+/* *block becomes the one that comes next, also where this one is damaged. */
+static ps_err add_page(struct ps_table *table, uint64_t *block, uint64_t end,
+                       struct ps_cancel *cancel, uint8_t *page, struct ps_text *out)
 {
     uint32_t page_size = ps_store_page_size(ps_table_store(table)), slot, slots;
-    ps_err err = ps_page_copy(table, block, cancel, page);
+    const uint32_t page_no = (uint32_t)*block;
+    ps_err err = ps_page_copy(table, page_no, cancel, page);
 
     slots = err ? 0 : ps_pg_slots(page, page_size);
     for (slot = 1; slot <= slots; slot++)
-        add_line(page, page_size, block, slot, out);
+        add_line(page, page_size, page_no, slot, out);
+    *block = err ? *block + 1 : ps_foreign_page_after(table, *block, page, end);
     return err;
 }
 
@@ -81,6 +84,7 @@ ps_err ps_pg_tuples_step(struct ps_table *table, uint64_t *at, bool skip, struct
 {
     struct ps_table_info info;
     uint8_t *page = NULL;
+    uint64_t block;
     ps_err err = ps_table_info(table, &info);
 
     if (err)
@@ -89,13 +93,14 @@ ps_err ps_pg_tuples_step(struct ps_table *table, uint64_t *at, bool skip, struct
         add_header(out);
         *at = 1 + ps_pg_first_block(&info);
     } else {
+        block = *at - 1;
         page = ps_buf_alloc(ps_store_page_size(ps_table_store(table)));
-        err = page ? add_page(table, (uint32_t)(*at - 1), cancel, page, out)
+        err = page ? add_page(table, &block, info.pages_end, cancel, page, out)
                    : ps_fail(PS_ERR_NOMEM, "no memory for a page");
         ps_buf_free(page);
         if (err && !(skip && err == PS_ERR_CORRUPT))
             return err;
-        ++*at;
+        *at = 1 + block;
     }
     *ret_done = *at > info.pages_end;
     return ps_text_err(out);

@@ -84,19 +84,23 @@ static ps_err count_pages(struct ps_table *table, struct ps_pg_xacts *xacts, uin
     if (err)
         return err;
     s->table_len = info.pages_allocated * page_size;
-    for (block = ps_pg_first_block(&info); block < info.pages_end && !err; block++) {
+    block = ps_pg_first_block(&info);
+    while (block < info.pages_end) {
         if (ps_cancel_raised(cancel))
             return ps_fail(PS_ERR_INTERRUPTED, "counting space was interrupted");
         err = ps_page_copy(table, (uint32_t)block, cancel, page);
-        if (err == PS_ERR_CORRUPT) {
+        if (err && err != PS_ERR_CORRUPT)
+            return err;
+        if (err) {
             s->damaged_pages++;
-            err = PS_OK;
-        } else if (!err) {
-            count_tuples(s, page, page_size, xacts);
-            s->free_space += free_space_of(page, page_size);
+            block++;
+            continue;
         }
+        count_tuples(s, page, page_size, xacts);
+        s->free_space += free_space_of(page, page_size);
+        block = ps_foreign_page_after(table, block, page, info.pages_end);
     }
-    return err;
+    return PS_OK;
 }
 
 ps_err ps_pg_space(struct ps_pg_catalog *catalog, struct ps_table *table, struct ps_cancel *cancel,

@@ -200,18 +200,22 @@ static ps_err find_spans(struct ps_pg_toast_reader *r)
     struct chunk c = {0};
     ps_err err = ps_table_info(r->table, &info);
 
-    for (block = err ? 0 : ps_pg_first_block(&info); !err && block < info.pages_end; block++) {
+    block = err ? 0 : ps_pg_first_block(&info);
+    while (!err && block < info.pages_end) {
         uint32_t slot, slots;
 
         err = load_page(r, (uint32_t)block);
         if (err == PS_ERR_CORRUPT) {
             err = PS_OK;
+            block++;
             continue;
         }
         slots = err ? 0 : ps_pg_slots(r->page, r->page_size);
         for (slot = 1; slot <= slots && !err; slot++)
             if (chunk_at(r, slot, &c))
                 err = note_value(r, c.value, (uint32_t)block);
+        if (!err)
+            block = ps_foreign_page_after(r->table, block, r->page, info.pages_end);
     }
     merge_spans(r);
     return err;

@@ -196,3 +196,24 @@ void ps_foreign_read_run(struct ps_table *t, uint64_t first, uint32_t count, voi
         read_run(t, pages, count, ret_sound);
     ps_rwlock_unlock(&t->alloc_lock);
 }
+
+/* --- holes -------------------------------------------------------------------------------- */
+
+uint64_t ps_foreign_next_data(struct ps_table *t, uint64_t from, uint64_t end)
+{
+    const uint64_t first = t->foreign->first_page;
+
+    assert(t->foreign && from <= end);
+    if (from == end || t->fmt != &ps_format_postgres || !t->foreign->segments.path)
+        return from;
+    assert(from >= first);
+    return first + ps_segments_next_data(&t->foreign->segments, from - first, end - first);
+}
+
+uint64_t ps_foreign_page_after(struct ps_table *t, uint64_t page_no, const void *page, uint64_t end)
+{
+    assert(page_no < end);
+    if (!ps_page_is_zero(page, t->store->page_size))
+        return page_no + 1;
+    return ps_foreign_next_data(t, page_no + 1, end);
+}

@@ -277,6 +277,17 @@ static ps_err sim_stat(struct ps_io_file *file, struct ps_io_stat *ret)
     return err;
 }
 
+/* It tells of no holes. */
+static ps_err sim_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret)
+{
+    struct ps_io_stat st;
+    ps_err err = sim_stat(file, &st);
+
+    if (!err)
+        *ret = off < st.size ? off : st.size;
+    return err;
+}
+
 static uint32_t sim_files_max(struct ps_io *io)
 {
     return disk_of(io)->files_max;
@@ -577,6 +588,7 @@ const struct ps_io_ops sim_ops = {
     .run = sim_run,
     .stat = sim_stat,
     .stat_path = sim_stat_path,
+    .next_data = sim_next_data,
     .truncate = sim_truncate,
     .allocate = sim_allocate,
     .punch = sim_punch,

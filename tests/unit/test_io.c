@@ -395,6 +395,32 @@ static void allocate_grows_and_punch_gives_back(void **state)
     ps_io_close(file);
 }
 
+/* A file system may take the blocks beside data for data, too. */
+static void next_data_is_behind_the_hole(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+    const uint64_t at = (uint64_t)1 << 40, size = 2 * at;
+    uint64_t next = 1;
+
+    assert_int_equal(file->io->ops->next_data(file, 0, &next), PS_OK);
+    assert_int_equal(next, 0); /* the end */
+    assert_int_equal(file->io->ops->truncate(file, size), PS_OK);
+    memset(f->buf, 1, BLOCK);
+    assert_int_equal(ps_io_write(file, f->buf, BLOCK, at), PS_OK);
+    assert_int_equal(file->io->ops->next_data(file, 0, &next), PS_OK);
+    assert_in_range(next, at - (1 << 20), at);
+    assert_int_equal(file->io->ops->next_data(file, at + 1, &next), PS_OK);
+    assert_int_equal(next, at + 1);
+    assert_int_equal(file->io->ops->next_data(file, at + (1 << 20), &next), PS_OK);
+    assert_int_equal(next, size);
+    assert_int_equal(file->io->ops->next_data(file, size + 1, &next), PS_OK);
+    assert_int_equal(next, size);
+    assert_int_equal(file->io->ops->next_data(file, UINT64_MAX, &next), PS_OK);
+    assert_int_equal(next, size);
+    ps_io_close(file);
+}
+
 static void zeros_by_hand_overwrite_and_grow(void **state)
 {
     struct fixture *f = *state;
@@ -765,6 +791,7 @@ int main(void)
         T(buffered_file_takes_any_alignment),
         T(stat_tells_size_space_and_owner),
         T(allocate_grows_and_punch_gives_back),
+        T(next_data_is_behind_the_hole),
         T(zeros_by_hand_overwrite_and_grow),
         T(open_flags_do_what_they_say),
         T(links_and_other_things_are_not_opened),

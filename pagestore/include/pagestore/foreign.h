@@ -57,6 +57,14 @@ PS_MUST_USE ps_err ps_foreign_add_root(struct ps_store *store, const char *path,
 PS_MUST_USE ps_err ps_foreign_tail(struct ps_table *table, uint64_t *ret_bytes, char *buf,
                                    size_t len);
 
+/* The first page of [from, end) that may have anything in it, or end: those before it are holes of
+ * the table's files, and new pages, zero and sound. Of a format that has no such pages: from. */
+uint64_t ps_foreign_next_data(struct ps_table *table, uint64_t from, uint64_t end);
+/* The page to look at after page_no, which was read and is `page`: the next one, or where it is
+ * zero the first one that may have anything in it. */
+uint64_t ps_foreign_page_after(struct ps_table *table, uint64_t page_no, const void *page,
+                               uint64_t end);
+
 /* Up to PS_RUN_PAGES_MAX pages of the table's files from `first` on, past the pool, for who looks
  * at each of them once; buf is aligned as ps_buf_alloc() aligns. ret_sound[i]: page first + i is
  * there and verifies. Of one that is not, ps_page_copy() says why, and counts it. */
