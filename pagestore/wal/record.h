@@ -6,9 +6,12 @@
  * step, lie in one block (wal.h), and every page that the group changes takes the LSN of the
  * group's last record. Bytes: FORMAT.md section 5.
  *
+ * Flow       group, recovery, checkpoint -> [record] -> wal (append); and back through the reader
  * Units      positions and LSNs are log bytes; record lengths are multiples of 8.
  * Ownership  a decoded record points into the buffer it was decoded from.
+ * Locking    pure functions.
  * Errors     PS_ERR_CORRUPT: the bytes are no sound record; no length in them is trusted.
+ * Promise    what decodes has a right checksum, and its parts lie within its bytes.
  */
 #ifndef PS_WAL_RECORD_H
 #define PS_WAL_RECORD_H
@@ -29,7 +32,6 @@ enum ps_rm {
 
 enum ps_rm_log_type {
     PS_LOG_CHECKPOINT = 1, /* body: struct ps_checkpoint_body; starts a block */
-    PS_LOG_RECOVERED = 2,  /* first record after recovery; body empty */
 };
 
 enum ps_rm_page_type {

@@ -19,9 +19,7 @@ static const char *page_type_name(const struct ps_record *rec)
 
 static const char *log_type_name(unsigned type)
 {
-    return type == PS_LOG_CHECKPOINT  ? "checkpoint"
-           : type == PS_LOG_RECOVERED ? "recovered"
-                                      : "unknown";
+    return type == PS_LOG_CHECKPOINT ? "checkpoint" : "unknown";
 }
 
 static const char *txn_type_name(unsigned type)
