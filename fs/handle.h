@@ -1,6 +1,7 @@
 /*
  * handle.h - one open file or directory of the mount.
  *
+ * Flow       ops -> [handle] -> table, generated file
  * Ownership  open makes a handle and puts its address into fuse_file_info.fh; release takes it
  *            back. Release can come as soon as the last request's reply is out, while the handler
  *            that sent it has still to tidy up: who does takes a reference of its own. A handle
@@ -8,6 +9,7 @@
  *            descriptor goes.
  * Locking    fields are set before the handle is shared, but for gen, dead (set by events) and
  *            pending (guarded by pending_mtx).
+ * Errors     create: PS_ERR_NOMEM.
  */
 #ifndef PFS_HANDLE_H
 #define PFS_HANDLE_H

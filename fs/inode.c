@@ -12,8 +12,8 @@
 #define BUCKETS 4096u
 #define FEW_PAGES 64u /* up to here look each page up, beyond walk what is open */
 
-_Static_assert(PFS_NODE_COUNT <= 64, "a node fits six bits");
-_Static_assert(PFS_NODE_ROOT == 0, "the root's number has no node bits");
+static_assert(PFS_NODE_COUNT <= 64, "a node fits six bits");
+static_assert(PFS_NODE_ROOT == 0, "the root's number has no node bits");
 
 /* Known about an inode: its open handles, or that its generation is not 0. */
 struct known {
@@ -55,7 +55,7 @@ static struct known **bucket_of(struct pfs_inodes *in, uint64_t ino)
     return &in->buckets[(ino * 0x9e3779b97f4a7c15u) >> 52];
 }
 
-_Static_assert(BUCKETS == 1u << (64 - 52), "bucket_of() uses the top bits");
+static_assert(BUCKETS == 1u << (64 - 52), "bucket_of() uses the top bits");
 
 static struct known *known_find(struct pfs_inodes *in, uint64_t ino)
 {

@@ -12,10 +12,14 @@
  * A request may also go on while its client is let go at once (pfs_interrupt_may_answer): then the
  * watcher answers it with EINTR, and whoever ends the work finds that there is nobody to tell.
  *
+ * Flow       kernel (INTERRUPT), the watcher's thread -> [interrupt] -> cancel token -> the waiting
+ *            call
  * Ownership  begin and end pair up around the one call down of a handler, or end comes when that
  *            work is done, in any thread; it comes before the reply, after which the request may
  *            be gone.
  * Locking    thread safe. The watcher's mutex is taken last, but for the token's own lock.
+ * Errors     create: PS_ERR_NOMEM, or that there is no thread to be had.
+ * Promise    only a signal that ends the client ends its call.
  */
 #ifndef PFS_INTERRUPT_H
 #define PFS_INTERRUPT_H

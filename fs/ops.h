@@ -4,8 +4,14 @@
  * A handler decodes, makes one call down, and replies once. Handlers are spread over files by
  * theme; ops.c holds the table and what they share.
  *
- * Errors     what a handler cannot do it answers with an errno; see README.md for which means what.
+ * Flow       kernel -> [ops] -> object.h, inode.h (what is meant) -> library, or gen.h and view.h
+ * Units      an int that is returned is an errno value, 0 for success; offsets and sizes are bytes
+ *            of the file.
+ * Ownership  a request is the handler's until it has replied, or has handed it to whoever will.
+ *            Handles as in handle.h.
  * Locking    no handler holds a lock while it replies, but for the pages that it replies from.
+ * Errors     what a handler cannot do it answers with an errno; see README.md for which means what.
+ * Promise    every request is answered exactly once.
  */
 #ifndef PFS_OPS_H
 #define PFS_OPS_H

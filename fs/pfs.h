@@ -1,6 +1,7 @@
 /*
  * pfs.h - the mounted file system: what all handlers share.
  *
+ * Flow       main (sets it up) -> [pfs] -> handlers, views, notifier, watcher
  * Ownership  main owns it, from before the first request until after the last.
  * Locking    set up before the session runs, but for the fields that say otherwise.
  */

@@ -1,12 +1,18 @@
 /*
- * lock.h - mutexes, condition variables and latches that know their rank.
+ * lock.h - mutexes, condition variables and reader-writer locks that know their rank.
  *
- * Every lock of the library has a rank (the table is in pagestore/README.md); a thread takes
- * locks in ascending rank only. Builds with PS_DEBUG_LOCKS check that and who holds what, and
- * abort with both names on a violation; other builds are the bare pthread calls.
- *
- * Two locks of one rank may be held together only if the rank is PS_RANK_LATCH (pages are
- * latched in ascending tag order) or PS_RANK_POOL_MAP (partitions, in ascending index).
+ * Flow       every layer -> [lock] -> pthread
+ * Units      deadlines are microseconds of CLOCK_MONOTONIC.
+ * Ownership  a lock lies in the struct that it guards: initialised before another thread can see
+ *            that struct, deinitialised when none can any more. `name` is kept by pointer.
+ * Locking    a thread waits for locks in ascending rank only (the table is in pagestore/README.md).
+ *            Two locks of one rank may be held together only if it is PS_RANK_LATCH (pages are
+ *            latched in ascending tag order) or PS_RANK_POOL_MAP (partitions, in ascending index).
+ *            A try call does not wait, and may be made in any order.
+ * Errors     none to handle: pthread calls on sound locks do not fail, and one that does aborts.
+ * Promise    builds with PS_DEBUG_LOCKS abort, naming both locks, where a thread waits out of order
+ *            or for a lock that it holds already, and where it releases what it does not hold.
+ *            Other builds are the bare pthread calls.
  */
 #ifndef PS_BASE_LOCK_H
 #define PS_BASE_LOCK_H

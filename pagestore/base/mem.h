@@ -1,5 +1,11 @@
 /*
  * mem.h - aligned buffers for Direct I/O, and arenas for frames and the log.
+ *
+ * Flow       every layer that does I/O -> [mem] -> malloc, mmap
+ * Units      lengths and offsets are bytes, of any alignment: they are rounded as it is needed.
+ * Ownership  a buffer is the caller's until ps_buf_free, an arena until ps_arena_deinit.
+ * Locking    none: an arena is made and unmade by one thread.
+ * Errors     PS_ERR_NOMEM. Where the kernel has no huge pages an arena has small ones.
  */
 #ifndef PS_BASE_MEM_H
 #define PS_BASE_MEM_H

@@ -6,6 +6,7 @@
  * one on the store changes nothing more on disk; the next open recovers from the log.
  * One per store, passed down at open; raised by whoever saw the failure, read by everybody.
  *
+ * Flow       wal, control, page files (raise) -> [poison] -> whatever would write or sync (check)
  * Ownership  of the store, from before the first layer is opened until after the last is closed.
  * Locking    thread safe; the check takes no lock.
  * Errors     PS_ERR_POISONED, with the first failure as message.

@@ -4,8 +4,11 @@
  * A ring of fixed size; a new event takes the place of the oldest. Adding costs one atomic
  * increment and a few stores, so it can be done with any lock held.
  *
+ * Flow       pool, store -> [trace] -> listings
+ * Units      times are microseconds of the caller's clock.
  * Ownership  `reason` is a string literal (kept by pointer).
  * Locking    thread safe; a snapshot leaves out events that are being overwritten just then.
+ * Errors     create: PS_ERR_NOMEM.
  */
 #ifndef PS_BASE_TRACE_H
 #define PS_BASE_TRACE_H

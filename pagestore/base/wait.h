@@ -3,6 +3,7 @@
  *
  * Flow       pool, wal, recovery -> [wait] -> lock, cancel
  * Locking    thread safe; the caller holds the mutex.
+ * Errors     PS_ERR_INTERRUPTED: the token was raised.
  */
 #ifndef PS_BASE_WAIT_H
 #define PS_BASE_WAIT_H

@@ -5,10 +5,13 @@
  * renews the second, syncs: at any moment one is whole, and after a write returned both say the
  * same, so that falling back to the other copy never means falling back to recycled log.
  *
+ * Flow       store, recovery, verify -> [control] -> io
  * Units      LSNs are log bytes; times are microseconds since 1970.
+ * Ownership  a ps_control is the caller's; the file is open only during a call.
  * Locking    the caller serialises writes (store.ckpt_mtx).
  * Errors     PS_ERR_CORRUPT: no copy is sound; the message says what is wrong with each.
  *            PS_ERR_UNSUPPORTED: sound, but of a version this program does not know.
+ * Promise    at any moment one copy is whole, and once a write has returned both say the same.
  */
 #ifndef PS_FILE_CONTROL_H
 #define PS_FILE_CONTROL_H

@@ -1,6 +1,10 @@
 /*
  * pg_layout.h - the fixed parts of PostgreSQL's pages: header and heap tuple header, as they lie
- * on disk (storage/bufpage.h, access/htup_details.h). FORMAT.md section 3.
+ * on disk. FORMAT.md section 3.
+ *
+ * Units      offsets and lengths are bytes; slots count from 1.
+ * Locking    constants and pure functions.
+ * Source     src/include/storage/bufpage.h, src/include/access/htup_details.h.
  */
 #ifndef PS_FORMAT_PG_LAYOUT_H
 #define PS_FORMAT_PG_LAYOUT_H

@@ -1,9 +1,17 @@
 /*
  * io_posix.h - private to the implementation of io.h on real files.
  *
- * io_posix.c opens files and works on folders; io_posix_data.c moves bytes, io_posix_map.c those
- * of mapped files; io_posix_batch.c runs requests side by side, by io_posix_ring.c where the
- * kernel has io_uring.
+ * Flow       io.h -> io_posix.c (opening, folders), io_posix_data.c (moving bytes), io_posix_map.c
+ *            (bytes of mapped files), io_posix_batch.c (requests side by side: by io_posix_ring.c
+ *            where the kernel has io_uring, else by threads) -> kernel
+ * Units      as in io.h.
+ * Ownership  threads and rings are made when a batch first has use for them, and kept until the io
+ *            is destroyed. A batch is its caller's, who waits until all of it is done.
+ * Locking    workers.mtx and rings.mtx (rank IO) are held to take and to give back, never during a
+ *            request. The rest of a ps_posix_io is constant once made, or atomic.
+ * Errors     a request keeps its own: a code and an errno. Messages belong to threads, so
+ *            ps_posix_run makes that of the first request that failed once the batch is done.
+ * Promise    with `rdonly` nothing below the root changes.
  */
 #ifndef PS_IO_IO_POSIX_H
 #define PS_IO_IO_POSIX_H

@@ -3,9 +3,13 @@
  *
  * Flow       catalog.c (databases, loading) -> catalog_source.c (which file, which layout) ->
  *            catalog_columns.c, catalog_relations.c, catalog_types.c, catalog_objects.c (lists)
+ * Units      a database is named by its index, as in cluster.h; relations, types and the rest by
+ *            OID.
  * Ownership  all of a database's lists and strings live until the catalog is closed.
  * Locking    load_mtx is held while a database's lists are made; they are constant once `loaded`
  *            (or, of those that fewer ask for, `names_loaded`, `schema_loaded`) is set.
+ * Errors     what is missing or damaged becomes a note, and costs what depends on it; so does an
+ *            error that ends a reading.
  */
 #ifndef PS_PG_CATALOG_INTERNAL_H
 #define PS_PG_CATALOG_INTERNAL_H

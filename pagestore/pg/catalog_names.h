@@ -4,6 +4,7 @@
  * As a server with a search_path of pg_catalog, public does, which is what one has that nobody
  * told otherwise.
  *
+ * Flow       schema, output (reg* types) -> [names] -> catalog
  * Ownership  of the database, until its catalog is closed.
  * Locking    read by the first who asks for ps_pgc_names(), constant afterwards.
  * Errors     names that cannot be read are a note, and not known.

@@ -2,9 +2,13 @@
  * output_internal.h - what the printing of values shares among its files; no one else's.
  *
  * Flow       output.c (finds a type's output function) -> output_*.c (one file a theme)
+ * Units      lengths are bytes; a level is a value within a value.
  * Ownership  a printed value's bytes are the caller's, or in a buffer of the printer's level.
+ * Locking    one thread uses a printer at a time; the tables of types and functions are constant.
  * Errors     an output function trusts no byte but `len`, and that only to be `fixed_len` where its
  *            entry in the table says so. On an error what was added may stay in out.
+ * Promise    no byte of a value is printed twice, so that a few bytes cannot become gigabytes;
+ *            values nest no deeper than PS_PG_LEVELS_MAX.
  */
 #ifndef PS_PG_OUTPUT_INTERNAL_H
 #define PS_PG_OUTPUT_INTERNAL_H

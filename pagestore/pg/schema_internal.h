@@ -5,6 +5,8 @@
  *            schema_load.c: the catalogs that only this asks
  * Ownership  the lists belong to the database; a writer to one call of ps_pg_schema_sql().
  * Locking    the lists are read by the first who asks, and constant afterwards.
+ * Errors     a catalog that cannot be read is a note, and what needs it is left out or becomes a
+ *            comment; want of memory is remembered by the text (base/text.h).
  */
 #ifndef PS_PG_SCHEMA_INTERNAL_H
 #define PS_PG_SCHEMA_INTERNAL_H

@@ -3,7 +3,9 @@
  *
  * Flow       sql_lex.c (tokens) -> sql_schema.c (statements) -> sql_table.c (columns) -> sql_type.c
  *            (types as they are written); then sql_describe.c (types as they are)
+ * Units      lines and columns count from 1, columns in bytes.
  * Ownership  everything belongs to the schema, until it is freed.
+ * Locking    one thread parses and describes; constant afterwards.
  * Errors     the first error ends the parsing.
  */
 #ifndef PS_PG_SQL_INTERNAL_H

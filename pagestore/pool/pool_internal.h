@@ -1,6 +1,20 @@
 /*
  * pool_internal.h - frames, their state word, and what the files of the pool share.
  *
+ * Flow       pool.c (pin, latch, unpin), pool_reserve.c (frames set aside for requests),
+ *            pool_flush.c (checkpoints, the cleaner) -> pool_map.c (a page's frame), pool_victim.c
+ *            (a free frame; pool_policy.c says which one to empty), pool_writeback.c (a page to its
+ *            file) -> provider
+ * Units      frames count from 0; usage and heat are counts of accesses; LSNs are log bytes.
+ * Ownership  a PRIVATE frame is its thread's; any other is the pool's, and a pin keeps it where it
+ *            is. A copy buffer belongs to a batch of writes until that has been run.
+ * Locking    latch, part.mtx, then any one of reserve_mtx, policy_mtx, dirty_mtx, load_wait.mtx,
+ *            then runs_mtx. State words are atomic and change under none of these, but for the
+ *            flags that the invariants below bind to one.
+ * Errors     a load that failed tells all who wait for it by load_err; a write that failed tells
+ *            its batch, and the page stays dirty.
+ * Promise    the invariants below, which ps_pool_check() walks.
+ *
  * A frame is in one of five conditions, and its state word says which:
  *
  *   FREE      no pins, no flags; its index lies on the free stack
@@ -10,7 +24,7 @@
  *   VALID     in the map and known to the policy; may be SEALED, DIRTY, WRITING
  *   DETACHED  in no map, but still pinned; becomes FREE with the last unpin
  *
- * Invariants, walked by ps_pool_check():
+ * Invariants:
  *   - the tag changes only while PRIVATE, and each way back to PRIVATE or FREE raises the version:
  *     who reads the state, then the tag, and then changes the same state has read the right tag
  *   - DIRTY and WRITING change under dirty_mtx only; a frame is on the dirty list exactly while it
@@ -21,9 +35,6 @@
  *
  * Whoever has WRITING frames waits for the log and the disk only: never for a latch, a buffer,
  * another's write or a victim.
- *
- * Lock order: latch, part.mtx, then any one of reserve_mtx, policy_mtx, dirty_mtx, load_wait.mtx,
- * then runs_mtx.
  */
 #ifndef PS_POOL_POOL_INTERNAL_H
 #define PS_POOL_POOL_INTERNAL_H

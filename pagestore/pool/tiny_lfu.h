@@ -8,7 +8,12 @@
  * so there are no ghosts. A small window with a long memory comes close to keeping the pages that
  * are used most.
  *
- * The calls are those of evict.h; the adaptive policy and its candidates are made of them.
+ * Flow       evict_adaptive.c -> [tiny_lfu] -> evict_lists.h, sketch.h
+ * Units      frames count from 0; the window is a percentage of the frames, memory a number of
+ *            accesses a frame.
+ * Ownership  init takes the memory, deinit gives it back. `pool` stays the caller's.
+ * Locking    as in evict.h, whose calls these are.
+ * Errors     init: PS_ERR_NOMEM. Nothing else fails.
  */
 #ifndef PS_POOL_TINY_LFU_H
 #define PS_POOL_TINY_LFU_H

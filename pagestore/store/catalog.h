@@ -4,11 +4,15 @@
  * Bytes of an item: FORMAT.md section 7. The catalog lists itself. Items are found by scanning, as
  * there are as many as there are tables; store keeps them in memory (table_registry.c).
  *
+ * Flow       store (the table of tables), verify -> [catalog] -> bytes of items
+ * Units      lengths are bytes; ctime_us is microseconds since 1970.
+ * Locking    pure functions.
  * Errors     PS_ERR_CORRUPT: an item that is no catalog item; the message names page and slot.
  */
 #ifndef PS_STORE_CATALOG_H
 #define PS_STORE_CATALOG_H
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "base/byteorder.h"
@@ -22,8 +26,8 @@ struct ps_catalog_item {
     ps_le64 ctime_us; /* 08-15 when it was made or renamed last */
     /* then the name, name_len bytes */
 };
-_Static_assert(sizeof(struct ps_catalog_item) == 16, "FORMAT.md section 7");
-_Static_assert(offsetof(struct ps_catalog_item, ctime_us) == 8, "FORMAT.md section 7");
+static_assert(sizeof(struct ps_catalog_item) == 16, "FORMAT.md section 7");
+static_assert(offsetof(struct ps_catalog_item, ctime_us) == 8, "FORMAT.md section 7");
 
 #define PS_CATALOG_ITEM_MAX (sizeof(struct ps_catalog_item) + PS_TABLE_NAME_MAX)
 

@@ -1,6 +1,20 @@
 /*
  * store_internal.h - how the store wires the layers below: tables, their files, the provider that
  * moves their pages, checkpoints, background work.
+ *
+ * Flow       pagestore.h, table.h, txn.h, foreign.h -> [store] -> recovery, group (changes), alloc
+ *            (states of pages), pool (pages) -> provider.c or foreign_load.c, which move pages
+ *            between pool and files
+ * Units      table and page numbers are 32 bits, the catalog is table 1; LSNs are log bytes; `_us`
+ *            are microseconds.
+ * Ownership  the registry has one reference of each table, and whoever got one by a look-up has
+ *            another. A dropped table stays as an object until its last reference goes.
+ * Locking    the fields say their lock or its rank; the order is in pagestore/README.md. Fields
+ *            that say nothing are constant once the store is open, or the table in the registry.
+ * Errors     as the public headers say. What fails where no caller waits (the removal of a dropped
+ *            table's files) goes to the message callback.
+ * Promise    every change of pages is one group, reserved before the table's lock is taken and
+ *            logged before the pages reach their files (change.c).
  */
 #ifndef PS_STORE_STORE_INTERNAL_H
 #define PS_STORE_STORE_INTERNAL_H

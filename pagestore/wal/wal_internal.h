@@ -1,6 +1,19 @@
 /*
  * wal_internal.h - what the files of the log share, and nobody else sees.
  *
+ * Flow       wal_append.c (room, records, blocks) -> the ring -> wal_flush.c (blocks to their
+ *            files) -> wal_segment.c (the files) -> io; and back by wal_load.c (bytes) ->
+ *            wal_read.c, wal_read_at.c (records). wal_record.c and wal_block.c know the bytes.
+ * Units      positions and LSNs are log bytes; `pos` is where something begins, `lsn` where a
+ *            record ends.
+ * Ownership  the thread that has set `flushing` is the flusher, and what is marked as the flusher's
+ *            is its own until it clears that again.
+ * Locking    flush_mtx or seg_mtx, never both, then tail_mtx. The flusher writes while it holds
+ *            none of them; segments are made while seg_mtx is held.
+ * Errors     a write or sync that fails poisons the store; want of space, memory or descriptors for
+ *            a segment does not.
+ * Promise    an append never waits, nor lacks room, for what was reserved: see Room, below.
+ *
  * The log's tail lives in a ring: position p is at ring[p % ring_len]. ring_len is a multiple of
  * the segment size and a block never crosses a segment, so no block wraps.
  *

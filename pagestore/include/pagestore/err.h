@@ -1,10 +1,15 @@
 /*
  * err.h - the library's error codes and the sentence that goes with a failure.
  *
- * A call that can fail returns a ps_err. The code says what kind of thing went wrong and is
- * what callers branch on; the message says which thing, in words a person can act on. The
- * message belongs to the calling thread and lives until its next failing call, as errno does.
- * Codes become errno values in one place only, fs/errmap.c.
+ * A call that can fail returns a ps_err. The code says what kind of thing went wrong and is what
+ * callers branch on; the message says which thing, in words a person can act on.
+ *
+ * Flow       every layer -> [err] -> fs/errmap.c, the only place where codes become errno values
+ * Ownership  the message belongs to the calling thread and lives until its next failing call, as
+ *            errno does.
+ * Locking    thread safe: nothing is shared.
+ * Errors     what sets a message returns the code that it was given, so that to fail is one line:
+ *            `return ps_fail(...)`.
  */
 #ifndef PAGESTORE_ERR_H
 #define PAGESTORE_ERR_H

@@ -50,7 +50,7 @@ struct ps_slotted_layout; /* format/layout.h */
 struct ps_format {
     const char *name; /* "native", "postgres" */
     enum ps_format_id id;
-    uint32_t header_len;    /* bytes before what a user of the page can call his own */
+    uint32_t header_len;    /* bytes before what belongs to whoever uses the page */
     uint32_t page_size_max; /* this format's own limit */
     const struct ps_slotted_layout *slotted; /* where line pointers lie; used by slotted.h */
 

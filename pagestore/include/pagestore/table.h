@@ -5,6 +5,8 @@
  * at n * page_size, headers and all) and, of raw native tables, the payload (what is behind the
  * headers laid end to end; of any length).
  *
+ * Flow       programs, fs, tools -> [table] -> pool, log
+ * Units      page numbers are 32 bits and count from 0; offsets and lengths are bytes of a space.
  * Ownership  lookup and get give a reference that ps_table_unref takes back. A dropped table
  *            stays as an object until its last reference goes; its calls give PS_ERR_NOENT.
  * Locking    thread safe. Reads and writes of the same bytes are atomic to each other page by

@@ -6,6 +6,7 @@
  * transaction ends; whoever else wants to change it waits, for lock_wait_ms (100 by default), and
  * then gets PS_ERR_CONFLICT. Readers do not wait: isolation is for a layer above.
  *
+ * Flow       programs -> [txn] -> pool, log
  * Ownership  begin gives a transaction that commit or abort takes back, whatever they return.
  * Locking    one thread a transaction at a time.
  * Errors     PS_ERR_CONFLICT. After an error of a write the transaction lives on, without that
