@@ -32,25 +32,41 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
-/* A process that removes the folder once the write end of its pipe is closed: by the teardown,
- * or by the kernel when the test program dies without one. */
-static int start_remover(struct corpus *c)
+/* Waits until the test has closed its end, or is dead, and says how removing went. */
+_Noreturn static void remove_when_told(const char *folder, int told, int removed)
 {
     char byte;
-    int ends[2];
 
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    while (read(told, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    byte = nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0;
+    _exit(write(removed, &byte, 1) == 1 ? 0 : 1);
+}
+
+/* Of a session of its own and nobody's child, so that who kills a test's group, or all below its
+ * process, leaves it alone. */
+static int start_remover(struct corpus *c)
+{
+    int told[2], removed[2], status = -1;
+    pid_t pid;
+
+    if (pipe2(told, O_CLOEXEC) != 0 || pipe2(removed, O_CLOEXEC) != 0)
         return -1;
-    c->remover = fork();
-    if (c->remover == 0) {
-        close(ends[1]);
-        while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
-            continue;
-        _exit(nftw(c->tmp, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : 1);
+    pid = fork();
+    if (pid == 0) {
+        close(told[1]);
+        close(removed[0]);
+        if (setsid() < 0 || (pid = fork()) < 0)
+            _exit(1);
+        if (pid > 0)
+            _exit(0);
+        remove_when_told(c->tmp, told[0], removed[1]);
     }
-    close(ends[0]);
-    c->remove_when_closed = ends[1];
-    return c->remover > 0 ? 0 : -1;
+    close(told[0]);
+    close(removed[1]);
+    c->remove_when_closed = told[1];
+    c->removed = removed[0];
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
 }
 
 static int make_folder(struct corpus *c)
@@ -90,16 +106,19 @@ int corpus_setup(void **state)
 int corpus_teardown(void **state)
 {
     struct corpus *c = *state;
-    pid_t remover;
-    int status = -1;
+    char went_well = 0;
+    ssize_t got;
 
     if (!c)
         return 0; /* the setup failed */
     *state = NULL;
-    remover = c->remover;
     close(c->remove_when_closed);
+    do
+        got = read(c->removed, &went_well, 1);
+    while (got < 0 && errno == EINTR);
+    close(c->removed);
     free(c);
-    return waitpid(remover, &status, 0) == remover && status == 0 ? 0 : -1;
+    return got == 1 && went_well ? 0 : -1;
 }
 
 const char *corpus_path(const struct corpus *c, const char *name, char buf[600])
