@@ -75,13 +75,18 @@ build_programs()
 # stop MNT: unmounts, waits for the daemon, says how the store was left.
 stop()
 {
-    local mnt=$1 store
+    local mnt=$1 store lock
 
     store=$(source_of "$mnt") || {
         echo "nothing is mounted at $mnt"
         return 0
     }
+    lock=$(sed -n 's/^lock  *//p' "$mnt/.pagefs/stats" 2>/dev/null)
     fusermount3 -u "$mnt" || return 1
+    if [ "$lock" = lost ]; then
+        echo "mount.sh: the lock file of $store was removed: others may have written it" >&2
+        return 1
+    fi
     if [ -e "$store/lock" ]; then
         flock "$store/lock" true
         if ! "$bin/pagectl" ls "$store" >/dev/null; then

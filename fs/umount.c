@@ -28,6 +28,7 @@ struct target {
     char source[PATH_LEN];
     char dir[PATH_LEN];
     char reason[512]; /* why the store is read-only, "" while it is sound */
+    bool lock_lost;   /* its daemon's lock is of a file that was removed */
     bool shared;      /* mounted elsewhere, too: read-only, therefore */
     int lock_fd;      /* -1: the store is not to be seen from here */
 };
@@ -81,7 +82,7 @@ static bool is_mounted_elsewhere(const struct target *t)
 }
 
 /* The mount's own words, while it can still be asked. */
-static void ask_reason(struct target *t)
+static void ask_stats(struct target *t)
 {
     char path[PATH_LEN + 32], line[1024];
     FILE *stats;
@@ -97,6 +98,8 @@ static void ask_reason(struct target *t)
         value[strcspn(value, "\n")] = '\0';
         if (strncmp(line, "reason ", 7) == 0 && strcmp(value, "-") != 0)
             snprintf(t->reason, sizeof(t->reason), "%s", value);
+        if (strncmp(line, "lock ", 5) == 0)
+            t->lock_lost = strcmp(value, "lost") == 0;
     }
     fclose(stats);
 }
@@ -187,7 +190,7 @@ static int unmount_and_wait(const struct command *c, struct target *t)
 {
     int status;
 
-    ask_reason(t);
+    ask_stats(t);
     open_lock(t);
     t->shared = is_mounted_elsewhere(t);
     status = unmount(c, t->dir);
@@ -195,8 +198,9 @@ static int unmount_and_wait(const struct command *c, struct target *t)
         return status;
     if (ps_pg_recognize(t->source)) /* PostgreSQL's: nothing of it was written */
         return EXIT_SUCCESS;
-    if (t->lock_fd < 0) {
-        fprintf(stderr, NAME ": %s: cannot see whether it is closed\n", t->source);
+    if (t->lock_lost || t->lock_fd < 0) {
+        fprintf(stderr, NAME ": %s: cannot see whether it is closed%s\n", t->source,
+                t->lock_lost ? ": its lock file was removed, and others may have written it" : "");
         return EXIT_FAILURE;
     }
     status = wait_for_lock(t);

@@ -197,6 +197,16 @@ static void latency_stats(void *ctx, const char *name, const char *help,
     latency_stat(to, name, "max_us", s->max_us, false);
 }
 
+/* Who removes the file lets others in, who then see no lock. */
+static const char *lock_state(struct ps_store *s)
+{
+    struct ps_io_stat st;
+
+    if (!s->lock_file)
+        return "none";
+    return s->io->ops->stat(s->lock_file, &st) || st.unlinked ? "lost" : "held";
+}
+
 void ps_store_stats(struct ps_store *s, ps_stat_fn each, void *ctx)
 {
     const char *poison = ps_poison_reason(&s->poison);
@@ -211,6 +221,7 @@ void ps_store_stats(struct ps_store *s, ps_stat_fn each, void *ctx)
                              : "read_write",
          "What can be done with it.");
     text(&to, "reason", poison ? poison : "-", "Why it is poisoned.");
+    text(&to, "lock", lock_state(s), "Its lock: held, lost with its file, or none.");
     gauge(&to, "page_size", s->page_size, "Bytes of a page.");
     gauge(&to, "tables", ps_table_count(s), "Tables, the catalog among them.");
     text(&to, "io", s->io->ops->name, "How files are reached.");

@@ -228,6 +228,21 @@ check "a path with blanks and commas is mounted and unmounted" \
         umount.fuse.pagefs "m, n" && pagectl verify "a, b"'
 check "umount.fuse.pagefs of what is no mount is an error" \
     refused 1 'no pagefs is mounted' umount.fuse.pagefs "$work/empty"
+# taken_over: the first of two daemons of one store, as the second one sees no lock.
+taken_over()
+{
+    local pid status=0
+
+    cd "$work" && rm -rf taken && mkdir -p taken-at other && pagectl init taken &&
+        pagefs taken taken-at && pid=$(cat taken/lock) || return 1
+    [ "$(number taken-at/.pagefs/stats lock)" = held ] && rm taken/lock &&
+        pagefs taken other && umount.fuse.pagefs other || status=1
+    exits 1 umount.fuse.pagefs taken-at &&
+        says_one_line err 'taken: cannot see whether it is closed: its lock file was removed' || status=1
+    tail --pid="$pid" -f /dev/null
+    return $status
+}
+check "umount.fuse.pagefs says so of a store that was taken over" taken_over
 failed_sync()
 {
     local tracer
