@@ -3,7 +3,6 @@
  */
 #include "base/poison.h"
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -21,11 +20,10 @@ void ps_poison_deinit(struct ps_poison *p)
     ps_mutex_deinit(&p->mtx);
 }
 
-ps_err ps_poison_raise(struct ps_poison *p, ps_err err)
+ps_err ps_poison_raise(struct ps_poison *p)
 {
     bool first;
 
-    assert(err != PS_OK);
     ps_mutex_lock(&p->mtx);
     first = !atomic_load(&p->set);
     if (first) {
@@ -36,7 +34,7 @@ ps_err ps_poison_raise(struct ps_poison *p, ps_err err)
 
     if (first && p->notify)
         p->notify(p->notify_ctx, p->reason);
-    return err;
+    return PS_ERR_IO;
 }
 
 ps_err ps_poison_check(struct ps_poison *p)

@@ -29,8 +29,10 @@ struct ps_poison {
 void ps_poison_init(struct ps_poison *p, void (*notify)(void *, const char *), void *ctx);
 void ps_poison_deinit(struct ps_poison *p);
 
-/* The first call wins and keeps the thread's ps_message() as the reason. Returns err. */
-ps_err ps_poison_raise(struct ps_poison *p, ps_err err);
+/* The first call wins and keeps the thread's ps_message() as the reason. Returns PS_ERR_IO, which
+ * the caller hands on, of whatever kind the failure was: a full or read-only file system below that
+ * costs durability is told as any other, now and later. */
+ps_err ps_poison_raise(struct ps_poison *p);
 
 /* PS_OK, or PS_ERR_POISONED with the reason as message. */
 PS_MUST_USE ps_err ps_poison_check(struct ps_poison *p);

@@ -340,8 +340,10 @@ ps_err ps_control_write(struct ps_io *io, struct ps_control *control, struct ps_
     }
     if (!err && created)
         err = io->ops->sync_dir(io, ".");
-    if (err)
-        err = ps_poison_raise(poison, err);
+    if (err == PS_ERR_IN_USE)
+        (void)ps_poison_raise(poison);
+    else if (err)
+        err = ps_poison_raise(poison);
     ps_io_close(file);
 
 out_free:

@@ -246,7 +246,7 @@ ps_err ps_pagefile_run_syncs(struct ps_pagefile_syncs *syncs)
     if (!err) {
         err = ps_io_run(syncs->files[0]->io, reqs, syncs->count);
         if (err)
-            (void)ps_poison_raise(syncs->files[0]->poison, err);
+            err = ps_poison_raise(syncs->files[0]->poison);
     }
     for (size_t i = 0; i < syncs->count; i++)
         end_sync(syncs->files[i], syncs->covers[i], !err);

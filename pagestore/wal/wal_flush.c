@@ -183,7 +183,8 @@ static ps_err flush_closed(struct ps_wal *wal, bool durably)
     if (!err && durably)
         err = sync_written(wal);
     if (err) {
-        ps_poison_raise(wal->opts.poison, ps_fail_in(err, "log flush"));
+        (void)ps_fail_in(err, "log flush");
+        err = ps_poison_raise(wal->opts.poison);
         ps_wal_wake(wal);
     }
     return err;

@@ -110,7 +110,7 @@ static ps_err judge_segments(struct ps_wal *wal, ps_err err)
 {
     if (err == PS_OK || err == PS_ERR_NOSPC || err == PS_ERR_NOMEM || err == PS_ERR_FILES)
         return err;
-    ps_poison_raise(wal->opts.poison, err);
+    err = ps_poison_raise(wal->opts.poison);
     ps_wal_wake(wal);
     return err;
 }

@@ -100,6 +100,15 @@ check "fsync returns EIO when the log cannot be written" \
 mend_disk || exit 1
 is_poisoned "log flush: cannot write .* of $log: Input/output error"
 
+change acknowledged && sync "$mnt/t"
+log=wal/$(cd "$store/wal" && find . -type f | sort | head -n 1 | cut -c 3-)
+break_disk pwritev2 EROFS "$log"
+change lost 40000
+check "fsync returns EIO when the log's file system has become read-only, the first time, too" \
+    fails_with EIO 'os.fsync(fd("t/views/payload"))'
+mend_disk || exit 1
+is_poisoned "log flush: cannot write .* of $log: Read-only file system"
+
 break_disk pwritev2 EIO "$pages"
 change kept
 check "fsync returns EIO when a page cannot be written" \

@@ -306,7 +306,7 @@ static void poisoned_store_changes_no_file(void **state)
 
     assert_int_equal(write_pages(f, (uint64_t[]){0}, 1), PS_OK);
     (void)ps_fail(PS_ERR_IO, "reason");
-    (void)ps_poison_raise(&f->poison, PS_ERR_IO);
+    (void)ps_poison_raise(&f->poison);
     ops = sim_disk_op_count(f->disk);
     assert_int_equal(write_pages(f, (uint64_t[]){0, 1}, 2), PS_ERR_POISONED);
     assert_int_equal(f->pages[1].err, PS_ERR_POISONED);

@@ -271,7 +271,7 @@ static void *raise_poison(void *arg)
 
     for (int i = 0; i < 100; i++) {
         (void)ps_fail(PS_ERR_IO, "failure of a thread");
-        (void)ps_poison_raise(poison, PS_ERR_IO);
+        (void)ps_poison_raise(poison);
         MUST(ps_poison_check(poison) == PS_ERR_POISONED);
     }
     return NULL;

@@ -89,7 +89,8 @@ static void waiting_reserve_leaves_a_poisoned_log(void **state)
 
     (void)state;
     start_waiter(&w, &thread, &no);
-    ps_poison_raise(&fix.poison, ps_fail(PS_ERR_IO, "planted"));
+    (void)ps_fail(PS_ERR_IO, "planted");
+    (void)ps_poison_raise(&fix.poison);
     ps_wal_wake(fix.wal);
     pthread_join(thread, NULL);
     assert_int_equal(w.err, PS_ERR_POISONED);

@@ -150,7 +150,8 @@ static void nothing_is_stored_once_the_store_is_poisoned(void **state)
 
     for (i = 0; i < FX_FRAMES; i++)
         fx_change(fx, 0, i, i);
-    (void)ps_poison_raise(&fx->poison, ps_fail(PS_ERR_IO, "sync failed"));
+    (void)ps_fail(PS_ERR_IO, "sync failed");
+    (void)ps_poison_raise(&fx->poison);
     assert_int_equal(fx_flush(fx), PS_ERR_POISONED);
     assert_int_equal(ps_pool_clean_step(fx->pool, 8), 0);
     assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_LOAD, NULL, &page), PS_ERR_POISONED);
