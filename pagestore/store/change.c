@@ -85,30 +85,33 @@ ps_err ps_space_shape(const struct ps_table *t, enum ps_space space, uint32_t *r
     return PS_OK;
 }
 
-ps_err ps_change_begin(struct ps_change *c, struct ps_table *t, struct ps_txn_entry *txn,
-                       uint32_t pages, uint64_t bytes, size_t range_count,
-                       const struct ps_map_range *ranges, bool exclusive, struct ps_cancel *cancel)
+ps_err ps_change_begin(struct ps_change *c, struct ps_table *t, const struct ps_change_needs *needs,
+                       struct ps_cancel *cancel)
 {
     struct ps_store *s = t->store;
-    uint32_t frames = pages + PS_LOAD_FRAMES + (range_count == 0); /* the map's root */
+    uint32_t frames =
+        needs->pages + PS_LOAD_FRAMES + (needs->range_count == 0); /* the map's root */
+    uint64_t bytes = needs->bytes;
     ps_err err = ps_store_writable(s);
     size_t i;
 
-    for (i = 0; i < range_count; i++) {
-        frames += ps_map_set_frames(&t->map, ranges[i].first, ranges[i].count);
-        bytes += ps_map_set_bytes(&t->map, ranges[i].first, ranges[i].count);
+    for (i = 0; i < needs->range_count; i++) {
+        const struct ps_map_range *range = &needs->ranges[i];
+
+        frames += ps_map_set_frames(&t->map, range->first, range->count);
+        bytes += ps_map_set_bytes(&t->map, range->first, range->count);
     }
-    *c = (struct ps_change){.table = t, .txn = txn, .exclusive = exclusive};
+    *c = (struct ps_change){.table = t, .txn = needs->txn, .exclusive = needs->exclusive};
     if (err)
         return err;
-    err = ps_group_begin(&c->g, &s->env, txn ? &txn->log : NULL, frames, bytes, cancel);
+    err = ps_group_begin(&c->g, &s->env, c->txn ? &c->txn->log : NULL, frames, bytes, cancel);
     if (err)
         return err;
-    if (exclusive)
+    if (c->exclusive)
         ps_rwlock_wrlock(&t->alloc_lock);
     else
         ps_rwlock_rdlock(&t->alloc_lock);
-    err = exclusive ? ps_table_summary(t) : t->dropped ? dropped(t) : PS_OK;
+    err = c->exclusive ? ps_table_summary(t) : t->dropped ? dropped(t) : PS_OK;
     if (err)
         ps_change_abandon(c);
     return err;

@@ -312,13 +312,21 @@ struct ps_change {
     uint32_t conflict_page; /* that ps_change_page found locked */
 };
 
-/* Reserves for `pages` data pages, of which `bytes` are written, and changes of the map over the
- * ranges, then takes the table's lock. PS_ERR_READONLY, PS_ERR_POISONED, PS_ERR_NOENT (dropped),
- * and those of ps_group_begin. With an exclusive lock the table's summary is known afterwards. */
+/* What a change may come to need, at the most. */
+struct ps_change_needs {
+    struct ps_txn_entry *txn;          /* NULL: commits by itself */
+    uint32_t pages;                    /* data pages that are pinned */
+    uint64_t bytes;                    /* written to them */
+    const struct ps_map_range *ranges; /* of pages whose entries in the map change */
+    size_t range_count;
+    bool exclusive; /* pages change their state */
+};
+
+/* Reserves what is needed, then takes the table's lock. PS_ERR_READONLY, PS_ERR_POISONED,
+ * PS_ERR_NOENT (dropped), and those of ps_group_begin. With an exclusive lock the table's summary
+ * is known afterwards. */
 PS_MUST_USE ps_err ps_change_begin(struct ps_change *c, struct ps_table *t,
-                                   struct ps_txn_entry *txn, uint32_t pages, uint64_t bytes,
-                                   size_t range_count, const struct ps_map_range *ranges,
-                                   bool exclusive, struct ps_cancel *cancel);
+                                   const struct ps_change_needs *needs, struct ps_cancel *cancel);
 /* Data pages that one change may have, wherever they lie, so that pool and log take it: for
  * store.change_pages_max, once both are there. */
 uint32_t ps_change_pages_reckon(const struct ps_store *s);

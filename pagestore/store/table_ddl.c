@@ -269,15 +269,16 @@ static ps_err edit_apply(struct catalog_edit *ed, const struct edit_purpose *why
     struct ps_map_range ranges[EDIT_PAGES];
     struct ps_page *pages[EDIT_PAGES];
     struct ps_record rec;
+    struct ps_change_needs needs = {.pages = ed->count + more, .ranges = ranges, .exclusive = true};
     struct ps_change c;
     uint64_t lsn;
     ps_err err;
 
     edit_sort(ed);
     make_record(why, body, &rec);
-    err = ps_change_begin(&c, t, NULL, ed->count + more,
-                          (EDIT_PAGES + 1) * (uint64_t)s->page_size + sizeof(body),
-                          edit_ranges(ed, ranges), ranges, true, NULL);
+    needs.bytes = (EDIT_PAGES + 1) * (uint64_t)s->page_size + sizeof(body);
+    needs.range_count = edit_ranges(ed, ranges);
+    err = ps_change_begin(&c, t, &needs, NULL);
     if (err)
         return err;
     err = why->slotted ? hold_empty(why->slotted) : PS_OK;

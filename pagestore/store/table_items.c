@@ -178,7 +178,7 @@ static ps_err append_locked(struct ps_change *c, struct append *a, uint32_t page
     return err;
 }
 
-/* ret_page and ret_slot: of the last item; may be NULL. */
+/* *ret_page: of the last item. */
 static ps_err append_items(struct ps_table *t, struct append *a, unsigned flags,
                            struct ps_cancel *cancel, uint32_t *ret_page)
 {
@@ -186,18 +186,20 @@ static ps_err append_items(struct ps_table *t, struct append *a, unsigned flags,
     /* Where the items go is known under the lock only: reckon with the worst place for the map. */
     const struct ps_map_range range = {.first = (uint32_t)(t->map.cover[t->map.levels - 2] - 1),
                                        .count = pages_max};
+    const struct ps_change_needs needs = {.pages = pages_max,
+                                          .bytes = (uint64_t)pages_max * t->store->page_size,
+                                          .ranges = &range,
+                                          .range_count = 1,
+                                          .exclusive = true};
     struct ps_change c;
     uint64_t lsn = 0;
-    bool again = true;
     ps_err err = ps_table_open_files(t);
 
     a->copies = ps_buf_alloc((size_t)pages_max * t->store->page_size);
     if (!a->copies)
         return ps_fail(PS_ERR_NOMEM, "no memory for %u pages of items", pages_max);
-    while (!err && again) {
-        again = false;
-        err = ps_change_begin(&c, t, NULL, pages_max, (uint64_t)pages_max * t->store->page_size, 1,
-                              &range, true, cancel);
+    while (!err) {
+        err = ps_change_begin(&c, t, &needs, cancel);
         if (err)
             break;
         err = append_locked(&c, a, pages_max, &lsn);
@@ -206,10 +208,8 @@ static ps_err append_items(struct ps_table *t, struct append *a, unsigned flags,
             break;
         }
         ps_change_abandon(&c);
-        if (err == PS_ERR_CONFLICT) {
+        if (err == PS_ERR_CONFLICT)
             err = ps_change_wait(&c, cancel);
-            again = true;
-        }
     }
     if (!err)
         *ret_page = a->first + a->pages - 1;
@@ -336,13 +336,15 @@ ps_err ps_item_delete(struct ps_table *t, uint32_t page_no, uint32_t slot, struc
     const struct ps_map_range range = {.first = page_no, .count = 1};
     const struct ps_event event = {
         .kind = PS_EVENT_PAGES_CHANGED, .table = t->id, .first = page_no, .count = 1};
-    uint32_t page_size = t->store->page_size;
+    const uint32_t page_size = t->store->page_size;
+    const struct ps_change_needs needs = {
+        .pages = 1, .bytes = page_size, .ranges = &range, .range_count = 1};
     uint8_t *copy = ps_buf_alloc(page_size);
     struct ps_change c;
     ps_err err = copy ? ps_table_writable(t) : ps_fail(PS_ERR_NOMEM, "no memory for a page");
 
     while (!err) {
-        err = ps_change_begin(&c, t, NULL, 1, page_size, 1, &range, false, cancel);
+        err = ps_change_begin(&c, t, &needs, cancel);
         if (err)
             break;
         err = delete_locked(&c, page_no, slot, copy);

@@ -162,6 +162,7 @@ static ps_err try_change_one(struct ps_table *t, uint32_t page_no, struct ps_can
                              ps_err (*locked)(struct ps_change *, const struct ps_map_range *))
 {
     const struct ps_map_range page = {.first = page_no, .count = 1};
+    const struct ps_change_needs needs = {.ranges = &page, .range_count = 1, .exclusive = true};
     struct ps_change c;
     ps_err err = ps_table_writable(t);
 
@@ -169,7 +170,7 @@ static ps_err try_change_one(struct ps_table *t, uint32_t page_no, struct ps_can
         err = ps_fail(PS_ERR_RANGE, "page number %u: a table has at most %u pages", page_no,
                       PS_MAP_PAGES_MAX);
     if (!err)
-        err = ps_change_begin(&c, t, NULL, 0, 0, 1, &page, true, cancel);
+        err = ps_change_begin(&c, t, &needs, cancel);
     if (err)
         return err;
     err = locked(&c, &page);

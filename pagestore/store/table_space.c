@@ -181,6 +181,8 @@ static ps_err cut_begin(struct ps_change *c, struct ps_table *t, enum ps_space s
                         struct cut *cut, struct ps_cancel *cancel)
 {
     struct ps_map_range ranges[2];
+    struct ps_change_needs needs = {
+        .pages = 1, .bytes = t->store->page_size, .ranges = ranges, .exclusive = true};
     struct cut before;
     ps_err err;
 
@@ -190,9 +192,10 @@ static ps_err cut_begin(struct ps_change *c, struct ps_table *t, enum ps_space s
             return err;
         err = plan_truncate(t, space, len, &before);
         ps_table_unlock(t);
-        if (!err)
-            err = ps_change_begin(c, t, NULL, 1, t->store->page_size, cut_ranges(&before, ranges),
-                                  ranges, true, cancel);
+        if (err)
+            return err;
+        needs.range_count = cut_ranges(&before, ranges);
+        err = ps_change_begin(c, t, &needs, cancel);
         if (err)
             return err;
         err = plan_truncate(t, space, len, cut);
@@ -248,9 +251,10 @@ static ps_err try_empty_range(struct ps_table *t, uint32_t first, uint32_t count
                               enum ps_page_state state, struct ps_cancel *cancel)
 {
     const struct ps_map_range range = {.first = first, .count = count};
+    const struct ps_change_needs needs = {.ranges = &range, .range_count = 1, .exclusive = true};
     struct ps_change c;
     uint64_t lsn;
-    ps_err err = ps_change_begin(&c, t, NULL, 0, 0, 1, &range, true, cancel);
+    ps_err err = ps_change_begin(&c, t, &needs, cancel);
 
     if (err)
         return err;
@@ -383,9 +387,10 @@ static ps_err allocate_run(struct ps_table *t, const struct ps_map_range *run,
 {
     const struct ps_event event = {
         .kind = PS_EVENT_PAGES_CREATED, .table = t->id, .first = run->first, .count = run->count};
+    const struct ps_change_needs needs = {.ranges = run, .range_count = 1, .exclusive = true};
     struct ps_map_range now = {0};
     struct ps_change c;
-    ps_err err = ps_change_begin(&c, t, NULL, 0, 0, 1, run, true, cancel);
+    ps_err err = ps_change_begin(&c, t, &needs, cancel);
 
     if (err)
         return err;

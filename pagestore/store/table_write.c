@@ -318,6 +318,7 @@ static ps_err write_once(struct ps_table *t, struct write_plan *plan, unsigned f
                          uint64_t *ret_lsn)
 {
     struct ps_map_range ranges[2];
+    struct ps_change_needs needs;
     struct write_plan before;
     struct ps_change c;
     ps_err err = plan_ahead(t, flags, cancel, plan);
@@ -326,8 +327,12 @@ static ps_err write_once(struct ps_table *t, struct write_plan *plan, unsigned f
     if (err)
         return err;
     before = *plan;
-    err = ps_change_begin(&c, t, NULL, plan->count, plan->len, ranges_of(plan, ranges), ranges,
-                          exclusive || plan->grows, cancel);
+    needs = (struct ps_change_needs){.pages = plan->count,
+                                     .bytes = plan->len,
+                                     .ranges = ranges,
+                                     .range_count = ranges_of(plan, ranges),
+                                     .exclusive = exclusive || plan->grows};
+    err = ps_change_begin(&c, t, &needs, cancel);
     if (err)
         return err;
     err = make_plan(t, flags, plan);

@@ -116,17 +116,31 @@ static void leave(struct ps_txn *x)
     ps_mutex_unlock(&x->e->mtx);
 }
 
-/* One page, locked for the transaction, pinned for change, its old bytes copied. `edit` makes the
- * new page of the copy. */
-static ps_err change_entered(struct ps_txn *x, struct ps_table *t, uint32_t page_no,
-                             ps_err (*edit)(void *ctx, struct ps_table *t, uint8_t *copy),
-                             void *ctx, struct ps_cancel *cancel)
+/* What is to happen to one page: `make` turns a copy of it into what it will be. */
+struct edit {
+    uint32_t page_no;
+    ps_err (*make)(void *ctx, struct ps_table *t, uint8_t *copy);
+    void *ctx;
+};
+
+/* The page is locked for the transaction and pinned for change; what differs from the edited copy
+ * is logged. */
+static ps_err change_entered(struct ps_txn *x, struct ps_table *t, const struct edit *edit,
+                             struct ps_cancel *cancel)
 {
+    const uint32_t page_no = edit->page_no, page_size = t->store->page_size;
     const struct ps_map_range range = {.first = page_no, .count = 1};
     const struct ps_event event = {
         .kind = PS_EVENT_PAGES_CHANGED, .table = t->id, .first = page_no, .count = 1};
     const struct ps_tag tag = {.table = t->id, .page = page_no};
-    uint32_t page_size = t->store->page_size;
+    const struct ps_change_needs needs = {
+        .txn = x->e,
+        .pages = 1,
+        .bytes = 2 * (uint64_t)page_size, /* before and after */
+        .ranges = &range,
+        .range_count = 1,
+        .exclusive = true, /* a page that was never written changes its state */
+    };
     uint8_t *copy = ps_buf_alloc(page_size);
     struct ps_page *page = NULL;
     struct ps_map_entry state;
@@ -136,9 +150,8 @@ static ps_err change_entered(struct ps_txn *x, struct ps_table *t, uint32_t page
 
     if (!err)
         err = ps_page_lock(&x->s->txns, x->e, &tag, cancel);
-    /* Exclusively: a page that was never written changes its state. */
     if (!err)
-        err = ps_change_begin(&c, t, x->e, 1, 2 * (uint64_t)page_size, 1, &range, true, cancel);
+        err = ps_change_begin(&c, t, &needs, cancel);
     if (err)
         goto out;
     err = ps_map_get(&t->map, page_no, &state);
@@ -150,7 +163,7 @@ static ps_err change_entered(struct ps_txn *x, struct ps_table *t, uint32_t page
         err = ps_change_page(&c, page_no, PS_PIN_LOAD, &page);
     if (!err) {
         memcpy(copy, page->data, page_size);
-        err = edit(ctx, t, copy);
+        err = edit->make(edit->ctx, t, copy);
     }
     if (!err)
         err = ps_change_prepare(&c, &range, 1, state.state == PS_VIRGIN);
@@ -174,8 +187,7 @@ out:
     return err;
 }
 
-static ps_err change_page(struct ps_txn *x, struct ps_table *t, uint32_t page_no,
-                          ps_err (*edit)(void *ctx, struct ps_table *t, uint8_t *copy), void *ctx,
+static ps_err change_page(struct ps_txn *x, struct ps_table *t, const struct edit *edit,
                           struct ps_cancel *cancel)
 {
     ps_err err = enter(x);
@@ -186,7 +198,7 @@ static ps_err change_page(struct ps_txn *x, struct ps_table *t, uint32_t page_no
         (void)undo(x->s, x->e); /* if that fails, the checkpointer tries again */
         err = undone(x);
     } else {
-        err = change_entered(x, t, page_no, edit, ctx, cancel);
+        err = change_entered(x, t, edit, cancel);
     }
     leave(x);
     return err;
@@ -211,10 +223,11 @@ ps_err ps_txn_write(struct ps_txn *x, struct ps_table *t, uint32_t page_no, uint
                     const void *buf, uint32_t len, struct ps_cancel *cancel)
 {
     struct bytes_edit e = {.page_no = page_no, .off = off, .len = len, .buf = buf};
+    const struct edit edit = {.page_no = page_no, .make = edit_bytes, .ctx = &e};
 
     if (len > t->store->page_size || off > t->store->page_size - len)
         return ps_fail(PS_ERR_RANGE, "the write passes the end of page %u", page_no);
-    return len ? change_page(x, t, page_no, edit_bytes, &e, cancel) : PS_OK;
+    return len ? change_page(x, t, &edit, cancel) : PS_OK;
 }
 
 struct item_edit {
@@ -244,7 +257,8 @@ ps_err ps_txn_item_insert(struct ps_txn *x, struct ps_table *t, uint32_t page_no
                           uint32_t len, uint32_t *ret_slot, struct ps_cancel *cancel)
 {
     struct item_edit e = {.data = data, .len = len};
-    ps_err err = change_page(x, t, page_no, edit_insert, &e, cancel);
+    const struct edit edit = {.page_no = page_no, .make = edit_insert, .ctx = &e};
+    ps_err err = change_page(x, t, &edit, cancel);
 
     if (!err)
         *ret_slot = e.slot;
@@ -255,8 +269,9 @@ ps_err ps_txn_item_delete(struct ps_txn *x, struct ps_table *t, uint32_t page_no
                           struct ps_cancel *cancel)
 {
     struct item_edit e = {.slot = slot};
+    const struct edit edit = {.page_no = page_no, .make = edit_delete, .ctx = &e};
 
-    return change_page(x, t, page_no, edit_delete, &e, cancel);
+    return change_page(x, t, &edit, cancel);
 }
 
 static ps_err append_commit(struct ps_txn *x, uint64_t *ret_lsn)
