@@ -175,7 +175,7 @@ ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret)
 
 ps_err ps_posix_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret)
 {
-    struct ps_io_stat st;
+    struct ps_io_stat st = {0};
     ps_err err = ps_posix_stat(file, &st);
     off_t at;
 

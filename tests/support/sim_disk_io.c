@@ -280,7 +280,7 @@ static ps_err sim_stat(struct ps_io_file *file, struct ps_io_stat *ret)
 /* It tells of no holes. */
 static ps_err sim_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret)
 {
-    struct ps_io_stat st;
+    struct ps_io_stat st = {0};
     ps_err err = sim_stat(file, &st);
 
     if (!err)
