@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "fs/cluster.h"
 #include "fs/errmap.h"
 #include "fs/pfs.h"
@@ -139,17 +140,10 @@ enum pfs_node_id pfs_node_member(const struct pfs *fs, enum pfs_node_id parent)
 
 bool pfs_page_name_parse(const char *name, uint32_t *ret_page, bool *ret_alias)
 {
-    uint64_t page = 0;
-    size_t len = strlen(name);
+    const size_t len = strlen(name);
+    uint64_t page;
 
-    if (len == 0 || len > PFS_PAGE_NAME_LEN)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (name[i] < '0' || name[i] > '9')
-            return false;
-        page = page * 10 + (uint64_t)(name[i] - '0');
-    }
-    if (page > UINT32_MAX)
+    if (len > PFS_PAGE_NAME_LEN || !ps_parse_number(name, 0, UINT32_MAX, &page))
         return false;
     if (len < PFS_PAGE_NAME_LEN && len > 1 && name[0] == '0')
         return false; /* neither ten digits nor how a number is written */

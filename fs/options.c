@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "fs/log.h"
 
 #define THREADS_DEFAULT 10u /* as libfuse has it */
@@ -108,14 +109,11 @@ static bool set_size(const char *name, const char *value, uint64_t *ret)
 static bool set_number(const char *name, const char *value, unsigned min, unsigned max,
                        unsigned *ret)
 {
-    unsigned long number;
-    char *end;
+    uint64_t number;
     char want[64];
 
     snprintf(want, sizeof(want), "a number from %u to %u", min, max);
-    errno = 0;
-    number = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end || errno || number < min || number > max)
+    if (!ps_parse_number(value, min, max, &number))
         return bad_value(name, value, want);
     *ret = (unsigned)number;
     return true;

@@ -5,19 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "demo.h"
 
 /* False where the line is none. */
 static bool parse_line(const char *line, struct demo_access *ret)
 {
-    unsigned long page;
-    char *end;
+    uint64_t page;
 
-    if ((line[0] != 'r' && line[0] != 'w') || line[1] != ' ' || line[2] < '0' || line[2] > '9')
-        return false;
-    errno = 0;
-    page = strtoul(line + 2, &end, 10);
-    if (errno || *end != '\0' || page >= DEMO_PAGES_MAX)
+    if ((line[0] != 'r' && line[0] != 'w') || line[1] != ' ' ||
+        !ps_parse_number(line + 2, 0, DEMO_PAGES_MAX - 1, &page))
         return false;
     *ret = (struct demo_access){.page = (uint32_t)page, .write = line[0] == 'w'};
     return true;

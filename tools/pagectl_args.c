@@ -2,12 +2,14 @@
  * Command lines: long options by getopt_long(3), words, numbers, and one line for what is wrong.
  */
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "pagectl.h"
 
 #define OPTIONS_MAX 8
@@ -106,20 +108,29 @@ int pc_parse(const struct pc_command *cmd, int argc, char **argv, const struct p
     return take_words(cmd, argc, argv, words, words_min, words_max);
 }
 
-int pc_number(const struct pc_command *cmd, const char *what, const char *text, uint64_t max,
-              uint64_t *ret)
+/* "0x" and digits. */
+static bool parse_hex(const char *text, uint64_t max, uint64_t *ret)
 {
-    int base = strncmp(text, "0x", 2) == 0 ? 16 : 10;
     unsigned long long number;
     char *end;
 
     errno = 0;
-    number = strtoull(text, &end, base);
-    if (errno || end == text || *end != '\0' || text[0] == '-' || number > max)
-        return pc_usage(cmd, "%s must be a number from 0 to %llu, not '%s'", what,
-                        (unsigned long long)max, text);
+    number = strtoull(text, &end, 16);
+    if (errno || !isxdigit((unsigned char)text[2]) || *end != '\0' || number > max)
+        return false;
     *ret = number;
-    return PC_GO_ON;
+    return true;
+}
+
+int pc_number(const struct pc_command *cmd, const char *what, const char *text, uint64_t max,
+              uint64_t *ret)
+{
+    const bool sound = strncmp(text, "0x", 2) == 0 ? parse_hex(text, max, ret)
+                                                   : ps_parse_number(text, 0, max, ret);
+
+    return sound ? PC_GO_ON
+                 : pc_usage(cmd, "%s must be a number from 0 to %llu, not '%s'", what,
+                            (unsigned long long)max, text);
 }
 
 int pc_page_size(const struct pc_command *cmd, const char *text, uint32_t *ret)

@@ -3,16 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/digits.h"
+
 #define BYTES_A_LINE 16u
-
-static char *put_hex(char *at, unsigned byte)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    *at++ = digits[byte >> 4];
-    *at++ = digits[byte & 15];
-    return at;
-}
 
 static void dump_line(const unsigned char *bytes, uint32_t len, FILE *out)
 {
@@ -24,7 +17,7 @@ static void dump_line(const unsigned char *bytes, uint32_t len, FILE *out)
         if (i % 8 == 0)
             *at++ = ' ';
         if (i < len) {
-            at = put_hex(at, bytes[i]);
+            at = ps_put_hex(at, bytes[i]);
         } else {
             *at++ = ' ';
             *at++ = ' ';

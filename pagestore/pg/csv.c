@@ -1,4 +1,5 @@
 /* CSV as COPY writes it, and the quoting that arrays and rows share with it. */
+#include "base/digits.h"
 #include "pg/output_internal.h"
 
 /* Bytes side by side: what is compared with one gives ~0 where it is equal. */
@@ -100,15 +101,12 @@ void ps_pg_add_string(struct ps_text *out, const char *s)
 
 void ps_pg_add_hex(struct ps_text *out, const uint8_t *data, uint32_t len)
 {
-    static const char digit[] = "0123456789abcdef";
     char *to = ps_text_room(out, 2 * (size_t)len);
     uint32_t i;
 
     if (!to)
         return;
-    for (i = 0; i < len; i++) {
-        *to++ = digit[data[i] >> 4];
-        *to++ = digit[data[i] & 15];
-    }
+    for (i = 0; i < len; i++)
+        to = ps_put_hex(to, data[i]);
     out->len += 2 * (size_t)len;
 }

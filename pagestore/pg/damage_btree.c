@@ -20,7 +20,7 @@ static bool read_other(struct ps_pg_walk *w, uint32_t block, uint32_t slot, cons
         return false;
     }
     err = ps_pg_walk_read_other(w, block, &page);
-    if (err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM)
+    if (ps_pg_walk_ends(err))
         *ret_err = err;
     if (err)
         return false; /* the walk tells of it when it comes there */

@@ -65,10 +65,9 @@ ps_err ps_pg_hand_begin(struct ps_pg_hand *h, const struct ps_pg_piece *piece,
     *ret_has = !err;
     if (err && piece->lore && piece->from == s->first_block)
         ps_pg_lore_tell(piece->lore, NULL); /* nobody shall wait for it */
-    if (!err || err == PS_ERR_NOMEM || err == PS_ERR_INTERRUPTED)
+    if (!err || ps_pg_walk_ends(err))
         return err;
-    ps_pg_damage_line(out, s->relation ? s->relation : "-", s->file->path, true, "read",
-                      ps_message());
+    ps_pg_damage_unread(out, s);
     return PS_OK;
 }
 

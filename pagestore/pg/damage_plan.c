@@ -22,6 +22,12 @@ void ps_pg_damage_line(struct ps_pg_out *out, const char *relation, const char *
         out->counts->suspects++;
 }
 
+void ps_pg_damage_unread(struct ps_pg_out *out, const struct ps_pg_subject *s)
+{
+    ps_pg_damage_line(out, s->relation ? s->relation : "-", s->file->path, true, "read",
+                      ps_message());
+}
+
 /* --- the cluster itself -------------------------------------------------------------------- */
 
 /* A small file that could not be made use of: damaged, or not there, as in a part of a cluster? */
@@ -128,11 +134,10 @@ static ps_err enter_file(struct ps_pg_plan *p, const struct ps_pg_file *file, st
 
     if (!err)
         err = ps_pg_subject_measure(p->cluster, &all.subject);
-    if (err == PS_ERR_NOMEM || err == PS_ERR_INTERRUPTED)
+    if (ps_pg_walk_ends(err))
         return err;
     if (err) {
-        ps_pg_damage_line(out, s->relation ? s->relation : "-", file->path, true, "read",
-                          ps_message());
+        ps_pg_damage_unread(out, s);
         return PS_OK;
     }
     all.from = s->first_block;

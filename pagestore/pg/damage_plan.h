@@ -51,5 +51,7 @@ PS_MUST_USE ps_err ps_pg_plan_next(struct ps_pg_plan *plan, struct ps_pg_out *ou
 /* A line about a file as a whole, or about none ("-"), counted. */
 void ps_pg_damage_line(struct ps_pg_out *out, const char *relation, const char *file, bool fault,
                        const char *word, const char *text);
+/* The subject's file cannot be read; ps_message() says why. */
+void ps_pg_damage_unread(struct ps_pg_out *out, const struct ps_pg_subject *subject);
 
 #endif

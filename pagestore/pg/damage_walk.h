@@ -20,6 +20,13 @@
 #include "pg/toast.h"
 #include "pg/xact.h"
 
+/* Does the error end a walk? Any other one is damage, of which a line tells, and the walk goes on.
+ */
+static inline bool ps_pg_walk_ends(ps_err err)
+{
+    return err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM;
+}
+
 /* What is walked, and what is known of it. */
 struct ps_pg_subject {
     const char *relation; /* NULL: no catalog names the file */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "pg/decode_private.h"
 
 /* By enum ps_pg_page_kind. Heap pages are format/'s own; of AUTO nothing is known but what the
@@ -98,15 +99,16 @@ void ps_pg_print_tid(struct ps_pg_tid tid, FILE *out)
 
 void ps_pg_print_data(struct ps_pg_items *items, const uint8_t *bytes, uint32_t len, FILE *out)
 {
-    static const char digits[] = "0123456789abcdef";
     uint32_t shown = len <= items->left ? len : items->left;
 
     items->left -= shown;
     for (uint32_t i = 0; i < shown; i++) {
+        char digits[2];
+
         if (i > 0)
             fputc(' ', out);
-        fputc(digits[bytes[i] >> 4], out);
-        fputc(digits[bytes[i] & 15], out);
+        ps_put_hex(digits, bytes[i]);
+        fwrite(digits, 1, sizeof(digits), out);
     }
     if (len == 0)
         fputc('-', out);

@@ -111,14 +111,6 @@ static struct decimal without_zeros(struct decimal d)
     return d;
 }
 
-static char *put_string(char *to, const char *s)
-{
-    size_t len = strlen(s);
-
-    memcpy(to, s, len);
-    return to + len;
-}
-
 static char *put_zeros(char *to, int32_t count)
 {
     if (count <= 0)
@@ -148,7 +140,7 @@ static char *put_fixed(char *to, const char *digits, int32_t count, int32_t expo
     int32_t before = exponent + 1; /* digits before the point */
 
     if (before <= 0) {
-        to = put_string(to, "0.");
+        to = ps_pg_put_string(to, "0.");
         to = put_zeros(to, -before);
         memcpy(to, digits, (size_t)count);
         return to + count;
@@ -182,13 +174,13 @@ static char *put_float(char *to, const struct float_layout *layout, bool negativ
     bool uneven = fraction == 0 && exponent > 1;
 
     if (exponent == layout->exponent_max && fraction != 0)
-        return put_string(to, "NaN");
+        return ps_pg_put_string(to, "NaN");
     if (negative)
         *to++ = '-';
     if (exponent == layout->exponent_max)
-        return put_string(to, "Infinity");
+        return ps_pg_put_string(to, "Infinity");
     if (exponent == 0 && fraction == 0)
-        return put_string(to, "0");
+        return ps_pg_put_string(to, "0");
     if (exponent > 0)
         fraction |= implied;
     else

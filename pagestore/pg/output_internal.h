@@ -14,6 +14,7 @@
 #define PS_PG_OUTPUT_INTERNAL_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/byteorder.h"
 #include "pg/output.h"
@@ -120,9 +121,16 @@ void ps_pg_add_json_string(struct ps_text *out, const uint8_t *data, uint32_t le
 PS_MUST_USE ps_err ps_pg_add_numeric(const uint8_t *data, uint32_t len, struct ps_text *out);
 
 #define PS_PG_DIGITS_MAX 20u
-/* Put decimal digits and return where they end: as many as needed; exactly two. */
+/* Put decimal digits (as many as needed; exactly two) or a string, and return where they end. */
 char *ps_pg_put_digits(char *to, uint64_t v);
 char *ps_pg_put_2digits(char *to, uint32_t v);
+static inline char *ps_pg_put_string(char *to, const char *s)
+{
+    const size_t len = strlen(s);
+
+    memcpy(to, s, len);
+    return to + len;
+}
 void ps_pg_add_u64(struct ps_text *out, uint64_t v);
 void ps_pg_add_i64(struct ps_text *out, int64_t v);
 

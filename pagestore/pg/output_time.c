@@ -29,14 +29,6 @@ static struct day day_of(int64_t julian)
     return d;
 }
 
-static char *put_string(char *to, const char *s)
-{
-    size_t len = strlen(s);
-
-    memcpy(to, s, len);
-    return to + len;
-}
-
 /* The year has at least four digits; what is before year 1 gets its " BC" later. */
 static char *put_day(char *to, struct day d)
 {
@@ -119,7 +111,7 @@ ps_err ps_pg_out_date(struct ps_pg_printer *p, const struct ps_pg_out_type *type
     d = day_of(julian);
     to = put_day(to, d);
     if (d.year <= 0)
-        to = put_string(to, " BC");
+        to = ps_pg_put_string(to, " BC");
     return added(out, to);
 }
 
@@ -146,9 +138,9 @@ static ps_err add_timestamp(int64_t usecs, const char *zone, struct ps_text *out
     to = put_day(to, d);
     *to++ = ' ';
     to = put_clock(to, (uint64_t)rest);
-    to = put_string(to, zone);
+    to = ps_pg_put_string(to, zone);
     if (d.year <= 0)
-        to = put_string(to, " BC");
+        to = ps_pg_put_string(to, " BC");
     return added(out, to);
 }
 
@@ -250,7 +242,7 @@ static void put_part(struct interval_text *t, int64_t v, const char *unit)
         *t->to++ = '+';
     t->to = ps_pg_put_digits(t->to, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
     *t->to++ = ' ';
-    t->to = put_string(t->to, unit);
+    t->to = ps_pg_put_string(t->to, unit);
     if (v != 1)
         *t->to++ = 's';
     t->empty = false;

@@ -1,12 +1,14 @@
 /*
  * stats.c - counters, settings and the log as text.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "store/store_internal.h"
 
 /* Where stats go, as they are told one after the other. */
@@ -339,10 +341,9 @@ void ps_store_settings(struct ps_store *s, ps_setting_fn each, void *ctx)
 static ps_err parse_u32(const char *name, const char *value, uint32_t min, uint32_t max,
                         _Atomic uint32_t *ret)
 {
-    char *end;
-    unsigned long v = strtoul(value, &end, 10);
+    uint64_t v;
 
-    if (value[0] < '0' || value[0] > '9' || *end || v < min || v > max)
+    if (!ps_parse_number(value, min, max, &v))
         return ps_fail(PS_ERR_INVAL, "%s=%s: must be a number from %u to %u", name, value, min,
                        max);
     *ret = (uint32_t)v;
@@ -395,7 +396,7 @@ ps_err ps_parse_size(const char *arg, uint64_t *ret)
     if (arg[0] < '0' || arg[0] > '9')
         return ps_fail(PS_ERR_INVAL, "'%s' is not a size", arg);
     if (*end) {
-        unit = strchr(units, *end & ~0x20);
+        unit = strchr(units, toupper((unsigned char)*end));
         if (!unit || end[1])
             return ps_fail(PS_ERR_INVAL, "'%s' is not a size (K, M, G and T are units)", arg);
         shift = 10 * (unsigned)(unit - units + 1);

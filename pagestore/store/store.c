@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/digits.h"
 #include "base/mem.h"
 #include "store/store_internal.h"
 
@@ -592,16 +593,15 @@ const char *ps_store_poison_reason(struct ps_store *s)
 
 void ps_store_uuid(const struct ps_store *s, char text[37])
 {
-    static const char hex[] = "0123456789abcdef";
-    size_t i, at = 0;
+    char *at = text;
+    size_t i;
 
     for (i = 0; i < sizeof(s->uuid); i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
-            text[at++] = '-';
-        text[at++] = hex[s->uuid[i] >> 4];
-        text[at++] = hex[s->uuid[i] & 15];
+            *at++ = '-';
+        at = ps_put_hex(at, s->uuid[i]);
     }
-    text[at] = '\0';
+    *at = '\0';
 }
 
 struct ps_pool *ps_store_pool(struct ps_store *s)

@@ -154,9 +154,10 @@ static ps_err check_segment(void *ctx, const char *name)
     struct ps_place place = {.file = path, .page = -1};
     const uint64_t size = v->control.segment_size;
     bool trailing, harmless;
+    uint64_t seg_no;
     ps_err err;
 
-    if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
+    if (!ps_wal_seg_parse(name, &seg_no))
         return PS_OK;
     snprintf(path, sizeof(path), "%s/%s", PS_WAL_DIR, name);
     err = v->io->ops->open(v->io, path, PS_IO_RDONLY, &file);
@@ -165,7 +166,7 @@ static ps_err check_segment(void *ctx, const char *name)
     ps_io_close(file);
     place.offset = st.size;
     trailing = st.size > size && st.size / 2 < size;
-    harmless = trailing || !is_read(pass, strtoull(name, NULL, 16));
+    harmless = trailing || !is_read(pass, seg_no);
     if (err)
         ps_verify_report(v, PS_FAULT, &place, "log", "%s", ps_message());
     else if (st.size != size)

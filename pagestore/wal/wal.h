@@ -186,6 +186,9 @@ PS_MUST_USE ps_err ps_wal_reader_next(struct ps_wal_reader *r, struct ps_record 
 PS_MUST_USE ps_err ps_wal_check_size(struct ps_io *io, uint32_t segment_size, uint64_t from,
                                      uint64_t to);
 
+/* The number that a file's name in PS_WAL_DIR says it has; false: it is no segment's name. */
+bool ps_wal_seg_parse(const char *name, uint64_t *ret_seg_no);
+
 /* Position of the oldest segment file that is there, for listings that start as early as can be. */
 PS_MUST_USE ps_err ps_wal_oldest_pos(struct ps_io *io, uint32_t segment_size, uint64_t *ret_pos);
 

@@ -162,16 +162,12 @@ struct listing {
     size_t count, cap;
 };
 
-/* The number of a segment's name: 16 hexadecimal digits, small letters, nothing else. */
-static bool parse_name(const char *name, uint64_t *ret)
+bool ps_wal_seg_parse(const char *name, uint64_t *ret_seg_no)
 {
-    char again[WAL_NAME_LEN];
-
     if (strspn(name, "0123456789abcdef") != 16 || name[16] != '\0')
         return false;
-    *ret = strtoull(name, NULL, 16);
-    ps_wal_seg_name(*ret, again);
-    return strcmp(again + sizeof(PS_WAL_DIR), name) == 0;
+    *ret_seg_no = strtoull(name, NULL, 16);
+    return true;
 }
 
 static ps_err list_entry(void *ctx, const char *name)
@@ -179,7 +175,7 @@ static ps_err list_entry(void *ctx, const char *name)
     struct listing *l = ctx;
     uint64_t no, *nos;
 
-    if (!parse_name(name, &no) || no > l->no_max)
+    if (!ps_wal_seg_parse(name, &no) || no > l->no_max)
         return PS_OK;
     if (l->count == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 64;

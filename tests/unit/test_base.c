@@ -13,6 +13,7 @@
 
 #include "base/byteorder.h"
 #include "base/crc32c.h"
+#include "base/digits.h"
 #include "base/mem.h"
 #include "base/poison.h"
 #include "base/trace.h"
@@ -255,6 +256,26 @@ static void text_is_told_from_other_bytes(void **state)
     assert_ptr_equal(at, text + sizeof(text) - 1);
 }
 
+static void number_is_read_only_if_it_is_the_whole_text(void **state)
+{
+    static const char *const none[] = {"", " 7", "7 ", "+7", "-7", "7a", "0x7", "4", "101", "1e1"};
+    uint64_t value = 1;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        assert_false(ps_parse_number(none[i], 5, 100, &value));
+    assert_int_equal(value, 1);
+    assert_true(ps_parse_number("5", 5, 100, &value));
+    assert_int_equal(value, 5);
+    assert_true(ps_parse_number("000100", 5, 100, &value));
+    assert_int_equal(value, 100);
+    assert_true(ps_parse_number("18446744073709551615", 0, UINT64_MAX, &value));
+    assert_true(value == UINT64_MAX);
+    assert_false(ps_parse_number("18446744073709551616", 0, UINT64_MAX, &value));
+    assert_false(ps_parse_number("5", 0, 4, &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +293,7 @@ int main(void)
         cmocka_unit_test(poison_keeps_the_first_reason),
         cmocka_unit_test(trace_keeps_the_last_events_in_order),
         cmocka_unit_test(text_is_told_from_other_bytes),
+        cmocka_unit_test(number_is_read_only_if_it_is_the_whole_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

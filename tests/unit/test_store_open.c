@@ -30,6 +30,24 @@ static void refused_options_leave_a_closed_store_closed(void **state)
     reopen(f);
 }
 
+static void size_is_digits_and_perhaps_a_unit(void **state)
+{
+    static const char *const none[] = {"", "K", "64 ", "64X", "64MB", "-1", " 64", "0x10"};
+    uint64_t bytes = 0;
+    unsigned i;
+
+    (void)state;
+    for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        expect(ps_parse_size(none[i], &bytes), PS_ERR_INVAL, "is not a size");
+    ok(ps_parse_size("4096", &bytes));
+    assert_int_equal(bytes, 4096);
+    ok(ps_parse_size("3k", &bytes));
+    assert_int_equal(bytes, 3 * 1024);
+    ok(ps_parse_size("2T", &bytes));
+    assert_int_equal(bytes, UINT64_C(2) << 40);
+    expect(ps_parse_size("16777216T", &bytes), PS_ERR_RANGE, "more than 64 bits");
+}
+
 /* Writes the control file anew, as sound as it was. */
 static void set_segment_size(struct fixture *f, uint32_t segment_size)
 {
@@ -198,6 +216,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(refused_options_leave_a_closed_store_closed, setup,
                                         teardown),
+        cmocka_unit_test(size_is_digits_and_perhaps_a_unit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
