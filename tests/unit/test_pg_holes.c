@@ -229,7 +229,7 @@ static void views_have_what_lies_behind_holes(void **state)
     assert_string_equal(before.rows.data, after.rows.data);
     last = strstr(before.tuples.data, "\n4,1,");
     assert_non_null(last);
-    assert_memory_equal(before.tuples.data, after.tuples.data, last - before.tuples.data);
+    assert_memory_equal(before.tuples.data, after.tuples.data, (size_t)(last - before.tuples.data));
     assert_non_null(strstr(after.tuples.data, "\n134217727,1,"));
     assert_null(strstr(after.tuples.data, "\n4,1,"));
     assert_non_null(strstr(after.space.data, " 1099511627776\n"));
