@@ -1,6 +1,5 @@
 #include "fs/attr.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "fs/cluster.h"

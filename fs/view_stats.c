@@ -6,8 +6,6 @@
 #include "fs/pfs.h"
 #include "fs/view.h"
 
-#include <string.h>
-
 #define NAME_WIDTH 28
 #define VALUE_WIDTH 20 /* digits of the highest 64-bit number */
 

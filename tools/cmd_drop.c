@@ -2,7 +2,6 @@
  * pagectl drop STORE TABLE
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "pagectl.h"

@@ -3,8 +3,6 @@
  *
  * All three show the same metrics, by the same names; text has the latencies as a table.
  */
-#include <string.h>
-
 #include "demo.h"
 
 #define HEAT_COLUMNS 64u

@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "pg/catalog_names.h"
 #include "pg/type_oid.h"

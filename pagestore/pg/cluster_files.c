@@ -2,7 +2,6 @@
  * cluster_files.c - which files there are: global/, base/OID/, and tablespaces, which are folders
  * or links in pg_tblspc/.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

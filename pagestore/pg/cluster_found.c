@@ -1,7 +1,6 @@
 /*
  * cluster_found.c - from names of files to files: a relation's fork is one, whatever its segments.
  */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,7 @@
  * cluster_guess.c - what nobody tells is judged from the pages themselves: their size, whether they
  * carry checksums, and of a single file whose format they are of.
  */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "format/native_layout.h"
 #include "format/pg_checksum.h"

@@ -1,6 +1,3 @@
-#include <stdlib.h>
-#include <string.h>
-
 #include "pg/schema_internal.h"
 
 void ps_pgc_write_relation_name(struct ps_pgc_writer *w, const struct ps_pg_relation *relation)

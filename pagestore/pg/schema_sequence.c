@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "pg/schema_internal.h"

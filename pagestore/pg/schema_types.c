@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "pg/schema_internal.h"
 #include "pg/sql_schema.h"

@@ -2,7 +2,6 @@
  * space.c - what a heap's pages are filled with.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "pg/heap_page.h"

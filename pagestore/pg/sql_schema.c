@@ -3,7 +3,6 @@
  */
 #include "pg/sql_schema.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

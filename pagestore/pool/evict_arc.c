@@ -9,7 +9,6 @@
  * A victim is asked for before the pool says which page is to come. So the step that moves the
  * target comes after the victim of the same miss, not before it as in the paper.
  */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "pool/evict_lists.h"

@@ -3,8 +3,6 @@
  */
 #include "pool/ghost.h"
 
-#include <assert.h>
-
 enum { LIST_PAGES, LIST_FREE };
 
 ps_err ps_ghost_init(struct ps_ghost *g, uint32_t max)

@@ -3,8 +3,6 @@
  */
 #include "pool/rivals.h"
 
-#include <assert.h>
-
 /* Frames of a simulation: at least as many, where there are. One of more than one page in sixteen
  * would cost more than the hits that it looks at, so small pools make do with less. */
 #define RIVAL_FRAMES 256u

@@ -4,7 +4,6 @@
 #include "pool/sketch.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
  * A step does what there is to do now and says whether there was anything. The threads add only
  * waiting; without them (no_threads) whoever owns the store calls the steps.
  */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/thread.h"

@@ -6,7 +6,6 @@
  * does not verify is read again before it is called damaged.
  */
 #include <assert.h>
-#include <string.h>
 
 #include "store/store_internal.h"
 

@@ -7,8 +7,6 @@
  * behind pages, and LSNs are not compared.
  */
 #include <assert.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "store/store_internal.h"
 

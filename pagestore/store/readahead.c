@@ -10,7 +10,6 @@
  * Nobody waits for this work: it takes frames only where there are plenty, is forgotten where more
  * is asked for than the threads get done, and what it could not load the reader loads.
  */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/thread.h"

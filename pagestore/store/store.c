@@ -1,7 +1,6 @@
 /*
  * store.c - opening and closing: the order in which the layers come up.
  */
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

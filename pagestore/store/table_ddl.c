@@ -15,7 +15,6 @@
  *            checkpoints try again (ps_table_files_drop).
  */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"

@@ -4,7 +4,6 @@
  * Changes are made on a copy of the page and what differs is logged, so that the log of an insert
  * is a line pointer and the item.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

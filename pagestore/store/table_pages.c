@@ -1,7 +1,6 @@
 /*
  * table_pages.c - pages one by one: which there are, making and freeing them, looking at them.
  */
-#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"

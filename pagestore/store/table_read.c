@@ -1,7 +1,6 @@
 /*
  * table_read.c - bytes of a table, straight from the frames.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
  *
  * Of a table with a payload, pages_end is always the payload's length in pages, rounded up.
  */
-#include <assert.h>
 #include <string.h>
 
 #include "store/store_internal.h"

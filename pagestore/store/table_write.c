@@ -1,7 +1,6 @@
 /*
  * table_write.c - bytes written to a table: one write is one group, however many pages it covers.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

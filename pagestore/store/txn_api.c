@@ -1,7 +1,6 @@
 /*
  * txn_api.c - transactions of the library's users (pagestore/txn.h).
  */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

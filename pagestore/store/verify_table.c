@@ -8,7 +8,6 @@
  * pages are not held against map entries that are about to change. All else must be right.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "store/verify_internal.h"

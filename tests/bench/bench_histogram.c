@@ -3,7 +3,6 @@
  */
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/histogram.h"

@@ -3,7 +3,6 @@
  * fuzz/pg_page_seeds.py FOLDER. */
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,6 @@
 #include "sim_disk_bytes.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
