@@ -19,16 +19,16 @@
 
 typedef enum ps_err {
     PS_OK = 0,
-    PS_ERR_IO,          /* the kernel refused a read, write or sync */
+    PS_ERR_IO,          /* a read, write or sync failed */
     PS_ERR_CORRUPT,     /* bytes arrived, but checksum, identity or structure is wrong */
     PS_ERR_POISONED,    /* an earlier sync failed; reopening and recovery clear this */
     PS_ERR_PINNED,      /* every frame is held by a long pin; retry after an unpin */
     PS_ERR_NOSPC,       /* the file system below is full */
     PS_ERR_NOMEM,       /* allocation failed */
-    PS_ERR_RANGE,       /* page number, offset or length is past what can be */
-    PS_ERR_INVAL,       /* an argument has no meaning here */
+    PS_ERR_RANGE,       /* a page number, offset or length is beyond the limit */
+    PS_ERR_INVAL,       /* an argument makes no sense here */
     PS_ERR_NOENT,       /* no such table, page, item or file */
-    PS_ERR_EXIST,       /* the name or page is taken */
+    PS_ERR_EXIST,       /* the name or page is already taken */
     PS_ERR_NOTEMPTY,    /* the table still has pages */
     PS_ERR_READONLY,    /* opened read-only, or the catalog, which only the store changes */
     PS_ERR_IN_USE,      /* another process has the store open */
@@ -50,7 +50,7 @@ const char *ps_message(void);
 /* Sets the calling thread's message and returns err: `return ps_fail(PS_ERR_NOENT, ...)`. */
 ps_err ps_fail(ps_err err, const char *fmt, ...) PS_PRINTF(2, 3);
 
-/* Puts "WHAT: " before the calling thread's message and returns err, to name the outer thing. */
+/* Puts "WHAT: " before the calling thread's message, to name the outer thing; returns err. */
 ps_err ps_fail_in(ps_err err, const char *fmt, ...) PS_PRINTF(2, 3);
 
 /* Like ps_fail, for a failed system call: maps sys_errno to a code and appends its text. */

@@ -1,5 +1,5 @@
 /*
- * peek.h - an optimistic read of a page: read first, then ask whether what was read counts.
+ * peek.h - an optimistic read of a page: read first, then ask whether what was read is valid.
  *
  *     struct ps_peek peek;
  *     bool sound = ps_peek(table, 5, &peek);
@@ -14,12 +14,13 @@
  * Flow       users of the library -> ps_peek (table.h) -> pool
  * Ownership  nothing is held: no pin, no latch, and nothing is written that other threads read. The
  *            table's reference is kept until after ps_peek_valid.
- * Locking    none. The bytes can change, and become another page's, while they are read: no offset
- *            or length found in them is to be trusted, nor anything kept, before ps_peek_valid.
- * Errors     none: false where the page is not in the pool, or is being changed.
- * Promise    after ps_peek_valid has said true, all that was read of the page since ps_peek was of
- *            one moment. Its checksum may be out of date (the store computes it when it must). The
- *            pool's policy and counters do not hear of such reads.
+ * Locking    none. While they are being read the bytes can change, and even become those of another
+ *            page: until ps_peek_valid returns true, trust no offset or length in them and keep
+ *            nothing.
+ * Errors     none: false if the page is not in the pool, or is being changed.
+ * Promise    once ps_peek_valid has returned true, everything read since ps_peek was a consistent
+ *            snapshot of the page. Its checksum may be out of date (the store computes it when it
+ *            must). The pool's policy and counters do not notice such reads.
  * Source     Leis, Haubenschild, Neumann, "Optimistic Lock Coupling", IEEE Data Engineering
  *            Bulletin 42 (2019).
  */

@@ -9,14 +9,13 @@
  *     return err;
  *
  * Flow       users of the library -> [pin] -> table.h
- * Ownership  a reference that holds a page owes one ps_pin_unref; the compiler adds it on each way
- *            out of the scope of a PS_SCOPED_PIN (GCC and Clang). It must begin empty ({0}), and is
- *            not copied. The table's own reference is held longer than the pin.
- * Locking    one thread a reference. Between ps_pin_ref_read and the end the thread holds the
- *            page's shared latch and makes no call into the library but ps_pin_unref.
+ * Ownership  a reference that holds a page owes one ps_pin_unref, which the compiler adds on every
+ *            way out of the scope of a PS_SCOPED_PIN (GCC and Clang). It starts empty ({0}) and is
+ *            never copied. The caller's reference to the table must outlive the pin.
+ * Locking    one thread uses a reference. From ps_pin_ref_read to the end it holds the page's
+ *            shared latch, and makes no call into the library except ps_pin_unref.
  * Errors     those of ps_pin; the reference stays empty.
- * Promise    unref lets go of exactly what the reference holds, so it can be called early and
- *            again.
+ * Promise    unref releases exactly what the reference holds, so it may be called early, and again.
  */
 #ifndef PAGESTORE_PIN_H
 #define PAGESTORE_PIN_H
@@ -29,7 +28,7 @@ struct ps_pin_ref {
     bool latched;
 };
 
-/* Pins a page; what the reference held before is let go first. */
+/* Pins a page, after releasing what the reference held before. */
 PS_MUST_USE ps_err ps_pin_ref(struct ps_pin_ref *ref, struct ps_table *table, uint32_t page_no,
                               struct ps_cancel *cancel);
 /* Latches the page it holds shared, sealed, and gives its bytes. */

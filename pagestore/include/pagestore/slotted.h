@@ -7,8 +7,8 @@
  * numbers do; a slot keeps its number until its item is deleted, and deleted ones are reused.
  * An all-zero postgres page, PostgreSQL's "new" page, counts as an empty slotted page.
  *
- * Units      item lengths are bytes; free space is what one more item may have, its line
- *            pointer already paid.
+ * Units      item lengths are bytes; free space is what one more item may take, its line pointer
+ *            already deducted.
  * Ownership  item pointers point into the page and are valid while its bytes do not change.
  * Locking    pure functions; shared latch to read, exclusive to change.
  * Errors     PS_ERR_FULL: no room even after compaction. PS_ERR_RANGE: longer than any page
@@ -29,12 +29,12 @@ struct ps_item {
     uint32_t len;
 };
 
-/* Highest slot number in use or unused on the page; 0 when there is none. */
+/* The highest slot number of the page, used or not; 0 if it has no slots. */
 PS_MUST_USE ps_err ps_slotted_slots(const struct ps_format *fmt, const void *page,
                                     uint32_t page_size, uint32_t *ret_slots);
 PS_MUST_USE ps_err ps_slotted_get(const struct ps_format *fmt, const void *page, uint32_t page_size,
                                   uint32_t slot, struct ps_item *ret);
-/* Longest item that ps_slotted_insert would take now; 0: none at all, an empty one neither. */
+/* The longest item that ps_slotted_insert would take now; 0: not even an empty one. */
 uint32_t ps_slotted_room(const struct ps_format *fmt, const void *page, uint32_t page_size);
 /* Longest item that an empty page of this size takes. */
 uint32_t ps_slotted_item_max(const struct ps_format *fmt, uint32_t page_size);

@@ -9,10 +9,10 @@
  * Units      page numbers are 32 bits and count from 0; offsets and lengths are bytes of a space.
  * Ownership  lookup and get give a reference that ps_table_unref takes back. A dropped table
  *            stays as an object until its last reference goes; its calls give PS_ERR_NOENT.
- * Locking    thread safe. Reads and writes of the same bytes are atomic to each other page by
- *            page, a write's pages change in one step.
+ * Locking    thread safe. A read sees each page either before a write or after it, never in
+ *            between; all pages of one write change in one step.
  * Errors     PS_ERR_READONLY: the catalog, or a store that is read-only. PS_ERR_CORRUPT: a page
- *            that is not what was written last; counted and traced. PS_ERR_INTERRUPTED.
+ *            that is not what was last written; counted and traced. PS_ERR_INTERRUPTED.
  * Promise    one write is atomic across a crash, however many pages it covers.
  */
 #ifndef PAGESTORE_TABLE_H
@@ -40,20 +40,20 @@ struct ps_table_info {
     uint64_t pages_allocated;
     uint64_t pages_used;  /* written at least once */
     uint64_t payload_len; /* raw native tables, else 0 */
-    uint64_t mtime_us;    /* of the last change, of the table's files if none since open */
-    uint64_t ctime_us;    /* when it was made, or renamed last */
+    uint64_t mtime_us;    /* of the last change; of the table's files if none since open */
+    uint64_t ctime_us;    /* when it was created, or last renamed */
     uint64_t bytes_on_disk;
     uint32_t mode, uid, gid; /* of the page file */
 };
 
-/* name: 1 to 255 bytes, no '/', no leading '.'. PS_ERR_INVAL, PS_ERR_RANGE (too long),
- * PS_ERR_EXIST. ret may be NULL. Durable when it returns. */
+/* name: 1 to 255 bytes, no '/', no leading '.'. ret may be NULL. The table is durable when this
+ * returns. PS_ERR_INVAL, PS_ERR_RANGE (too long), PS_ERR_EXIST. */
 PS_MUST_USE ps_err ps_table_create(struct ps_store *store, const char *name,
                                    enum ps_format_id format, enum ps_page_type type,
                                    struct ps_table **ret);
-/* PS_ERR_NOTEMPTY: it has pages and `even_with_pages` is not set. */
+/* PS_ERR_NOTEMPTY: the table has pages and `even_with_pages` is not set. */
 PS_MUST_USE ps_err ps_table_drop(struct ps_store *store, const char *name, bool even_with_pages);
-/* PS_ERR_EXIST: there is a table `to`. */
+/* PS_ERR_EXIST: there is already a table `to`. */
 PS_MUST_USE ps_err ps_table_rename(struct ps_store *store, const char *from, const char *to);
 
 PS_MUST_USE ps_err ps_table_lookup(struct ps_store *store, const char *name, struct ps_table **ret);
@@ -64,7 +64,7 @@ PS_MUST_USE ps_err ps_table_next(struct ps_store *store, uint32_t from, struct p
 uint32_t ps_table_count(struct ps_store *store);
 
 uint32_t ps_table_id(const struct ps_table *table);
-/* As it is now, whatever became of the table's files. False: the table was dropped. */
+/* Its current name, whatever the state of its files. False: the table was dropped. */
 bool ps_table_name(struct ps_table *table, char name[PS_TABLE_NAME_MAX + 1]);
 struct ps_store *ps_table_store(struct ps_table *table);
 PS_MUST_USE ps_err ps_table_info(struct ps_table *table, struct ps_table_info *ret);
@@ -74,7 +74,7 @@ void ps_table_stats(struct ps_table *table, ps_stat_fn each, void *ctx);
 
 struct ps_page_info {
     uint32_t page_no;
-    bool used;         /* false: allocated and never written */
+    bool used;         /* false: allocated, but never written */
     uint64_t mtime_us; /* of its last change */
     uint64_t lsn;
 };
@@ -89,10 +89,10 @@ PS_MUST_USE ps_err ps_page_create(struct ps_table *table, uint32_t page_no,
                                   struct ps_cancel *cancel);
 PS_MUST_USE ps_err ps_page_free(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel);
 
-/* What the extended attributes show. Reads the page in. */
+/* What the extended attributes show. Loads the page. */
 struct ps_page_meta {
     uint64_t lsn, page_id;
-    uint32_t checksum; /* as it is, or would be, on disk */
+    uint32_t checksum; /* as it is on disk, or would be if written now */
     bool checksum_ok, checksum_none;
     bool dirty;
     uint32_t pins;
@@ -101,49 +101,50 @@ struct ps_page_meta {
 PS_MUST_USE ps_err ps_page_meta(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
                                 struct ps_page_meta *ret);
 
-/* A sealed copy of one page, for whoever shows it as something else. Damaged pages are given too,
- * as they lie on disk: the bytes are there and the return value is PS_ERR_CORRUPT. */
+/* A sealed copy of one page, for views that show it in another form. A damaged page is copied as it
+ * lies on disk, and the call returns PS_ERR_CORRUPT. */
 PS_MUST_USE ps_err ps_page_copy(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
                                 void *buf);
 
-/* The page as text (struct ps_format's describe), with what the allocation map knows. */
+/* The page as text (struct ps_format's describe). A damaged one is shown, too, below a line that
+ * says what is wrong with it. */
 PS_MUST_USE ps_err ps_page_text(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
                                 FILE *out);
 
 /* --- heat --------------------------------------------------------------------------------- */
 
 /*
- * Where a table is accessed, and what of it is in the pool, for people to see. The table is cut
- * into cells of equally many pages, a power of two: one as long as PS_HEAT_CELLS_MAX pages are
- * enough. Accesses of resident pages are counted in their frames (pool.h), those of others by cell,
- * so that a table takes 16 KiB at most, from its first evicted page on. All are halved every five
+ * Where a table is accessed, and which of its pages are in the pool, for people to look at. The
+ * table is cut into at most PS_HEAT_CELLS_MAX cells of equal size, a power of two of pages.
+ * Accesses to resident pages are counted in their frames (pool.h), those to others by cell, which
+ * takes at most 16 KiB a table, from its first evicted page on. All counts are halved every five
  * minutes.
  */
 #define PS_HEAT_CELLS_MAX 4096u
 
 struct ps_heat_cell {
-    uint64_t accesses; /* not long ago */
-    uint32_t pages;    /* that the cell stands for; less than cell_pages in the last one */
+    uint64_t accesses; /* recent ones */
+    uint32_t pages;    /* in the cell; fewer than cell_pages in the last one */
     uint32_t allocated, resident, dirty;
-    uint32_t corrupt; /* found damaged since the store was opened, and not repaired since; the
-                         last PS_DAMAGED_MAX that were found */
+    uint32_t corrupt; /* found damaged since the store was opened and not repaired since: of the
+                         PS_DAMAGED_MAX most recent finds */
 };
 #define PS_DAMAGED_MAX 64u
 
 struct ps_heat {
-    uint64_t pages_end; /* the cells stand for the pages below */
+    uint64_t pages_end; /* the cells cover the pages below this one */
     uint64_t cell_pages;
     uint32_t cell_count;
     struct ps_heat_cell total;
     struct ps_heat_cell cells[PS_HEAT_CELLS_MAX];
 };
 
-/* The cells of a table that ends there, with nothing in them yet. */
+/* The cells of a table that ends at pages_end, all counts zero. */
 void ps_heat_shape(uint64_t pages_end, struct ps_heat *ret);
 
-/* Not of one moment: pages may come and go meanwhile. Costs a walk over the pool's frames, and one
- * down the allocation map for each run of pages in one state; holds the table's lock for a part of
- * these at a time. */
+/* Not a snapshot: pages may come and go meanwhile. Walks over the pool's frames, and down the
+ * allocation map once for each run of pages in one state, holding the table's lock for only a part
+ * of that at a time. */
 PS_MUST_USE ps_err ps_table_heat(struct ps_table *table, struct ps_cancel *cancel,
                                  struct ps_heat *ret);
 
@@ -156,14 +157,14 @@ PS_MUST_USE ps_err ps_space_len(struct ps_table *table, enum ps_space space, uin
 
 enum ps_read_flags {
     PS_READ_PAGE = 1,  /* image, within one page that must be allocated: PS_ERR_NOENT if not */
-    PS_READ_WHOLE = 2, /* a damaged page is an error also where others come before it */
+    PS_READ_WHOLE = 2, /* a damaged page is an error even if sound ones precede it */
 };
 
 /*
  * A read in two steps, so that a reply can go out straight from the frames: begin pins and
- * latches, end pays back. iov names what was asked for, len bytes of it: less at the end of the
- * space, or before a damaged page (which is an error only when it comes first).
- * Holes are zeros. Between begin and end the thread does nothing but send the bytes.
+ * latches, end unlatches and unpins. iov describes the bytes, len of them: fewer than were asked
+ * for at the end of the space, or in front of a damaged page (which is an error only if it comes
+ * first). Holes read as zeros. Between begin and end the thread does nothing but send the bytes.
  */
 struct ps_read {
     struct iovec *iov;
@@ -178,14 +179,14 @@ struct ps_read {
     struct iovec inline_iov[4];
     struct ps_page *inline_pages[4];
 };
-/* Longest single read: of more, only so much is there. 1 MiB, less in small pools of large
- * pages. */
+/* Longest single read; a longer one is cut to this. 1 MiB, less where the pool is small and pages
+ * are large. */
 size_t ps_read_max(const struct ps_store *store);
 PS_MUST_USE ps_err ps_read_begin(struct ps_table *table, enum ps_space space, uint64_t off,
                                  size_t len, unsigned flags, struct ps_cancel *cancel,
                                  struct ps_read *r);
 void ps_read_end(struct ps_read *r);
-/* Both, into a buffer. */
+/* Both steps, into a buffer. */
 PS_MUST_USE ps_err ps_read(struct ps_table *table, enum ps_space space, uint64_t off, void *buf,
                            size_t len, struct ps_cancel *cancel, size_t *ret_len);
 
@@ -195,38 +196,40 @@ enum ps_write_flags {
     PS_WRITE_DURABLE = 2, /* the log is flushed before it returns */
     PS_WRITE_APPEND = 4,  /* at the end of the space; off is ignored */
 };
-/* Longest single write: more is PS_ERR_RANGE. 1 MiB, less with small log segments. */
+/* Longest single write; a longer one is PS_ERR_RANGE. 1 MiB, less with small log segments. */
 size_t ps_write_max(const struct ps_store *store);
-/* Pages that are not allocated are; those between the old end and off become virgin (payload) or
- * stay free (image). LSN, checksum and identity fields are the store's: what is written there is
+/* Allocates the pages it touches; those between the old end and off become virgin (payload) or stay
+ * free (image). LSN, checksum and identity fields belong to the store: what is written there is
  * stamped over. */
 PS_MUST_USE ps_err ps_write(struct ps_table *table, enum ps_space space, uint64_t off,
                             const void *buf, size_t len, unsigned flags, struct ps_cancel *cancel);
 
-/* image: a multiple of the page size (else PS_ERR_INVAL). Growing allocates, shrinking frees. */
+/* Of an image, len must be a multiple of the page size (PS_ERR_INVAL). Growing allocates pages,
+ * shrinking frees them. */
 PS_MUST_USE ps_err ps_truncate(struct ps_table *table, enum ps_space space, uint64_t len,
                                struct ps_cancel *cancel);
-/* Allocates what is not allocated in the range; grows the space unless keep_size. Space on
- * disk is taken, so that later writes cannot fail for want of it. */
+/* Allocates every page of the range that is not allocated; grows the space unless keep_size is set.
+ * Takes the space on disk, so that later writes cannot run out of it. */
 PS_MUST_USE ps_err ps_allocate(struct ps_table *table, enum ps_space space, uint64_t off,
                                uint64_t len, bool keep_size, struct ps_cancel *cancel);
-/* The range reads as zeros after; whole pages in it are freed (image) or become virgin (payload),
- * and their space on disk is given back. */
+/* Makes the range read as zeros: whole pages in it are freed (image) or become virgin (payload),
+ * and give back their space on disk. */
 PS_MUST_USE ps_err ps_punch(struct ps_table *table, enum ps_space space, uint64_t off, uint64_t len,
                             struct ps_cancel *cancel);
-/* The next byte >= off that is data, or hole. PS_ERR_NOENT: none (for data), off past the end. */
+/* The first byte from off on that is data, or is in a hole. PS_ERR_NOENT: off is past the end, or
+ * no data follows. */
 PS_MUST_USE ps_err ps_seek(struct ps_table *table, enum ps_space space, uint64_t off, bool data,
                            uint64_t *ret);
 
 /* --- items of slotted tables -------------------------------------------------------------- */
 
-/* All or none, atomic while they fit one write (ps_write_max), in order. An empty raw table
- * becomes slotted. PS_ERR_WRONG_TYPE, PS_ERR_RANGE (longer than a page takes). */
+/* Appends the items in order: all or none, as long as they fit one write (ps_write_max). An empty
+ * raw table becomes slotted. PS_ERR_WRONG_TYPE, PS_ERR_RANGE (longer than a page can hold). */
 PS_MUST_USE ps_err ps_items_append(struct ps_table *table, const struct ps_item *items,
                                    uint32_t count, unsigned flags, struct ps_cancel *cancel);
 PS_MUST_USE ps_err ps_item_insert(struct ps_table *table, const void *data, uint32_t len,
                                   uint32_t *ret_page, uint32_t *ret_slot, struct ps_cancel *cancel);
-/* Copies up to buf_len bytes; *ret_len is the item's length. */
+/* Copies up to buf_len bytes of the item; *ret_len is its whole length. */
 PS_MUST_USE ps_err ps_item_get(struct ps_table *table, uint32_t page_no, uint32_t slot, void *buf,
                                uint32_t buf_len, uint32_t *ret_len, struct ps_cancel *cancel);
 PS_MUST_USE ps_err ps_item_delete(struct ps_table *table, uint32_t page_no, uint32_t slot,
@@ -234,15 +237,14 @@ PS_MUST_USE ps_err ps_item_delete(struct ps_table *table, uint32_t page_no, uint
 
 /* --- pins --------------------------------------------------------------------------------- */
 
-/* A pin of the caller's own, for as long as it likes; its bytes are ps_page_bytes. Latch shared to
- * read. Change pages through ps_write, ps_txn_write or the item calls only. PS_ERR_PINNED: such
- * pins hold all of the pool, or all but one frame and the page is not resident.
+/* A pin that the caller keeps for as long as it likes. Latch shared to read ps_page_bytes; change
+ * pages only through ps_write, ps_txn_write and the item calls. PS_ERR_PINNED: such pins hold the
+ * whole pool, or all but one frame while the page is not resident.
  *
- * This, and pin.h, is what users of the library have of the pool: pool/pool.h is its inside, and
- * its short pins need reservations and rules of order that only the store keeps. Pins left when
- * the store is closed are told to its message callback ("pin leak: page 5 of table 2: pinned at
- * foo.c:123, 1 pin"); the place is known where library and caller are compiled with
- * PS_DEBUG_PINS. */
+ * This and pin.h are all of the pool that users of the library see: pool/pool.h is internal, and
+ * its short pins need reservations and an order that only the store keeps. Pins that are left when
+ * the store is closed are reported to its message callback ("pin leak: page 5 of table 2: pinned at
+ * foo.c:123, 1 pin"); the place is known if library and caller are compiled with PS_DEBUG_PINS. */
 PS_MUST_USE ps_err ps_pin(struct ps_table *table, uint32_t page_no, struct ps_cancel *cancel,
                           struct ps_page **ret);
 void ps_unpin(struct ps_table *table, struct ps_page *page);
@@ -253,7 +255,7 @@ const uint8_t *ps_page_bytes(const struct ps_page *page);
 /* An optimistic read (peek.h). False: pin the page instead. */
 bool ps_peek(struct ps_table *table, uint32_t page_no, struct ps_peek *ret);
 
-/* Notes who made a pin, if it was made; returns err. */
+/* Records where a pin was taken, unless err says that none was; returns err. */
 PS_MUST_USE ps_err ps_pin_noted(struct ps_table *table, ps_err err, struct ps_page *const *page,
                                 const char *file, int line);
 #ifdef PS_DEBUG_PINS

@@ -3,16 +3,16 @@
  *
  * ARIES (Mohan et al., 1992): changes are logged with before- and after-bytes, abort and recovery
  * undo them with compensation records. Each page that a transaction changes is locked until the
- * transaction ends; whoever else wants to change it waits, for lock_wait_ms (100 by default), and
- * then gets PS_ERR_CONFLICT. Readers do not wait: isolation is for a layer above.
+ * transaction ends; whoever else wants to change it waits for up to 100 ms and then gets
+ * PS_ERR_CONFLICT. Readers do not wait: isolation is for a layer above.
  *
  * Flow       programs -> [txn] -> pool, log
  * Ownership  begin gives a transaction that commit or abort takes back, whatever they return.
  * Locking    one thread a transaction at a time.
- * Errors     PS_ERR_CONFLICT. After an error of a write the transaction lives on, without that
- *            write. A transaction keeps all log since its first record: one that so keeps more than
- *            half of max_wal is undone, idle or not, and its calls but abort are PS_ERR_CONFLICT
- *            then. Also when too many transactions are active.
+ * Errors     PS_ERR_CONFLICT: another transaction holds the page, or too many are active. After a
+ *            failed write the transaction lives on, without that write. A transaction keeps all log
+ *            since its first record; one that holds back more than half of max_wal is undone, idle
+ *            or not, and from then on its calls, except abort, are PS_ERR_CONFLICT.
  * Promise    when commit returns PS_OK the transaction survives a crash whole; one that did not
  *            commit leaves no trace in any page but its LSN.
  */

@@ -6,9 +6,9 @@
  *
  * Flow       tools -> [verify] -> the files
  * Units      page numbers count from 0; offsets and lengths are bytes.
- * Ownership  what report and progress are given is good during the call.
- * Locking    one thread a call. Takes no lock on the store: the caller sees to it that nothing
- *            writes to it meanwhile.
+ * Ownership  what report and progress are given is valid during their call.
+ * Locking    each call uses one thread. It takes no lock on the store: the caller makes sure that
+ *            nothing writes to it meanwhile.
  * Errors     what is wrong with the store is a finding, not an error.
  */
 #ifndef PAGESTORE_VERIFY_H
@@ -18,8 +18,8 @@
 
 enum ps_severity {
     PS_FAULT,          /* damage */
-    PS_SUSPECT,        /* not as it should be, and harmless */
-    PS_NEEDS_RECOVERY, /* a fault that recovery will repair, going by the log */
+    PS_SUSPECT,        /* not as it should be, but harmless */
+    PS_NEEDS_RECOVERY, /* a fault that recovery will repair, as the log shows */
 };
 
 struct ps_finding {
@@ -44,20 +44,20 @@ struct ps_verify_result {
     bool needs_recovery; /* not closed cleanly */
 };
 
-/* PS_OK: it ran to the end, whatever it found. An error: it could not run, as there is no store. */
+/* PS_OK: it ran to the end, whatever it found. An error: it could not run, say because there is no
+ * store. */
 PS_MUST_USE ps_err ps_verify(const char *path, const struct ps_verify_options *opts,
                              struct ps_verify_result *ret);
 
 /* One file of native pages that belongs to no store (page-db's own): identity and checksum of
- * every page, table id 0 or as found on the first sound page. page_size 0: found out from the first
- * pages; PS_ERR_UNSUPPORTED if none fits. */
+ * every page, table id 0 or that of the first sound page. page_size 0: determined from the first
+ * pages; PS_ERR_UNSUPPORTED if no size fits. */
 PS_MUST_USE ps_err ps_verify_file(const char *path, uint32_t page_size,
                                   const struct ps_verify_options *opts,
                                   struct ps_verify_result *ret);
 
-/* The log of a store that nobody has open, as text: the header line, then a record a line, from
- * the oldest record that is there and whose LSN is >= from. Changes nothing, recovers nothing.
- * each() is given lines without newline; its error ends the listing and is returned. */
+/* The log of a store that nobody has open, as text: a header line, then what ps_store_wal_text()
+ * lists. Changes nothing, recovers nothing. */
 PS_MUST_USE ps_err ps_wal_text(const char *path, uint64_t from,
                                ps_err (*each)(void *ctx, const char *line), void *ctx);
 
@@ -68,8 +68,8 @@ struct ps_table_on_disk {
     char file[32]; /* below the store, "tables/7.pages" */
 };
 
-/* Goes by the catalog as it lies on disk: PS_ERR_NOENT also for a table that only the log knows of
- * yet. */
+/* Goes by the catalog as it lies on disk: a table that only the log knows of so far is
+ * PS_ERR_NOENT, too. */
 PS_MUST_USE ps_err ps_find_table_on_disk(const char *path, const char *name,
                                          struct ps_table_on_disk *ret);
 
