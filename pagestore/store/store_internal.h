@@ -114,6 +114,7 @@ struct ps_table {
 
     /* Guarded by store->catalog_lock. */
     char name[PS_TABLE_NAME_MAX + 1];
+    struct ps_table *name_next; /* in its chain of store->names */
     uint64_t ctime_us;
     uint32_t catalog_page, catalog_slot;
 
@@ -132,6 +133,13 @@ struct ps_foreign {
     struct ps_foreign_ops ops;
     struct ps_io **roots; /* guarded by catalog_lock; the first is the store's io */
     unsigned root_count;
+};
+
+/* Tables by name (table_names.c); of other people's files there can be many of one name, and none
+ * is here. */
+struct ps_names {
+    struct ps_table **chains;
+    uint32_t chain_count; /* a power of two, or 0 */
 };
 
 struct ps_store {
@@ -164,6 +172,7 @@ struct ps_store {
     struct ps_table **tables;      /* ascending id; guarded by catalog_lock and tables_mtx: either
                                       to read, both to change */
     uint32_t table_count, table_cap;
+    struct ps_names names;      /* guarded by catalog_lock */
     struct ps_mutex tables_mtx; /* rank IO: for look-ups from below, in the provider; guards each
                                    table's heat, too */
     struct ps_table
@@ -259,6 +268,15 @@ void ps_readahead_stop(struct ps_store *s);
 /* A reader is about to read pages [first, first + count), some of which may be missing. The table's
  * lock is held, its summary known. Waits for nothing. */
 void ps_readahead_note(struct ps_table *t, uint64_t first, uint32_t count, bool missing);
+
+/* --- table_names.c: under catalog_lock, or while the store is opened or closed -------------- */
+/* Room for so many tables, one more than before: chains stay short. */
+PS_MUST_USE ps_err ps_names_reserve(struct ps_names *n, uint32_t table_count);
+void ps_names_deinit(struct ps_names *n);
+struct ps_table *ps_names_find(const struct ps_names *n, const char *name); /* NULL: none has it */
+/* The table has that name, and no other one any more. */
+void ps_names_set(struct ps_names *n, struct ps_table *t, const char *name);
+void ps_names_remove(struct ps_names *n, struct ps_table *t);
 
 /* --- table_registry.c --------------------------------------------------------------------- */
 PS_MUST_USE ps_err ps_table_new(struct ps_store *s, uint32_t id, const struct ps_format *fmt,

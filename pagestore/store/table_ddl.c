@@ -345,7 +345,7 @@ static ps_err create_locked(struct ps_store *s, const struct ps_catalog_entry *e
     if (err)
         return err;
     t->type = entry->type;
-    memcpy(t->name, entry->name, sizeof(t->name));
+    ps_names_set(&s->names, t, entry->name);
     t->ctime_us = entry->ctime_us;
     t->mtime_us = entry->ctime_us;
     t->summary_known = true;
@@ -371,16 +371,6 @@ static ps_err create_locked(struct ps_store *s, const struct ps_catalog_entry *e
         ps_store_say(s, PS_MSG_WARNING, "the files of table %u stay: %s", t->id, ps_message());
     ps_registry_remove(s, t);
     return err;
-}
-
-static bool name_taken(struct ps_store *s, const char *name)
-{
-    uint32_t i;
-
-    for (i = 0; i < s->table_count; i++)
-        if (strcmp(s->tables[i]->name, name) == 0)
-            return true;
-    return false;
 }
 
 static ps_err lock_ddl(struct ps_store *s)
@@ -419,7 +409,7 @@ ps_err ps_table_create(struct ps_store *s, const char *name, enum ps_format_id f
         err = lock_ddl(s);
     if (err)
         return err;
-    if (name_taken(s, name)) {
+    if (ps_names_find(&s->names, name)) {
         err = ps_fail(PS_ERR_EXIST, "there is a table '%s'", name);
     } else if (s->next_table == UINT32_MAX) {
         err = ps_fail(PS_ERR_RANGE, "table ids are used up");
@@ -445,17 +435,14 @@ ps_err ps_table_create(struct ps_store *s, const char *name, enum ps_format_id f
 
 static ps_err find_own(struct ps_store *s, const char *name, struct ps_table **ret)
 {
-    uint32_t i;
+    struct ps_table *t = ps_names_find(&s->names, name);
 
-    for (i = 0; i < s->table_count; i++) {
-        if (strcmp(s->tables[i]->name, name) != 0)
-            continue;
-        *ret = s->tables[i];
-        if ((*ret)->id == PS_CATALOG_ID)
-            return ps_fail(PS_ERR_READONLY, "%s is changed by the store only", PS_CATALOG_NAME);
-        return PS_OK;
-    }
-    return ps_fail(PS_ERR_NOENT, "there is no table '%s'", name);
+    if (!t)
+        return ps_fail(PS_ERR_NOENT, "there is no table '%s'", name);
+    if (t->id == PS_CATALOG_ID)
+        return ps_fail(PS_ERR_READONLY, "%s is changed by the store only", PS_CATALOG_NAME);
+    *ret = t;
+    return PS_OK;
 }
 
 static void entry_of(const struct ps_table *t, struct ps_catalog_entry *ret)
@@ -559,7 +546,7 @@ static ps_err update_locked(struct ps_table *t, const struct ps_catalog_entry *e
         t->catalog_page = ed.page_no;
         t->catalog_slot = ed.slot;
         t->ctime_us = entry->ctime_us;
-        memcpy(t->name, entry->name, sizeof(t->name));
+        ps_names_set(&t->store->names, t, entry->name);
     }
     edit_deinit(&ed);
     return err;
@@ -577,7 +564,7 @@ ps_err ps_table_rename(struct ps_store *s, const char *from, const char *to)
     if (err)
         return err;
     err = find_own(s, from, &t);
-    if (!err && strcmp(from, to) != 0 && name_taken(s, to))
+    if (!err && strcmp(from, to) != 0 && ps_names_find(&s->names, to))
         err = ps_fail(PS_ERR_EXIST, "there is a table '%s'", to);
     if (!err && strcmp(from, to) != 0) {
         entry_of(t, &entry);
@@ -665,7 +652,7 @@ static ps_err load_item(struct ps_store *s, uint32_t page_no, uint32_t slot,
         err = ps_fail(PS_ERR_CORRUPT, "catalog page %u item %u: table %u is there twice", page_no,
                       slot, entry.table);
     }
-    if (!err && name_taken(s, entry.name))
+    if (!err && ps_names_find(&s->names, entry.name))
         err = ps_fail(PS_ERR_CORRUPT, "catalog page %u item %u: there are two tables '%s'", page_no,
                       slot, entry.name);
     if (err)
@@ -675,7 +662,7 @@ static ps_err load_item(struct ps_store *s, uint32_t page_no, uint32_t slot,
     t->ctime_us = entry.ctime_us;
     t->catalog_page = page_no;
     t->catalog_slot = slot;
-    memcpy(t->name, entry.name, sizeof(t->name));
+    ps_names_set(&s->names, t, entry.name);
     return PS_OK;
 }
 

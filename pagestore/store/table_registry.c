@@ -228,10 +228,11 @@ static uint32_t position(const struct ps_store *s, uint32_t id)
 ps_err ps_registry_add(struct ps_store *s, struct ps_table *t)
 {
     uint32_t at;
-    ps_err err = PS_OK;
+    ps_err err;
 
     ps_mutex_lock(&s->tables_mtx);
-    if (s->table_count == s->table_cap) {
+    err = ps_names_reserve(&s->names, s->table_count + 1);
+    if (!err && s->table_count == s->table_cap) {
         uint32_t cap = s->table_cap ? s->table_cap * 2 : 64;
         struct ps_table **bigger = realloc(s->tables, cap * sizeof(*bigger));
 
@@ -281,6 +282,7 @@ void ps_registry_remove(struct ps_store *s, struct ps_table *t)
     s->table_count--;
     memmove(&s->tables[at], &s->tables[at + 1], (s->table_count - at) * sizeof(*s->tables));
     ps_mutex_unlock(&s->tables_mtx);
+    ps_names_remove(&s->names, t);
     ps_table_unref(t);
 }
 
@@ -294,6 +296,7 @@ void ps_registry_clear(struct ps_store *s)
     }
     while (s->table_count)
         ps_registry_remove(s, s->tables[s->table_count - 1]);
+    ps_names_deinit(&s->names);
     free(s->tables);
     s->tables = NULL;
     s->table_cap = 0;
@@ -374,15 +377,12 @@ ps_err ps_tables_sync(struct ps_store *s, bool maps)
 
 ps_err ps_table_lookup(struct ps_store *s, const char *name, struct ps_table **ret)
 {
-    struct ps_table *found = NULL;
-    uint32_t i;
+    struct ps_table *found;
 
     if (s->foreign)
         return ps_foreign_lookup(s, name, ret);
     ps_rwlock_rdlock(&s->catalog_lock);
-    for (i = 0; i < s->table_count && !found; i++)
-        if (strcmp(s->tables[i]->name, name) == 0)
-            found = s->tables[i];
+    found = ps_names_find(&s->names, name);
     if (found)
         found->refs++;
     ps_rwlock_unlock(&s->catalog_lock);

@@ -140,6 +140,61 @@ static void listing_the_log_does_not_hold_up_a_checkpoint(void **state)
     ps_table_unref(l.t);
 }
 
+/* --- many names ---------------------------------------------------------------------------- */
+
+#define MANY 300u
+
+static const char *name_of(char prefix, unsigned no)
+{
+    static char name[16];
+
+    snprintf(name, sizeof(name), "%c%u", prefix, no);
+    return name;
+}
+
+static void expect_name(struct fixture *f, char prefix, unsigned no, bool there)
+{
+    struct ps_table *t = NULL;
+    const ps_err err = ps_table_lookup(f->store, name_of(prefix, no), &t);
+
+    assert_int_equal(err, there ? PS_OK : PS_ERR_NOENT);
+    if (there)
+        assert_int_equal(ps_table_id(t), 2 + no);
+    ps_table_unref(t);
+}
+
+/* Of every three tables the first was dropped, the second renamed. */
+static void expect_names(struct fixture *f)
+{
+    for (unsigned i = 0; i < MANY; i++) {
+        expect_name(f, 'a', i, i % 3 == 2);
+        expect_name(f, 'b', i, i % 3 == 1);
+    }
+}
+
+static void each_of_many_tables_has_its_name_and_no_other(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t;
+    char from[16];
+
+    for (unsigned i = 0; i < MANY; i++) {
+        t = make(f, name_of('a', i), PS_FORMAT_NATIVE);
+        ps_table_unref(t);
+    }
+    for (unsigned i = 0; i < MANY; i += 3)
+        ok(ps_table_drop(f->store, name_of('a', i), false));
+    for (unsigned i = 1; i < MANY; i += 3) {
+        snprintf(from, sizeof(from), "%s", name_of('a', i));
+        assert_int_equal(ps_table_rename(f->store, from, name_of('a', i + 1)), PS_ERR_EXIST);
+        ok(ps_table_rename(f->store, from, name_of('b', i)));
+    }
+    expect_names(f);
+    ok(ps_store_close(f->store));
+    reopen(f);
+    expect_names(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +206,7 @@ int main(void)
                                         teardown),
         T(table_that_becomes_slotted_takes_no_payload_meanwhile),
         T(files_of_a_dropped_table_stay_until_its_drop_is_durable),
+        T(each_of_many_tables_has_its_name_and_no_other),
     };
 
     return cmocka_run_group_tests_name("store_ddl", tests, NULL, NULL);
