@@ -131,18 +131,36 @@ static ps_err check_root(struct ps_pg_walk *w, const struct ps_pg_view *v)
     return PS_OK;
 }
 
+static bool is_plain_leaf(const struct ps_pg_walk *w, const struct ps_pg_view *v,
+                          const struct ps_bt_page *b)
+{
+    const unsigned not_plain = ~(unsigned)(PS_BT_LEAF | PS_BT_ROOT | PS_BT_SPLIT_END |
+                                           PS_BT_HAS_GARBAGE | PS_BT_INCOMPLETE_SPLIT);
+
+    return w->block > 0 && ps_bt_is_leaf(b) && !(b->flags & not_plain) && b->level == 0 &&
+           b->prev != w->block && b->next != w->block &&
+           strcmp(ps_pg_kind(v->bytes, v->size, v->special).name, ps_pg_btree.kind) == 0;
+}
+
+ps_err ps_pg_glance_btree(struct ps_pg_walk *w, const struct ps_pg_view *v, bool *ret_fine)
+{
+    struct ps_bt_page b;
+
+    *ret_fine = ps_bt_page(v, &b) && is_plain_leaf(w, v, &b) && ps_pg_order_is_fine(w, v, &b);
+    return *ret_fine ? check_right_sibling(w, &b) : PS_OK;
+}
+
 ps_err ps_pg_walk_btree(struct ps_pg_walk *w, const struct ps_pg_view *v)
 {
     struct ps_bt_page b;
-    uint32_t highest;
     ps_err err;
 
     if (!ps_bt_page(v, &b) || b.flags & (PS_BT_DELETED | PS_BT_HALF_DEAD))
         return PS_OK;
     if (b.flags & PS_BT_META)
         return check_root(w, v);
-    highest = ps_pg_walk_order(w, v, &b);
-    if (ps_bt_is_leaf(&b) && highest >= w->subject.heap_pages)
+    ps_pg_walk_order(w, v, &b);
+    if (ps_bt_is_leaf(&b))
         check_leads(w, v, &b);
     err = check_right_sibling(w, &b);
     if (!err && !ps_bt_is_leaf(&b))

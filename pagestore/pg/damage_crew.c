@@ -78,7 +78,9 @@ static struct slot *plan_piece(struct ps_pg_crew *c, struct ps_pg_piece *ret)
 
         s = slot_of(c, c->planned++);
         out = (struct ps_pg_out){.text = &s->lines, .counts = &s->counts};
-        err = ps_pg_plan_next(c->plan, &out, ret, &s->last);
+        do
+            err = ps_pg_plan_next(c->plan, &out, ret, &s->last);
+        while (!err && !s->last && !ret->subject.file);
         if (err)
             keep_error(s, err);
         c->plan_done = err || s->last;
@@ -112,7 +114,7 @@ static void *crew_main(void *arg)
 
     ps_pg_hand_init(&hand, c->catalog);
     while ((s = plan_piece(c, &piece)) != NULL) {
-        if (!s->err && piece.subject.file)
+        if (!s->err && !s->last)
             walk_piece(c, &hand, &piece, s);
         ps_mutex_lock(&c->mtx);
         s->done = true;

@@ -1,6 +1,7 @@
 /* What a heap page says of transactions, of its visibility map and of values stored elsewhere. */
 #include <inttypes.h>
 
+#include "pg/damage_glance.h"
 #include "pg/damage_walk.h"
 #include "pg/visibility.h"
 
@@ -95,7 +96,7 @@ static ps_err check_values(struct ps_pg_walk *w, uint32_t slot, const struct ps_
 
     if (!desc || t->natts > desc->count)
         return PS_OK; /* the page's own check says so */
-    if (ps_pg_tuple_is_plain(t, desc, &w->fixed))
+    if (ps_pg_tuple_is_plain(t, &w->shape))
         return PS_OK;
     err = ps_pg_tuple_values(t, desc, w->values, &good);
     if (err == PS_ERR_CORRUPT) {
@@ -139,17 +140,93 @@ static ps_err check_tuple(struct ps_pg_walk *w, const struct ps_pg_view *v, unsi
     return verdict.seen == PS_PG_SEEN ? check_values(w, slot, &t) : PS_OK;
 }
 
+/* --- a glance ------------------------------------------------------------------------------ */
+
+/* Did it commit, and is it none of the future's? Most rows of a page were inserted by one. Where
+ * there is no pg_xact the hint bits are all that is known. */
+static bool has_committed(struct ps_pg_walk *w, uint32_t xid, bool hinted)
+{
+    if (!w->xacts)
+        return hinted;
+    if (xid == w->committed)
+        return true;
+    if ((xid >= PS_PG_XID_FIRST_NORMAL && ps_pg_xact_in_future(w->xacts, xid)) ||
+        ps_pg_xact_fate(w->xacts, xid) != PS_PG_COMMITTED)
+        return false;
+    w->committed = xid;
+    return true;
+}
+
+/* Inserted for all to see, and neither locked nor deleted since. */
+static bool is_live(struct ps_pg_walk *w, const struct ps_pg_tuple *t, unsigned bits)
+{
+    const unsigned hints = t->infomask & PS_PG_XMIN_FROZEN;
+
+    if (t->xmax != 0 || t->infomask & (PS_PG_XMAX_COMMITTED | PS_PG_MOVED_OFF | PS_PG_MOVED_IN))
+        return false;
+    if (hints == PS_PG_XMIN_FROZEN)
+        return true;
+    return hints != PS_PG_XMIN_INVALID && !(bits & PS_VM_ALL_FROZEN) &&
+           has_committed(w, t->xmin, hints == PS_PG_XMIN_COMMITTED);
+}
+
+static bool is_fine(struct ps_pg_walk *w, const uint8_t *item, uint32_t len, unsigned bits)
+{
+    struct ps_pg_tuple t;
+
+    return len >= PS_PG_TUPLE_HEADER && ps_pg_tuple_parse(item, len, &t) == PS_OK &&
+           t.hoff == ps_item_space(ps_pg_tuple_header_len(&t)) && is_live(w, &t, bits) &&
+           ps_pg_tuple_is_plain(&t, &w->shape);
+}
+
+static bool items_are_fine(struct ps_pg_walk *w, const struct ps_pg_view *v, unsigned bits)
+{
+    struct ps_glance g;
+
+    if (!ps_glance_begin(&g, v))
+        return false;
+    for (uint32_t slot = 1; slot <= v->slots; slot++) {
+        const struct ps_lp lp = ps_pg_view_lp(v, slot);
+        const uint8_t *item;
+
+        if (lp.len == 0 &&
+            (lp.flags == PS_LP_UNUSED || (lp.flags == PS_LP_DEAD && !(bits & PS_VM_ALL_VISIBLE))))
+            continue;
+        item = lp.flags == PS_LP_NORMAL ? ps_glance_item(&g, &lp) : NULL;
+        if (!item || !is_fine(w, item, lp.len, bits))
+            return false;
+    }
+    return true;
+}
+
+/* The visibility map says more than the page's own flag. */
+static bool map_lies(const struct ps_pg_walk *w, unsigned bits)
+{
+    const struct ps_pg_header *hdr = (const struct ps_pg_header *)w->page;
+
+    return bits & PS_VM_ALL_VISIBLE && !(ps_get16(hdr->pd_flags) & PS_PD_ALL_VISIBLE);
+}
+
+ps_err ps_pg_glance_heap(struct ps_pg_walk *w, const struct ps_pg_view *v, bool *ret_fine)
+{
+    unsigned bits;
+    ps_err err = vm_bits(w, &bits);
+
+    *ret_fine = !err && w->subject.desc && v->special == v->size && !map_lies(w, bits) &&
+                items_are_fine(w, v, bits);
+    return err;
+}
+
 /* --- the page ------------------------------------------------------------------------------ */
 
 ps_err ps_pg_walk_heap(struct ps_pg_walk *w, const struct ps_pg_view *v)
 {
-    const struct ps_pg_header *hdr = (const struct ps_pg_header *)w->page;
     unsigned bits;
     ps_err err = vm_bits(w, &bits);
 
     if (err)
         return err;
-    if (bits & PS_VM_ALL_VISIBLE && !(ps_get16(hdr->pd_flags) & PS_PD_ALL_VISIBLE))
+    if (map_lies(w, bits))
         PS_PG_WALK_DISAGREE(w, 0, "vm-lie",
                             "all visible by the map, but not by the page's own flag");
     for (uint32_t slot = 1; !err && slot <= v->slots; slot++) {

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "pg/damage_glance.h"
 #include "pg/damage_walk.h"
 #include "pg/type_oid.h"
 
@@ -94,6 +95,17 @@ void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_
         {PS_PG_INT4OID, {.compare = compare_int4, .key_len = 4}},
         {PS_PG_INT8OID, {.compare = compare_int8, .key_len = 8}},
         {PS_PG_OIDOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGPROCOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGPROCEDUREOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGOPEROID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGOPERATOROID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGCLASSOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGTYPEOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGCONFIGOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGDICTIONARYOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGNAMESPACEOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGROLEOID, {.compare = compare_uint4, .key_len = 4}},
+        {PS_PG_REGCOLLATIONOID, {.compare = compare_uint4, .key_len = 4}},
         {PS_PG_FLOAT4OID, {.compare = compare_float4, .key_len = 4}},
         {PS_PG_FLOAT8OID, {.compare = compare_float8, .key_len = 8}},
         {PS_PG_DATEOID, {.compare = compare_int4, .key_len = 4}},
@@ -113,23 +125,44 @@ void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_
         ret->compare = NULL;
 }
 
-/* --- a page -------------------------------------------------------------------------------- */
+/* --- items --------------------------------------------------------------------------------- */
+
+/* What of an item its order is told by. */
+struct entry {
+    const uint8_t *bytes;
+    uint32_t data, end; /* of its key */
+    uint16_t info;
+    bool pivot;
+    const uint8_t *tids; /* where it leads, unless it is a pivot */
+    uint32_t tid_count;
+    const uint8_t *key; /* what of the key is compared; NULL: nothing */
+    uint32_t key_len;
+};
+
+static struct ps_pg_tid first_tid(const struct entry *e)
+{
+    return ps_pg_tid(e->tids);
+}
+
+static struct ps_pg_tid last_tid(const struct entry *e)
+{
+    return ps_pg_tid(e->tids + (e->tid_count - 1) * PS_PG_TID_LEN);
+}
 
 /* The first column's bytes; NULL: null, cut off (of a pivot), or compressed. */
-static const uint8_t *first_key(const struct ps_pg_walk *w, const struct ps_bt_tuple *t,
-                                uint32_t *ret_len)
+static inline const uint8_t *first_key(const struct ps_pg_key_order *o, const struct entry *e,
+                                       uint32_t *ret_len)
 {
-    const struct ps_pg_index_tuple *x = &t->index;
-    const uint8_t *at = x->bytes + x->data;
-    uint32_t len = x->end - x->data;
+    const uint8_t *at = e->bytes + e->data;
+    const uint32_t len = e->end - e->data;
 
-    if (len == 0 || (x->info & PS_PG_INDEX_NULL && !(x->bytes[PS_PG_INDEX_HEADER] & 1)))
+    if (len == 0 || (e->info & PS_PG_INDEX_NULL && !(e->bytes[PS_PG_INDEX_HEADER] & 1)))
         return NULL;
-    if (w->order.key_len > 0) {
-        *ret_len = w->order.key_len;
-        return len >= w->order.key_len ? at : NULL;
+    if (o->key_len > 0) {
+        *ret_len = o->key_len;
+        return len >= o->key_len ? at : NULL;
     }
-    if (w->order.c_string) {
+    if (o->c_string) {
         *ret_len = (uint32_t)strnlen((const char *)at, len);
         return at;
     }
@@ -146,93 +179,82 @@ static const uint8_t *first_key(const struct ps_pg_walk *w, const struct ps_bt_t
     return at + 4;
 }
 
+static inline void find_key(const struct ps_pg_walk *w, struct entry *e)
+{
+    e->key = w->order.compare ? first_key(&w->order, e, &e->key_len) : NULL;
+}
+
+static void take_tuple(const struct ps_pg_walk *w, const struct ps_bt_tuple *t, struct entry *ret)
+{
+    const struct ps_pg_index_tuple *x = &t->index;
+
+    *ret = (struct entry){
+        .bytes = x->bytes,
+        .data = x->data,
+        .end = x->end,
+        .info = x->info,
+        .pivot = t->pivot,
+        .tids = t->posting && t->tid_count > 0 ? t->tids : x->bytes,
+        .tid_count = t->posting && t->tid_count > 0 ? t->tid_count : 1,
+    };
+    find_key(w, ret);
+}
+
 /* Do the two have the same bytes as key? Then where they lead decides, from version 4 on. */
-static bool same_key(const struct ps_bt_tuple *a, const struct ps_bt_tuple *b)
+static bool same_key(const struct entry *a, const struct entry *b)
 {
-    uint32_t len = a->index.end - a->index.data;
+    const uint32_t len = a->end - a->data;
 
-    return len == b->index.end - b->index.data &&
-           (a->index.info & PS_PG_INDEX_NULL) == (b->index.info & PS_PG_INDEX_NULL) &&
-           memcmp(a->index.bytes + PS_PG_INDEX_HEADER, b->index.bytes + PS_PG_INDEX_HEADER,
-                  a->index.data - PS_PG_INDEX_HEADER + len) == 0;
+    return len == b->end - b->data &&
+           (a->info & PS_PG_INDEX_NULL) == (b->info & PS_PG_INDEX_NULL) &&
+           memcmp(a->bytes + PS_PG_INDEX_HEADER, b->bytes + PS_PG_INDEX_HEADER,
+                  a->data - PS_PG_INDEX_HEADER + len) == 0;
 }
 
-/* An item of the page, with what of its key is compared. */
-struct entry {
-    struct ps_bt_tuple t;
-    const uint8_t *key; /* NULL: nothing */
-    uint32_t key_len;
-};
-
-static bool read_entry(const struct ps_pg_walk *w, const struct ps_pg_view *v,
-                       const struct ps_bt_page *b, uint32_t slot, struct entry *ret)
-{
-    if (!ps_bt_tuple(v, b, slot, &ret->t))
-        return false;
-    ret->key = w->order.compare ? first_key(w, &ret->t, &ret->key_len) : NULL;
-    return true;
-}
-
-static int compare_entries(const struct ps_pg_walk *w, const struct entry *a, const struct entry *b)
+static inline int compare_entries(const struct ps_pg_walk *w, const struct entry *a,
+                                  const struct entry *b)
 {
     return a->key && b->key ? w->order.compare(a->key, a->key_len, b->key, b->key_len) : 0;
 }
 
-static struct ps_pg_tid last_tid(const struct ps_bt_tuple *t)
+static bool leads_back(const struct ps_pg_walk *w, const struct entry *a, const struct entry *b)
 {
-    if (!t->posting || t->tid_count == 0)
-        return t->htid;
-    return ps_pg_tid(t->tids + (t->tid_count - 1) * PS_PG_TID_LEN);
+    return w->btree_version >= VERSION_UNIQUE && !a->pivot && !b->pivot && same_key(a, b) &&
+           ps_pg_tid_cmp(last_tid(a), first_tid(b)) >= 0;
 }
 
-/* Goes through the items in their order, which the high key ends; false: that was all. */
-struct cursor {
-    const struct ps_pg_view *v;
-    const struct ps_bt_page *b;
-    uint32_t slot; /* of the last that was read; 0: none yet */
-};
-
-static inline bool next_entry(const struct ps_pg_walk *w, struct cursor *c, struct entry *ret)
+/* Items come in their order, which the high key ends. The slot after the given one, 0 at first; 0:
+ * that was all. */
+static inline uint32_t next_slot(const struct ps_pg_view *v, const struct ps_bt_page *b,
+                                 uint32_t slot)
 {
-    const uint32_t first = ps_bt_first_slot(c->b);
+    const uint32_t first = ps_bt_first_slot(b);
 
-    if (c->slot == 1 && first > 1)
-        return false;
-    for (c->slot = c->slot ? c->slot + 1 : first; c->slot <= c->v->slots; c->slot++)
-        if (read_entry(w, c->v, c->b, c->slot, ret))
-            return true;
-    c->slot = 1;
-    return first > 1 && read_entry(w, c->v, c->b, 1, ret);
+    if (slot == 1 && first > 1)
+        return 0;
+    slot = slot == 0 ? first : slot + 1;
+    if (slot <= v->slots)
+        return slot;
+    return first > 1 && v->slots > 0 ? 1 : 0;
 }
 
-/* What there is on a page: pairs of neighbours in which order, and where items lead. */
-struct counts {
+/* --- is the order known? ------------------------------------------------------------------- */
+
+/* Pairs of neighbours, by their first columns. */
+struct pairs {
     uint64_t ascending, descending;
-    uint64_t same;    /* or not to be compared */
-    uint32_t highest; /* block */
 };
 
-static void count_pairs(const struct ps_pg_walk *w, const struct ps_pg_view *v,
-                        const struct ps_bt_page *b, struct counts *ret)
+static void note_pair(struct pairs *p, int order)
 {
-    struct cursor c = {.v = v, .b = b};
-    struct entry entries[2];
-    unsigned now = 0;
+    p->ascending += order < 0;
+    p->descending += order > 0;
+}
 
-    *ret = (struct counts){0};
-    for (bool have = false; next_entry(w, &c, &entries[now]); have = true, now = !now) {
-        const struct ps_pg_tid last = last_tid(&entries[now].t);
-        int order;
-
-        if (last.block > ret->highest && !entries[now].t.pivot)
-            ret->highest = last.block;
-        if (!have)
-            continue;
-        order = compare_entries(w, &entries[!now], &entries[now]);
-        ret->ascending += order < 0;
-        ret->descending += order > 0;
-        ret->same += order == 0;
-    }
+static void note_pairs(struct ps_pg_key_order *o, const struct pairs *p)
+{
+    o->ascending += p->ascending;
+    o->descending += p->descending;
 }
 
 /* Is the first column's order known well enough? An operator class of its own may order a type in a
@@ -245,27 +267,113 @@ static bool is_judged(const struct ps_pg_key_order *o, bool *ret_descending)
     return fewer <= (o->ascending + o->descending) / 8;
 }
 
-static void judge_pair(struct ps_pg_walk *w, uint32_t slot, const struct entry *a,
-                       const struct entry *b)
-{
-    bool descending, judged = is_judged(&w->order, &descending);
-    int order = judged ? compare_entries(w, a, b) : 0;
-    struct ps_pg_tid last = last_tid(&a->t), next = b->t.htid;
+/* --- a glance ------------------------------------------------------------------------------ */
 
-    if (descending ? order < 0 : order > 0)
-        ps_pg_walk_add(w, w->block, slot, true, "order", "item %" PRIu32 " is %s", slot,
-                       slot == 1 ? "the high key, and the last item is beyond it"
-                                 : "not beyond the one before it");
-    else if (w->btree_version >= VERSION_UNIQUE && !a->t.pivot && !b->t.pivot &&
-             same_key(&a->t, &b->t) && ps_pg_tid_cmp(last, next) >= 0)
-        ps_pg_walk_add(w, w->block, slot, true, "order",
-                       "item %" PRIu32 " has the key of the one before it, but leads to "
-                       "(%" PRIu32 ",%u) after (%" PRIu32 ",%u)",
-                       slot, next.block, next.slot, last.block, last.slot);
+/* What is not plain is read as anywhere else. */
+static bool glance_tuple(const struct ps_pg_walk *w, const struct ps_pg_view *v,
+                         const struct ps_bt_page *b, uint32_t slot, struct entry *ret)
+{
+    struct ps_bt_tuple t;
+
+    if (!ps_bt_tuple(v, b, slot, &t) || t.index.data > t.index.len ||
+        (t.posting && (t.tid_count == 0 || ps_bt_sorted_tids(&t) < t.tid_count)))
+        return false;
+    take_tuple(w, &t, ret);
+    return true;
 }
 
-static void judge_pairs(struct ps_pg_walk *w, const struct ps_pg_view *v,
-                        const struct ps_bt_page *b)
+/* False: it has no bytes of its own, is no tuple, or leads past the heap's end. */
+static inline bool glance_item(const struct ps_pg_walk *w, struct ps_glance *g,
+                               const struct ps_bt_page *b, uint32_t slot, struct entry *ret)
+{
+    const struct ps_lp lp = ps_pg_view_lp(g->view, slot);
+    const uint8_t *item = ps_lp_has_storage(&lp) ? ps_glance_item(g, &lp) : NULL;
+    uint32_t info, size;
+
+    if (!item || lp.len < PS_PG_INDEX_HEADER)
+        return false;
+    info = ps_get16_at(item + PS_PG_TID_LEN);
+    size = info & PS_PG_INDEX_SIZE;
+    if (size < PS_PG_INDEX_HEADER || ps_item_space(size) != ps_item_space(lp.len))
+        return false;
+    if (slot < ps_bt_first_slot(b) || info & (PS_PG_INDEX_ALT_TID | PS_PG_INDEX_NULL)) {
+        if (!glance_tuple(w, g->view, b, slot, ret))
+            return false;
+    } else {
+        ret->bytes = item;
+        ret->data = PS_PG_INDEX_HEADER;
+        ret->end = size < lp.len ? size : lp.len;
+        ret->info = (uint16_t)info;
+        ret->pivot = false;
+        ret->tids = item;
+        ret->tid_count = 1;
+        find_key(w, ret);
+    }
+    return ret->pivot || last_tid(ret).block < w->subject.heap_pages;
+}
+
+bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
+                         const struct ps_bt_page *b)
+{
+    struct ps_pg_key_order o = w->order;
+    struct pairs pairs = {0};
+    struct entry entries[2];
+    struct ps_glance g;
+    unsigned now = 0;
+    bool descending, have = false;
+
+    if (!ps_glance_begin(&g, v))
+        return false;
+    for (uint32_t slot = 0; (slot = next_slot(v, b, slot)) != 0; have = true, now = !now) {
+        const struct entry *before = &entries[!now], *e = &entries[now];
+        int order;
+
+        if (!glance_item(w, &g, b, slot, &entries[now]))
+            return false;
+        if (!have)
+            continue;
+        order = compare_entries(w, before, e);
+        if (order == 0 && leads_back(w, before, e))
+            return false;
+        note_pair(&pairs, order);
+    }
+    note_pairs(&o, &pairs);
+    if (is_judged(&o, &descending) && (descending ? pairs.ascending : pairs.descending) > 0)
+        return false;
+    note_pairs(&w->order, &pairs);
+    return true;
+}
+
+/* --- a page -------------------------------------------------------------------------------- */
+
+static bool read_entry(const struct ps_pg_walk *w, const struct ps_pg_view *v,
+                       const struct ps_bt_page *b, uint32_t slot, struct entry *ret)
+{
+    struct ps_bt_tuple t;
+
+    if (!ps_bt_tuple(v, b, slot, &t))
+        return false;
+    take_tuple(w, &t, ret);
+    return true;
+}
+
+/* Goes through the items that can be read; false: that was all. */
+struct cursor {
+    const struct ps_pg_view *v;
+    const struct ps_bt_page *b;
+    uint32_t slot; /* of the last that was read; 0: none yet */
+};
+
+static bool next_entry(const struct ps_pg_walk *w, struct cursor *c, struct entry *ret)
+{
+    while ((c->slot = next_slot(c->v, c->b, c->slot)) != 0)
+        if (read_entry(w, c->v, c->b, c->slot, ret))
+            return true;
+    return false;
+}
+
+static void count_pairs(const struct ps_pg_walk *w, const struct ps_pg_view *v,
+                        const struct ps_bt_page *b, struct pairs *ret)
 {
     struct cursor c = {.v = v, .b = b};
     struct entry entries[2];
@@ -273,22 +381,42 @@ static void judge_pairs(struct ps_pg_walk *w, const struct ps_pg_view *v,
 
     for (bool have = false; next_entry(w, &c, &entries[now]); have = true, now = !now)
         if (have)
-            judge_pair(w, c.slot, &entries[!now], &entries[now]);
+            note_pair(ret, compare_entries(w, &entries[!now], &entries[now]));
 }
 
-/* Pages whose pairs all are in the order of most others, as nearly all are, have nothing to tell.
- */
-uint32_t ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v,
-                          const struct ps_bt_page *b)
+static void tell_leads_back(struct ps_pg_walk *w, uint32_t slot, struct ps_pg_tid before,
+                            struct ps_pg_tid tid)
 {
-    struct counts counts;
-    bool descending, judged;
+    ps_pg_walk_add(w, w->block, slot, true, "order",
+                   "item %" PRIu32 " has the key of the one before it, but leads to "
+                   "(%" PRIu32 ",%u) after (%" PRIu32 ",%u)",
+                   slot, tid.block, tid.slot, before.block, before.slot);
+}
 
-    count_pairs(w, v, b, &counts);
-    w->order.ascending += counts.ascending;
-    w->order.descending += counts.descending;
-    judged = is_judged(&w->order, &descending);
-    if (counts.same > 0 || (judged && (descending ? counts.ascending : counts.descending) > 0))
-        judge_pairs(w, v, b);
-    return counts.highest;
+static void judge_pair(struct ps_pg_walk *w, uint32_t slot, const struct entry *a,
+                       const struct entry *b)
+{
+    bool descending, judged = is_judged(&w->order, &descending);
+    int order = judged ? compare_entries(w, a, b) : 0;
+
+    if (descending ? order < 0 : order > 0)
+        ps_pg_walk_add(w, w->block, slot, true, "order", "item %" PRIu32 " is %s", slot,
+                       slot == 1 ? "the high key, and the last item is beyond it"
+                                 : "not beyond the one before it");
+    else if (leads_back(w, a, b))
+        tell_leads_back(w, slot, last_tid(a), first_tid(b));
+}
+
+void ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v, const struct ps_bt_page *b)
+{
+    struct cursor c = {.v = v, .b = b};
+    struct pairs pairs = {0};
+    struct entry entries[2];
+    unsigned now = 0;
+
+    count_pairs(w, v, b, &pairs);
+    note_pairs(&w->order, &pairs);
+    for (bool have = false; next_entry(w, &c, &entries[now]); have = true, now = !now)
+        if (have)
+            judge_pair(w, c.slot, &entries[!now], &entries[now]);
 }

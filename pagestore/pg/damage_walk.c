@@ -9,7 +9,8 @@
 #include "pg/heap_page.h"
 
 #define WHOLE_FILE UINT64_MAX
-#define PIECE_BYTES (512u << 10) /* stays in a core's cache while it is judged */
+#define PIECE_BYTES (512u << 10)
+#define RUN_BYTES (128u << 10) /* stays in a core's cache while it is judged */
 #define NEAR_BYTES (64u << 10)
 
 /* --- lines --------------------------------------------------------------------------------- */
@@ -151,6 +152,16 @@ static void see_hole(struct ps_pg_walk *w)
     w->block += skipped;
 }
 
+static ps_err glance(struct ps_pg_walk *w, const struct ps_pg_view *v, bool *ret_fine)
+{
+    *ret_fine = false;
+    if (w->subject.kind == PS_PG_PAGE_HEAP)
+        return ps_pg_glance_heap(w, v, ret_fine);
+    if (w->subject.kind == PS_PG_PAGE_BTREE)
+        return ps_pg_glance_btree(w, v, ret_fine);
+    return PS_OK;
+}
+
 /* Of a page that is not trusted only the damage itself is told, not what it says of others. */
 static ps_err see_page(struct ps_pg_walk *w, bool trusted)
 {
@@ -159,9 +170,15 @@ static ps_err see_page(struct ps_pg_walk *w, bool trusted)
     struct ps_page_ident who = {w->page_size, (uint32_t)w->block, w->subject.file->id};
     uint32_t natts = w->subject.desc ? w->subject.desc->count : 0;
     struct ps_pg_view v = ps_pg_view(w->page, &who);
+    bool fine = false;
     unsigned found;
+    ps_err err = PS_OK;
 
     tell_zeros(w);
+    if (trusted && !compare)
+        err = glance(w, &v, &fine);
+    if (err || fine)
+        return err;
     found = ps_pg_check(w->subject.kind, w->page, &who, compare, natts, add_damage, w);
     if (!trusted && found == 0)
         ps_pg_walk_add(w, w->block, 0, true, "read", "the page is not as it was written");
@@ -299,7 +316,7 @@ static bool has_checksums(const struct ps_pg_cluster *cluster)
 
 static ps_err make_buffers(struct ps_pg_walk *w)
 {
-    ps_err err = ps_pg_run_init(&w->run, ps_pg_walk_piece(w->cluster), w->page_size);
+    ps_err err = ps_pg_run_init(&w->run, pages_in(RUN_BYTES, w->page_size), w->page_size);
 
     if (!err)
         err = ps_pg_run_init(&w->near, pages_in(NEAR_BYTES, w->page_size), w->page_size);
@@ -343,6 +360,7 @@ void ps_pg_walk_free(struct ps_pg_walk *w)
     ps_buf_free(w->copy);
     ps_buf_free(w->other);
     ps_buf_free(w->vm);
+    ps_pg_shape_deinit(&w->shape);
     free(w->values);
     ps_text_deinit(&w->detoasted);
     free(w);
@@ -391,11 +409,11 @@ ps_err ps_pg_walk_enter(struct ps_pg_walk *w, const struct ps_pg_subject *subjec
     w->vm_block = UINT64_MAX;
     w->btree_version = 0;
     ps_pg_key_order_find(subject, &w->order);
-    if (subject->desc)
-        w->fixed = ps_pg_desc_fixed(subject->desc);
     if (lore && from > subject->first_block)
         hear(lore, w);
     err = make_values(w);
+    if (!err && subject->desc)
+        err = ps_pg_shape_set(&w->shape, subject->desc);
     if (!err)
         err = open_tables(w);
     if (err)

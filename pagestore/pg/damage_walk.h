@@ -90,7 +90,8 @@ struct ps_pg_walk {
     bool seen_page;                  /* one that is not zero, in the piece */
     const uint8_t *page;             /* that is walked; in run, or copy */
     uint64_t vm_block;               /* that vm is a copy of; UINT64_MAX: none */
-    struct ps_pg_fixed fixed;        /* of the subject's columns */
+    uint32_t committed;              /* a transaction that did; 0: none was asked for yet */
+    struct ps_pg_shape shape;        /* of the subject's columns, if it has a desc */
     struct ps_pg_key_order order;
     uint32_t btree_version; /* of the metapage; 0: not seen */
     /* of the step */
@@ -130,14 +131,22 @@ void ps_pg_walk_add(struct ps_pg_walk *w, uint64_t block, uint32_t lp, bool faul
 #define PS_PG_WALK_DISAGREE(w, lp, word, ...) \
     ps_pg_walk_add(w, (w)->block, lp, (w)->settled, word, __VA_ARGS__)
 
+/* Sees at a glance, of a page whose checksum is right, that there is nothing to tell but what it
+ * has told (damage_glance.h). *ret_fine false says nothing, and nothing was told. */
+PS_MUST_USE ps_err ps_pg_glance_heap(struct ps_pg_walk *w, const struct ps_pg_view *v,
+                                     bool *ret_fine);
+PS_MUST_USE ps_err ps_pg_glance_btree(struct ps_pg_walk *w, const struct ps_pg_view *v,
+                                      bool *ret_fine);
 /* What the page that is walked says of others; its checksum and header are right. */
 PS_MUST_USE ps_err ps_pg_walk_heap(struct ps_pg_walk *w, const struct ps_pg_view *v);
 PS_MUST_USE ps_err ps_pg_walk_btree(struct ps_pg_walk *w, const struct ps_pg_view *v);
 /* damage_order.c: what is known of the order of the subject's keys. */
 void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_order *ret);
-/* Returns the highest block that an item leads to. */
-uint32_t ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v,
-                          const struct ps_bt_page *b);
+/* Are all items of a leaf sound, in order, and do they lead into the heap? Then what they say of
+ * the order is noted. False says nothing. */
+bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
+                         const struct ps_bt_page *b);
+void ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v, const struct ps_bt_page *b);
 
 /* --- damage_read.c: pages of the subject's file -------------------------------------------- */
 

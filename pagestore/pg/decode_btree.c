@@ -67,6 +67,16 @@ void ps_bt_take_tids(struct ps_bt_tuple *t)
     }
 }
 
+uint32_t ps_bt_sorted_tids(const struct ps_bt_tuple *t)
+{
+    uint32_t i = t->tid_count > 0 ? 1 : 0;
+
+    while (i < t->tid_count && ps_pg_tid_cmp(ps_pg_tid(t->tids + (i - 1) * PS_PG_TID_LEN),
+                                             ps_pg_tid(t->tids + i * PS_PG_TID_LEN)) < 0)
+        i++;
+    return i;
+}
+
 uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns)
 {
     if (!t->pivot || !(t->index.info & PS_PG_INDEX_ALT_TID))
@@ -207,18 +217,14 @@ static void check_meta(const struct ps_pg_view *v, struct ps_pg_report *r)
 
 static void check_posting(uint32_t slot, const struct ps_bt_tuple *t, struct ps_pg_report *r)
 {
+    const uint32_t sorted = ps_bt_sorted_tids(t);
+
     if (t->tid_count == 0)
         ps_pg_fault(r, "item", slot, "item %u has a posting list that does not fit it", slot);
-    for (uint32_t i = 1; i < t->tid_count; i++) {
-        const uint8_t *at = t->tids + i * PS_PG_TID_LEN;
-
-        if (ps_pg_tid_cmp(ps_pg_tid(at - PS_PG_TID_LEN), ps_pg_tid(at)) < 0)
-            continue;
+    else if (sorted < t->tid_count)
         ps_pg_fault(r, "order", slot,
                     "item %u: address %u of its posting list is not beyond the one before", slot,
-                    i + 1);
-        break;
-    }
+                    sorted + 1);
 }
 
 static void check_items(const struct ps_pg_view *v, const struct ps_bt_page *b,

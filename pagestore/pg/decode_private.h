@@ -170,6 +170,8 @@ static inline bool ps_bt_tuple(const struct ps_pg_view *v, const struct ps_bt_pa
         ps_bt_take_tids(ret);
     return true;
 }
+/* Addresses that its posting list begins with, each beyond the one before. */
+uint32_t ps_bt_sorted_tids(const struct ps_bt_tuple *t);
 /* Columns of its key, in an index of so many: a pivot's may be cut short. */
 uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns);
 

@@ -1,5 +1,7 @@
 #include "pg/tuple.h"
 
+#include <stdlib.h>
+
 #define VARLENA_SHORT 1u /* the length byte of a short header */
 #define VARLENA_LONG 4u  /* the length word of a long one */
 #define TOAST_POINTER 18u
@@ -249,59 +251,82 @@ static inline bool skip_plain_varlena(const uint8_t *data, uint32_t len, uint32_
     return size <= len - start;
 }
 
-struct ps_pg_fixed ps_pg_desc_fixed(const struct ps_pg_desc *desc)
+static ps_err make_room(struct ps_pg_shape *shape, uint32_t count)
 {
-    struct ps_pg_fixed fixed = {0};
+    struct ps_pg_layout *bigger;
 
-    for (; fixed.count < desc->count; fixed.count++) {
-        const struct ps_pg_attr *attr = &desc->attrs[fixed.count];
-        const uint32_t align = ps_pg_align_bytes(attr->align);
+    if (count <= shape->cap)
+        return PS_OK;
+    bigger = realloc(shape->attrs, count * sizeof(*bigger));
+    if (!bigger)
+        return ps_fail(PS_ERR_NOMEM, "no memory for %u attributes", count);
+    shape->attrs = bigger;
+    shape->cap = count;
+    return PS_OK;
+}
 
-        if (attr->len <= 0 || align == 0)
-            break;
-        fixed.len = align_up(fixed.len, align) + (uint32_t)(uint16_t)attr->len;
+static bool is_fixed(const struct ps_pg_layout *l)
+{
+    return l->len > 0 && l->align > 0;
+}
+
+ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc)
+{
+    ps_err err = make_room(shape, desc->count);
+
+    if (err)
+        return err;
+    shape->count = desc->count;
+    shape->natts_min = shape->fixed = shape->fixed_len = 0;
+    for (uint32_t i = 0; i < desc->count; i++) {
+        const struct ps_pg_attr *attr = &desc->attrs[i];
+        struct ps_pg_layout *l = &shape->attrs[i];
+
+        *l = (struct ps_pg_layout){attr->len, (uint16_t)ps_pg_align_bytes(attr->align)};
+        if (attr->has_missing)
+            shape->natts_min = i + 1;
+        if (shape->fixed == i && is_fixed(l)) {
+            shape->fixed_len = align_up(shape->fixed_len, l->align) + (uint32_t)(uint16_t)l->len;
+            shape->fixed++;
+        }
     }
-    return fixed;
+    return PS_OK;
+}
+
+void ps_pg_shape_deinit(struct ps_pg_shape *shape)
+{
+    free(shape->attrs);
 }
 
 /* Values from attribute i on, which begin at byte `at`. */
-static bool rest_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_desc *desc,
-                          uint32_t i, uint32_t at)
+static inline bool rest_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_shape *shape,
+                                 uint32_t i, uint32_t at)
 {
     const uint8_t *data = tuple->bytes + tuple->hoff;
     const uint32_t len = tuple->len - tuple->hoff;
 
     for (; i < tuple->natts; i++) {
-        const struct ps_pg_attr *attr = &desc->attrs[i];
-        const uint32_t align = ps_pg_align_bytes(attr->align);
+        const struct ps_pg_layout *l = &shape->attrs[i];
 
         if (is_null(tuple, i))
             continue;
-        if (align == 0)
-            return false;
-        if (attr->len > 0) {
-            at = align_up(at, align) + (uint32_t)(uint16_t)attr->len;
+        if (is_fixed(l)) {
+            at = align_up(at, l->align) + (uint32_t)(uint16_t)l->len;
             if (at > len)
                 return false;
-        } else if (attr->len != -1 || !skip_plain_varlena(data, len, align, &at)) {
+        } else if (l->len != -1 || l->align == 0 || !skip_plain_varlena(data, len, l->align, &at)) {
             return false;
         }
     }
     return true;
 }
 
-bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_desc *desc,
-                          const struct ps_pg_fixed *fixed)
+bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_shape *shape)
 {
-    const bool skips = !tuple->nulls && tuple->natts >= fixed->count;
-
-    if (tuple->natts > desc->count)
+    if (tuple->natts > shape->count || tuple->natts < shape->natts_min)
         return false;
-    for (uint32_t i = tuple->natts; i < desc->count; i++)
-        if (desc->attrs[i].has_missing)
-            return false;
-    if (!skips)
-        return rest_is_plain(tuple, desc, 0, 0);
-    return fixed->len <= tuple->len - tuple->hoff &&
-           rest_is_plain(tuple, desc, fixed->count, fixed->len);
+    if (tuple->nulls || tuple->natts < shape->fixed)
+        return rest_is_plain(tuple, shape, 0, 0);
+    return shape->fixed_len <= tuple->len - tuple->hoff &&
+           rest_is_plain(tuple, shape, shape->fixed, shape->fixed_len);
 }

@@ -138,17 +138,24 @@ PS_MUST_USE ps_err ps_pg_tuple_values(const struct ps_pg_tuple *tuple,
                                       const struct ps_pg_desc *desc, struct ps_pg_value *values,
                                       uint32_t *ret_good);
 
-/* Attributes that a description begins with whose width is fixed: in a row without nulls they
- * always lie in the same place. */
-struct ps_pg_fixed {
-    uint32_t count;
-    uint32_t len; /* bytes up to the end of the last one */
+/* What of a description tells where values lie, in little room. */
+struct ps_pg_shape {
+    uint32_t count;     /* attributes */
+    uint32_t natts_min; /* a row with fewer has missing values */
+    uint32_t fixed;     /* attributes it begins with whose width is fixed: in a row without nulls */
+    uint32_t fixed_len; /* they always lie in the same place, and end here */
+    struct ps_pg_layout {
+        int16_t len;    /* attlen */
+        uint16_t align; /* bytes; 0: there is no such alignment */
+    } * attrs;
+    uint32_t cap;
 };
-struct ps_pg_fixed ps_pg_desc_fixed(const struct ps_pg_desc *desc);
+/* Makes what was zeroes, or another's shape, that of desc. */
+PS_MUST_USE ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc);
+void ps_pg_shape_deinit(struct ps_pg_shape *shape);
 
 /* Do all values lie in the tuple, none of them compressed or stored elsewhere? Then there is
- * nothing for ps_pg_tuple_values() to complain of. False says nothing. fixed: the description's. */
-bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_desc *desc,
-                          const struct ps_pg_fixed *fixed);
+ * nothing for ps_pg_tuple_values() to complain of. False says nothing. */
+bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_shape *shape);
 
 #endif

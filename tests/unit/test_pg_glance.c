@@ -1,0 +1,192 @@
+/* A glance at a page and the checks that explain agree: where it is certain, they find nothing that
+ * it did not tell, whatever the page's bytes. */
+#include <time.h>
+
+#include "pg/damage_plan.h"
+#include "pg/damage_walk.h"
+#include "pg_bed.h"
+
+#define TRIES 24u
+
+struct looked {
+    struct ps_text at_a_glance, in_full;
+    unsigned pages, fine, changed_fine;
+};
+
+static void seed_random(void)
+{
+    const char *given = getenv("PS_SEED");
+    unsigned long seed = given ? strtoul(given, NULL, 10) : (unsigned long)time(NULL);
+
+    print_message("PS_SEED=%lu\n", seed);
+    srandom((unsigned)seed);
+}
+
+static uint32_t below(uint32_t end)
+{
+    return (uint32_t)random() % end;
+}
+
+/* Where a change is likely to matter: the header, line pointers, an item's header, special space.
+ */
+static uint32_t some_offset(const struct ps_pg_view *v)
+{
+    const uint8_t *item = NULL;
+    uint32_t len = 0;
+
+    if (v->slots > 0)
+        item = ps_pg_view_item(v, 1 + below(v->slots), &len);
+    switch (below(4)) {
+    case 0:
+        return below(PS_PG_HEADER_LEN);
+    case 1:
+        return below(v->lower < PAGE ? v->lower + 1 : PAGE);
+    case 2:
+        return PAGE - 1 - below(32);
+    default:
+        return item && len > 0 ? (uint32_t)(item - v->bytes) + below(len < 40 ? len : 40)
+                               : below(PAGE);
+    }
+}
+
+static void add_line(void *ctx, bool fault, const char *word, uint32_t lp, const char *text)
+{
+    ps_text_printf(ctx, "%d %s %u %s\n", fault, word, lp, text);
+}
+
+static void look_in_full(struct ps_pg_walk *w, const struct ps_pg_view *v, struct ps_text *ret)
+{
+    const uint32_t natts = w->subject.desc ? w->subject.desc->count : 0;
+
+    w->out = ret;
+    (void)ps_pg_check(w->subject.kind, w->page, v->who, false, natts, add_line, ret);
+    if (w->subject.kind == PS_PG_PAGE_HEAP)
+        ok(ps_pg_walk_heap(w, v));
+    else if (ret->len == 0)
+        ok(ps_pg_walk_btree(w, v));
+}
+
+/* What is told of one page both ways. Returns whether a glance was enough. */
+static bool look(struct ps_pg_walk *w, const uint8_t *page, struct looked *l)
+{
+    const struct ps_pg_key_order order = w->order;
+    const uint32_t version = w->btree_version;
+    struct ps_page_ident who = {w->page_size, (uint32_t)w->block, w->subject.file->id};
+    struct ps_pg_view v = ps_pg_view(page, &who);
+    bool fine = false;
+
+    w->page = page;
+    w->out = &l->at_a_glance;
+    ps_text_clear(&l->at_a_glance);
+    ps_text_clear(&l->in_full);
+    ok(w->subject.kind == PS_PG_PAGE_HEAP ? ps_pg_glance_heap(w, &v, &fine)
+                                          : ps_pg_glance_btree(w, &v, &fine));
+    if (fine) {
+        const struct ps_pg_key_order glanced = w->order;
+
+        w->order = order;
+        w->btree_version = version;
+        look_in_full(w, &v, &l->in_full);
+        assert_int_equal(l->in_full.len, l->at_a_glance.len);
+        assert_memory_equal(l->in_full.data, l->at_a_glance.data, l->in_full.len);
+        assert_int_equal(w->order.ascending, glanced.ascending);
+        assert_int_equal(w->order.descending, glanced.descending);
+        assert_int_equal(w->btree_version, version);
+    }
+    w->order = order;
+    w->btree_version = version;
+    return fine;
+}
+
+static void look_at_changes(struct ps_pg_walk *w, const uint8_t *page, struct looked *l)
+{
+    struct ps_page_ident who = {w->page_size, (uint32_t)w->block, 0};
+    const struct ps_pg_view v = ps_pg_view(page, &who);
+    uint8_t changed[PAGE];
+
+    for (unsigned i = 0; i < TRIES; i++) {
+        memcpy(changed, page, PAGE);
+        for (uint32_t n = 1 + below(3); n > 0; n--)
+            changed[some_offset(&v)] ^= (uint8_t)(1u << below(8));
+        l->changed_fine += look(w, changed, l);
+    }
+}
+
+static void look_at_piece(struct ps_pg_walk *w, const struct ps_pg_piece *piece, struct looked *l)
+{
+    struct ps_pg_damage_counts counts = {0};
+    const uint8_t *page;
+    uint8_t copy[PAGE];
+
+    ok(ps_pg_walk_enter(w, &piece->subject, piece->from, piece->to, NULL));
+    w->counts = &counts;
+    for (; w->block < w->to; w->block++) {
+        ok(ps_pg_walk_read(w, w->block, &page));
+        if (ps_page_is_zero(page, PAGE))
+            continue;
+        memcpy(copy, page, PAGE);
+        w->btree_version = 4;
+        l->pages++;
+        l->fine += look(w, copy, l);
+        look_at_changes(w, copy, l);
+    }
+    ps_pg_walk_leave(w);
+}
+
+static void look_at_cluster(void **state, bool has_xacts)
+{
+    struct ps_text lines = {0};
+    struct ps_pg_damage_counts counts = {0};
+    struct ps_pg_out out = {.text = &lines, .counts = &counts};
+    struct looked l = {.pages = 0};
+    struct ps_pg_catalog *catalog;
+    struct ps_pg_piece piece;
+    struct ps_pg_walk *w;
+    struct ps_pg_plan plan;
+    struct bed b;
+    bool done = false;
+
+    seed_random();
+    begin(&b, state);
+    ok(try_open(&b, ""));
+    ok(ps_pg_catalog_open(b.cluster, &catalog));
+    ok(ps_pg_walk_new(b.cluster, has_xacts ? ps_pg_catalog_xacts(catalog) : NULL, &w));
+    ps_pg_plan_init(&plan, catalog);
+    plan.all = true;
+    while (!done) {
+        ok(ps_pg_plan_next(&plan, &out, &piece, &done));
+        if (!done && piece.subject.file &&
+            (piece.subject.kind == PS_PG_PAGE_HEAP || piece.subject.kind == PS_PG_PAGE_BTREE))
+            look_at_piece(w, &piece, &l);
+    }
+    print_message("%u pages, %u fine; %u changed ones fine\n", l.pages, l.fine, l.changed_fine);
+    assert_true(l.fine > l.pages / 2);
+    assert_true(l.changed_fine > 0 && l.changed_fine < l.pages * TRIES);
+    ps_pg_plan_deinit(&plan);
+    ps_pg_walk_free(w);
+    ps_pg_catalog_close(catalog);
+    ps_text_deinit(&l.at_a_glance);
+    ps_text_deinit(&l.in_full);
+    ps_text_deinit(&lines);
+    end(&b);
+}
+
+static void what_is_fine_at_a_glance_has_nothing_else_to_tell(void **state)
+{
+    look_at_cluster(state, true);
+}
+
+static void nor_has_it_by_hint_bits_alone(void **state)
+{
+    look_at_cluster(state, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_fine_at_a_glance_has_nothing_else_to_tell),
+        cmocka_unit_test(nor_has_it_by_hint_bits_alone),
+    };
+
+    return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
+}
