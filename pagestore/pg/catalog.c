@@ -1,3 +1,6 @@
+/*
+ * catalog.c - opening the catalogs, reading each database's once, and the calls of catalog.h.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,7 @@
+/*
+ * catalog_columns.c - columns of relations, from pg_attribute, which must describe itself as its
+ * built-in layout does.
+ */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,6 @@
+/*
+ * catalog_leaves.c - partitions of a relation that hold its rows, found through pg_inherits.
+ */
 #include <stdlib.h>
 
 #include "pg/catalog_internal.h"

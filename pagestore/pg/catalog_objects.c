@@ -1,3 +1,8 @@
+/*
+ * catalog_objects.c - lists of what is called by name (functions, operators, collations, text
+ * search configurations and dictionaries), and which of those that share a name a search_path
+ * finds.
+ */
 #include <stdlib.h>
 #include <string.h>
 

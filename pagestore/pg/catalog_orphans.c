@@ -1,3 +1,6 @@
+/*
+ * catalog_orphans.c - files of a database that no row of pg_class names.
+ */
 #include <inttypes.h>
 
 #include "pg/catalog_internal.h"

@@ -1,3 +1,6 @@
+/*
+ * catalog_quote.c - names and texts as SQL quotes them.
+ */
 #include <string.h>
 
 #include "pg/catalog_internal.h"

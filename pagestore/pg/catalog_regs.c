@@ -1,3 +1,6 @@
+/*
+ * catalog_regs.c - what regclass, regproc, regtype and the like print.
+ */
 #include <string.h>
 
 #include "pg/catalog_names.h"

@@ -1,3 +1,6 @@
+/*
+ * catalog_relations.c - lists of relations, from pg_class and what other catalogs say of them.
+ */
 #include <string.h>
 
 #include "pg/catalog_internal.h"

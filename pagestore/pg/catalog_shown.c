@@ -1,3 +1,7 @@
+/*
+ * catalog_shown.c - which relations are shown: those that pg_class names, files that it does not
+ * name, and what each is called.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,7 @@
+/*
+ * catalog_source.c - the rows of a catalog, by whichever layout and from whichever file they can be
+ * had.
+ */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,3 +1,6 @@
+/*
+ * catalog_types.c - lists of types, from pg_type, pg_range, pg_enum and pg_proc.
+ */
 #include <string.h>
 
 #include "pg/catalog_internal.h"

@@ -1,3 +1,6 @@
+/*
+ * rows.c - scans of a relation for CSV: its rows that are visible, dead or undecided.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/*
+ * schema.c - statements that make a relation like the one in the cluster, but empty.
+ */
 #include "pg/schema_internal.h"
 
 void ps_pgc_write_relation_name(struct ps_pgc_writer *w, const struct ps_pg_relation *relation)

@@ -1,3 +1,6 @@
+/*
+ * schema_index.c - constraints and indexes of a table, a statement each.
+ */
 #include <string.h>
 
 #include "pg/schema_internal.h"

@@ -1,3 +1,7 @@
+/*
+ * schema_load.c - the catalogs that only schema.sql asks: constraints, defaults, indexes,
+ * sequences.
+ */
 #include <stdlib.h>
 
 #include "pg/schema_internal.h"

@@ -1,3 +1,6 @@
+/*
+ * schema_sequence.c - CREATE SEQUENCE, and where the sequence stands.
+ */
 #include <inttypes.h>
 
 #include "base/mem.h"

@@ -1,3 +1,6 @@
+/*
+ * schema_types.c - statements for schemas and types, each one after those it depends on.
+ */
 #include <stdlib.h>
 
 #include "pg/schema_internal.h"

@@ -1,3 +1,6 @@
+/*
+ * analysis.c - the first phase of recovery: where the log ends, and what was unfinished there.
+ */
 #include "recovery/recovery.h"
 
 #include <stdlib.h>

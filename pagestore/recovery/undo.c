@@ -1,3 +1,6 @@
+/*
+ * undo.c - undoing a transaction, for abort and for recovery.
+ */
 #include "recovery/recovery.h"
 
 #include <stdlib.h>

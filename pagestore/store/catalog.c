@@ -1,3 +1,6 @@
+/*
+ * catalog.c - items of the catalog, and which names tables can have.
+ */
 #include "store/catalog.h"
 
 #include <string.h>

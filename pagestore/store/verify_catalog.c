@@ -1,7 +1,7 @@
 /*
- * The catalog as verify reads it: every page of its file that is sound, without its map. Damaged
- * pages are reported when the catalog's turn comes as a table; here they only mean that there may
- * be more tables than are known.
+ * verify_catalog.c - the catalog as verify reads it: every page of its file that is sound, without
+ * its map. Damaged pages are reported when the catalog's turn comes as a table; here they only mean
+ * that there may be more tables than are known.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,4 +1,6 @@
-/* A file of native pages that belongs to no store. */
+/*
+ * verify_file.c - a file of native pages that belongs to no store.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
- * The log as verify reads it: from the oldest segment that is there to the end. What lies before
- * the point that recovery would start from is needed by nobody, so damage there is only suspect.
+ * verify_log.c - the log as verify reads it: from the oldest segment that is there to the end. What
+ * lies before the point that recovery would start from is needed by nobody, so damage there is only
+ * suspect.
  */
 #include <inttypes.h>
 #include <stdio.h>

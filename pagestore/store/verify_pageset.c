@@ -1,4 +1,7 @@
-/* A set of pages: open addressing, at most half full. Table ids start at 1, so no key is 0. */
+/*
+ * verify_pageset.c - a set of pages: open addressing, at most half full. Table ids start at 1, so
+ * no key is 0.
+ */
 #include <assert.h>
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /*
- * One table as verify reads it: the map's tree, and every page that it says was written.
+ * verify_table.c - one table as verify reads it: the map's tree, and every page that it says was
+ * written.
  *
  * A crashed store's files lag behind its log. What may differ from what recovery will make of it:
  * pages and map nodes of which the log has an image (recovery puts the image down whatever it

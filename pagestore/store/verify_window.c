@@ -1,4 +1,6 @@
-/* A file read in large steps: neighbours in a table cost one request, lone pages do not cost more.
+/*
+ * verify_window.c - a file read in large steps: neighbours in a table cost one request, lone pages
+ * do not cost more.
  */
 #include <assert.h>
 #include <string.h>
