@@ -246,118 +246,150 @@ ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct
 
 /* --- ranges of one state ------------------------------------------------------------------ */
 
-static ps_err try_empty_range(struct ps_table *t, uint32_t first, uint32_t count,
-                              enum ps_page_state state, struct ps_cancel *cancel)
+/* Does the range reach what must not become that state: pages past the table's end, or, where pages
+ * are freed, its last one? The table's lock is held. */
+static bool reaches_end(const struct ps_table *t, const struct ps_map_range *range,
+                        enum ps_page_state state)
 {
-    const struct ps_map_range range = {.first = first, .count = count};
-    const struct ps_change_needs needs = {.ranges = &range, .range_count = 1, .exclusive = true};
+    uint64_t end = (uint64_t)range->first + range->count;
+
+    return end > t->pages_end || (state == PS_FREE && end == t->pages_end);
+}
+
+static ps_err try_empty_range(struct ps_table *t, const struct ps_map_range *range,
+                              enum ps_page_state state, struct ps_cancel *cancel, bool *ret_again)
+{
+    const struct ps_change_needs needs = {.ranges = range, .range_count = 1, .exclusive = true};
     struct ps_change c;
     uint64_t lsn;
     ps_err err = ps_change_begin(&c, t, &needs, cancel);
 
     if (err)
         return err;
-    err = check_unlocked(t, first, (uint64_t)first + count - 1);
-    if (!err)
-        err = ps_change_prepare(&c, &range, 1, true);
-    if (err) {
+    *ret_again = reaches_end(t, range, state);
+    if (!*ret_again)
+        err = check_unlocked(t, range->first, (uint64_t)range->first + range->count - 1);
+    if (!err && !*ret_again)
+        err = ps_change_prepare(&c, range, 1, true);
+    if (err || *ret_again) {
         ps_change_abandon(&c);
         return err;
     }
-    ps_map_apply_set(&t->map, &c.g, first, count, state);
+    ps_map_apply_set(&t->map, &c.g, range->first, range->count, state);
     lsn = ps_change_commit(&c);
-    err = let_go(t, first, count, state == PS_FREE, lsn);
+    err = let_go(t, range->first, range->count, state == PS_FREE, lsn);
     ps_change_end(&c);
     return err;
 }
 
-/* Empties pages, in one step: state is PS_FREE or PS_VIRGIN. */
-static ps_err empty_range(struct ps_table *t, uint32_t first, uint32_t count,
-                          enum ps_page_state state, struct ps_cancel *cancel)
+/* Empties the pages [first, end), in one step: state is PS_FREE or PS_VIRGIN. *ret_again: the table
+ * has become too short for that, and nothing was changed. */
+static ps_err empty_range(struct ps_table *t, uint64_t first, uint64_t end,
+                          enum ps_page_state state, struct ps_cancel *cancel, bool *ret_again)
 {
+    const struct ps_map_range range = {.first = (uint32_t)first, .count = (uint32_t)(end - first)};
     ps_err err;
 
-    while ((err = try_empty_range(t, first, count, state, cancel)) == PS_ERR_CONFLICT) {
-        err = ps_range_lock_wait(&t->store->txns, t->id, first, first + count - 1, cancel);
+    while ((err = try_empty_range(t, &range, state, cancel, ret_again)) == PS_ERR_CONFLICT) {
+        err = ps_range_lock_wait(&t->store->txns, t->id, range.first, (uint32_t)end - 1, cancel);
         if (err)
             return err;
     }
     return err;
 }
 
-/* Writes zeros into part of one page, unless it is a hole already. */
-static ps_err zero_bytes(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t len,
-                         uint32_t page_bytes, struct ps_cancel *cancel)
+/* Writes zeros into part of one page, unless it is a hole already, or gone. */
+static ps_err zero_bytes(struct ps_table *t, uint64_t off, uint64_t len, uint32_t page_bytes,
+                         uint32_t page_off, struct ps_cancel *cancel)
 {
+    uint64_t page = off / page_bytes;
     struct ps_map_entry e;
     ps_err err = ps_table_lock_known(t, cancel);
 
     if (err)
         return err;
-    err = ps_map_get(&t->map, (uint32_t)(off / page_bytes), &e);
+    err = ps_map_get(&t->map, (uint32_t)page, &e);
     ps_table_unlock(t);
     if (err || !(1u << e.state & WRITTEN))
         return err;
-    return ps_write(t, space, off, t->store->zero_page, (size_t)len, 0, cancel);
+    err = ps_write(t, PS_SPACE_IMAGE, page * t->store->page_size + page_off + off % page_bytes,
+                   t->store->zero_page, (size_t)len, PS_WRITE_PAGE, cancel);
+    return err == PS_ERR_NOENT ? PS_OK : err;
 }
 
 /* The edges of a hole that lie within a page. */
-static ps_err punch_edges(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t end,
-                          uint64_t size, uint32_t page_bytes, struct ps_cancel *cancel)
+static ps_err punch_edges(struct ps_table *t, uint64_t off, uint64_t end, uint64_t size,
+                          uint32_t page_bytes, uint32_t page_off, struct ps_cancel *cancel)
 {
     uint64_t first_whole = (off + page_bytes - 1) / page_bytes * page_bytes;
     uint64_t last_whole = end / page_bytes * page_bytes;
     ps_err err = PS_OK;
 
     if (off < first_whole)
-        err = zero_bytes(t, space, off, (end < first_whole ? end : first_whole) - off, page_bytes,
-                         cancel);
+        err = zero_bytes(t, off, (end < first_whole ? end : first_whole) - off, page_bytes,
+                         page_off, cancel);
     if (!err && last_whole >= first_whole && last_whole < end && end != size)
-        err = zero_bytes(t, space, last_whole, end - last_whole, page_bytes, cancel);
+        err = zero_bytes(t, last_whole, end - last_whole, page_bytes, page_off, cancel);
+    return err;
+}
+
+/* One attempt. *ret_again: the table has become shorter meanwhile. */
+static ps_err try_punch(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t len,
+                        struct ps_cancel *cancel, bool *ret_again)
+{
+    uint32_t page_bytes = 0, page_off = 0;
+    uint64_t size = 0, end, first, last;
+    ps_err err = ps_space_len(t, space, &size);
+
+    *ret_again = false;
+    if (!err)
+        err = ps_space_shape(t, space, &page_bytes, &page_off);
+    if (err || off >= size)
+        return err;
+    end = len > size - off ? size : off + len;
+    err = punch_edges(t, off, end, size, page_bytes, page_off, cancel);
+    first = (off + page_bytes - 1) / page_bytes;
+    last = (end == size ? end + page_bytes - 1 : end) / page_bytes;
+    if (err || first >= last)
+        return err;
+    if (space == PS_SPACE_PAYLOAD)
+        return empty_range(t, first, last, PS_VIRGIN, cancel, ret_again);
+    /* The last page stays, empty, so that the image keeps its size. */
+    if (end == size) {
+        last--;
+        err = empty_range(t, last, last + 1, PS_VIRGIN, cancel, ret_again);
+    }
+    if (!err && !*ret_again && first < last)
+        err = empty_range(t, first, last, PS_FREE, cancel, ret_again);
     return err;
 }
 
 ps_err ps_punch(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t len,
                 struct ps_cancel *cancel)
 {
-    uint32_t page_bytes = 0, page_off;
-    uint64_t size = 0, end, first, last;
+    bool again = len > 0;
     ps_err err = ps_table_writable(t);
 
-    if (!err)
-        err = ps_space_len(t, space, &size);
-    if (!err)
-        err = ps_space_shape(t, space, &page_bytes, &page_off);
-    if (err || len == 0 || off >= size)
-        return err;
-    end = len > size - off ? size : off + len;
-    err = punch_edges(t, space, off, end, size, page_bytes, cancel);
-    first = (off + page_bytes - 1) / page_bytes;
-    last = (end == size ? end + page_bytes - 1 : end) / page_bytes;
-    if (err || first >= last)
-        return err;
-    if (space == PS_SPACE_PAYLOAD)
-        return empty_range(t, (uint32_t)first, (uint32_t)(last - first), PS_VIRGIN, cancel);
-    /* The last page stays, empty, so that the image keeps its size. */
-    if (end == size)
-        err = empty_range(t, (uint32_t)--last, 1, PS_VIRGIN, cancel);
-    if (!err && first < last)
-        err = empty_range(t, (uint32_t)first, (uint32_t)(last - first), PS_FREE, cancel);
+    while (!err && again)
+        err = try_punch(t, space, off, len, cancel, &again);
     return err;
 }
 
-/* Finds the next run of pages in [from, end) that are not allocated, under the table's lock.
- * PS_ERR_NOENT: none. */
+/* Finds the next run of pages in [from, end), and not past the table's end, that are not allocated,
+ * under the table's lock. PS_ERR_NOENT: none. */
 static ps_err find_free_run(struct ps_table *t, uint32_t from, uint32_t end,
                             struct ps_map_range *ret)
 {
-    uint32_t first = 0, stop = end;
+    uint32_t first = 0, stop;
     ps_err none, err = ps_map_next(&t->map, from, 1u << PS_FREE, &first, NULL);
 
+    if (end > t->pages_end)
+        end = (uint32_t)t->pages_end;
     if (!err && first >= end)
         err = PS_ERR_NOENT;
     if (err)
         return err;
+    stop = end;
     none = ps_map_next(&t->map, first, ALLOCATED, &stop, NULL);
     if (none && none != PS_ERR_NOENT)
         return none;
@@ -432,8 +464,6 @@ ps_err ps_allocate(struct ps_table *t, enum ps_space space, uint64_t off, uint64
         err = ps_pagefile_reserve(&t->data, first, last - first);
     if (!err && end > size && !keep_size)
         err = ps_truncate(t, space, space == PS_SPACE_IMAGE ? last * page_bytes : end, cancel);
-    if (!err && end > size && keep_size)
-        last = (size + page_bytes - 1) / page_bytes;
     while (!err && first < last) {
         bool again = false;
 

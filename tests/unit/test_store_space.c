@@ -1,9 +1,14 @@
 /*
- * Allocating in the holes of a table.
+ * Allocating in the holes of a table, and changes of a table's size that come between the steps of
+ * one another.
  */
+#include "io/io.h"
 #include "store_fixture.h"
 
 #define HOLE 64u /* pages */
+#define PAGES 40u
+#define FREE_PAGE 5u
+#define PAYLOAD (8192u - 32u)
 
 /* A table with a page at either end of a hole. */
 static struct ps_table *make_hole(struct fixture *f)
@@ -35,12 +40,154 @@ static void allocated_range_has_its_pages_and_their_space_on_disk(void **state)
     ps_table_unref(t);
 }
 
+/* --- changes that come between ------------------------------------------------------------ */
+
+typedef ps_err change_fn(struct ps_table *t);
+
+/* Every change asks for the time once it has room in log and pool, and holds no lock: another one
+ * can come then. */
+static struct {
+    const struct ps_io_ops *ops; /* of the disk */
+    struct ps_table *table;
+    change_fn *change;
+    unsigned steps_before; /* so many steps of the other change come first; 0: it is done */
+} between;
+
+static uint64_t change_and_wall_us(struct ps_io *io)
+{
+    if (between.steps_before > 0 && --between.steps_before == 0)
+        ok(between.change(between.table));
+    return between.ops->wall_us(io);
+}
+
+/* Runs `change` with `other` before its step-th step; false: it had fewer. */
+static bool run_with(struct fixture *f, struct ps_table *t, change_fn *change, change_fn *other,
+                     unsigned step)
+{
+    struct ps_io *io = sim_disk_io(f->disk);
+    struct ps_io_ops ops = *io->ops;
+    bool came;
+
+    between.ops = io->ops;
+    between.table = t;
+    between.change = other;
+    between.steps_before = step;
+    ops.wall_us = change_and_wall_us;
+    io->ops = &ops;
+    ok(change(t));
+    io->ops = between.ops;
+    came = between.steps_before == 0;
+    between.steps_before = 0;
+    return came;
+}
+
+static ps_err fill_holes(struct ps_table *t)
+{
+    return ps_allocate(t, PS_SPACE_IMAGE, 0, PAGES * 8192, true, NULL);
+}
+
+static ps_err lengthen(struct ps_table *t)
+{
+    return ps_allocate(t, PS_SPACE_IMAGE, 0, (PAGES + 1) * 8192, false, NULL);
+}
+
+static ps_err punch_second_half(struct ps_table *t)
+{
+    return ps_punch(t, PS_SPACE_IMAGE, PAGES / 2 * 8192, PAGES / 2 * 8192, NULL);
+}
+
+/* Its edges lie in the first page and in the last one. */
+static ps_err punch_within(struct ps_table *t)
+{
+    return ps_punch(t, PS_SPACE_PAYLOAD, 100, (PAGES - 1) * PAYLOAD, NULL);
+}
+
+static ps_err cut_off(struct ps_table *t)
+{
+    return ps_truncate(t, PS_SPACE_PAYLOAD, 0, NULL);
+}
+
+static ps_err free_last_page(struct ps_table *t)
+{
+    return ps_page_free(t, PAGES - 1, NULL);
+}
+
+/* The table ends behind its last page, and its payload in that page. Returns how many pages it has
+ * up to there. */
+static uint32_t check_end(struct ps_table *t)
+{
+    uint64_t image = 0, payload = 0, end = 0;
+    struct ps_page_info page;
+    uint32_t page_no;
+
+    for (page_no = 0; page_no <= PAGES; page_no++)
+        if (ps_page_stat(t, page_no, &page) == PS_OK)
+            end = page_no + 1;
+    ok(ps_space_len(t, PS_SPACE_IMAGE, &image));
+    ok(ps_space_len(t, PS_SPACE_PAYLOAD, &payload));
+    assert_int_equal(image, end * 8192);
+    assert_int_equal((payload + PAYLOAD - 1) / PAYLOAD, end);
+    return (uint32_t)end;
+}
+
+/* All of the table's pages were written, but for one that is free. */
+static struct ps_table *make_table(struct fixture *f)
+{
+    struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+    uint8_t *bytes = malloc(PAGES * 8192);
+
+    memset(bytes, 1, PAGES * 8192);
+    ok(ps_write(t, PS_SPACE_IMAGE, 0, bytes, PAGES * 8192, 0, NULL));
+    ok(ps_page_free(t, FREE_PAGE, NULL));
+    free(bytes);
+    return t;
+}
+
+/* Lets `other` come between at every step, and compares the number of pages in the end. */
+static void come_between(struct fixture *f, change_fn *change, change_fn *other,
+                         uint32_t pages_least, uint32_t pages_most)
+{
+    bool came = true;
+    unsigned step;
+
+    for (step = 1; came; step++) {
+        struct ps_table *t = make_table(f);
+        uint32_t pages;
+
+        came = run_with(f, t, change, other, step);
+        pages = check_end(t);
+        if (came)
+            assert_in_range(pages, pages_least, pages_most);
+        ok(ps_table_drop(f->store, "t", true));
+        ps_table_unref(t);
+    }
+    assert_true(step > 2);
+}
+
+static void allocating_makes_no_page_past_an_end_that_moved(void **state)
+{
+    come_between(*state, fill_holes, cut_off, 0, 0);
+    come_between(*state, fill_holes, free_last_page, PAGES - 1, PAGES - 1);
+    come_between(*state, lengthen, cut_off, 0, PAGES + 1);
+    come_between(*state, lengthen, free_last_page, PAGES + 1, PAGES + 1);
+}
+
+static void punching_leaves_the_end_where_it_moved_to(void **state)
+{
+    come_between(*state, punch_second_half, cut_off, 0, 0);
+    come_between(*state, punch_second_half, free_last_page, PAGES / 2, PAGES - 1);
+    come_between(*state, punch_within, cut_off, 0, 0);
+    come_between(*state, punch_within, free_last_page, PAGES - 1, PAGES - 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(allocated_range_has_its_pages_and_their_space_on_disk),
+        T(allocating_makes_no_page_past_an_end_that_moved),
+        T(punching_leaves_the_end_where_it_moved_to),
     };
 
     return cmocka_run_group_tests_name("store_space", tests, NULL, NULL);
