@@ -33,6 +33,22 @@ static void let_go(struct ps_pagefile *f)
     ps_mutex_unlock(&f->mtx);
 }
 
+/* mtx is held. */
+static void note_change(struct ps_pagefile *f)
+{
+    if (f->writes_done++ == f->writes_synced)
+        ps_open_files_changed(f->open_files, f);
+}
+
+/* mtx is held. All changes up to `covers` are durable, or need not be. */
+static void note_synced(struct ps_pagefile *f, uint64_t covers)
+{
+    assert(f->writes_synced < covers && covers <= f->writes_done);
+    f->writes_synced = covers;
+    if (f->writes_done == covers)
+        ps_open_files_synced(f->open_files, f);
+}
+
 /* Every write ends here, failed or not: what may have reached the kernel needs a sync, and until
  * then the file stays open. Counted at the end, because a sync covers what returned before it
  * began. */
@@ -41,7 +57,7 @@ static void let_go_changed(struct ps_pagefile *f)
     ps_mutex_lock(&f->mtx);
     assert(f->users > 0);
     f->users--;
-    f->writes_done++;
+    note_change(f);
     ps_mutex_unlock(&f->mtx);
 }
 
@@ -82,6 +98,10 @@ void ps_pagefile_close(struct ps_pagefile *f)
     if (!f->open_files)
         return;
     ps_open_files_close(f->open_files, f);
+    ps_mutex_lock(&f->mtx);
+    if (f->writes_done != f->writes_synced)
+        note_synced(f, f->writes_done);
+    ps_mutex_unlock(&f->mtx);
     f->open_files = NULL;
     free(f->path);
     ps_cond_deinit(&f->synced);
@@ -226,7 +246,7 @@ static void end_sync(struct ps_pagefile *f, uint64_t covers, bool durable)
     ps_mutex_lock(&f->mtx);
     f->syncing = false;
     if (durable)
-        f->writes_synced = covers;
+        note_synced(f, covers);
     ps_cond_broadcast(&f->synced);
     ps_mutex_unlock(&f->mtx);
 }
@@ -347,7 +367,7 @@ static void note_shrink(struct ps_pagefile *f, uint64_t first)
 {
     ps_mutex_lock(&f->mtx);
     f->shrinks++;
-    f->writes_done++;
+    note_change(f);
     if (f->alloc_pages > first)
         f->alloc_pages = first;
     ps_mutex_unlock(&f->mtx);

@@ -39,6 +39,9 @@ struct ps_pagefile {
     struct ps_cond synced;   /* no longer syncing */
     uint64_t shrinks;        /* guarded by mtx: how often alloc_pages may have gone down */
     struct ps_pagefile *ring_next, *ring_prev; /* guarded by open_files->mtx */
+    /* Guarded by open_files->unsynced_mtx; in its list while writes_done != writes_synced. */
+    struct ps_pagefile *unsynced_next, *unsynced_prev;
+    void *owner; /* whose file it is, for who finds it in that list; set once it is open, or NULL */
 };
 
 /* One page in flight. */

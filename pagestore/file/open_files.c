@@ -17,11 +17,13 @@ void ps_open_files_init(struct ps_open_files *o, struct ps_io *io)
     *o = (struct ps_open_files){.io = io};
     o->max = half < FILES_MIN ? FILES_MIN : half > FILES_MAX ? FILES_MAX : half;
     ps_mutex_init(&o->mtx, PS_RANK_OPEN_FILES, "open_files.mtx");
+    ps_mutex_init(&o->unsynced_mtx, PS_RANK_LEAF, "open_files.unsynced_mtx");
 }
 
 void ps_open_files_deinit(struct ps_open_files *o)
 {
-    assert(!o->hand && o->count == 0);
+    assert(!o->hand && o->count == 0 && !o->unsynced);
+    ps_mutex_deinit(&o->unsynced_mtx);
     ps_mutex_deinit(&o->mtx);
 }
 
@@ -196,4 +198,40 @@ void ps_open_files_close(struct ps_open_files *o, struct ps_pagefile *f)
     f->file = NULL;
     ps_mutex_unlock(&o->mtx);
     ps_io_close(file);
+}
+
+/* --- what has unsynced changes ------------------------------------------------------------ */
+
+void ps_open_files_changed(struct ps_open_files *o, struct ps_pagefile *f)
+{
+    ps_assert_held(&f->mtx);
+    ps_mutex_lock(&o->unsynced_mtx);
+    f->unsynced_prev = NULL;
+    f->unsynced_next = o->unsynced;
+    if (o->unsynced)
+        o->unsynced->unsynced_prev = f;
+    o->unsynced = f;
+    ps_mutex_unlock(&o->unsynced_mtx);
+}
+
+void ps_open_files_synced(struct ps_open_files *o, struct ps_pagefile *f)
+{
+    ps_assert_held(&f->mtx);
+    ps_mutex_lock(&o->unsynced_mtx);
+    if (f->unsynced_prev)
+        f->unsynced_prev->unsynced_next = f->unsynced_next;
+    else
+        o->unsynced = f->unsynced_next;
+    if (f->unsynced_next)
+        f->unsynced_next->unsynced_prev = f->unsynced_prev;
+    ps_mutex_unlock(&o->unsynced_mtx);
+}
+
+void ps_open_files_each_unsynced(struct ps_open_files *o,
+                                 void (*each)(void *ctx, struct ps_pagefile *f), void *ctx)
+{
+    ps_mutex_lock(&o->unsynced_mtx);
+    for (struct ps_pagefile *f = o->unsynced; f; f = f->unsynced_next)
+        each(ctx, f);
+    ps_mutex_unlock(&o->unsynced_mtx);
 }

@@ -32,6 +32,8 @@ struct ps_open_files {
     struct ps_pagefile *hand; /* guarded by mtx: a ring of all that are open; NULL: none */
     uint32_t count;           /* guarded by mtx: open, or being opened */
     uint32_t max;
+    struct ps_mutex unsynced_mtx; /* rank LEAF, may be taken under a file's own mtx */
+    struct ps_pagefile *unsynced; /* guarded by unsynced_mtx: all with unsynced changes, a list */
 };
 
 /* max: half of what io lets be open at a time, so that the other half is there for all else. */
@@ -47,5 +49,13 @@ PS_MUST_USE ps_err ps_open_files_open(struct ps_open_files *o, struct ps_pagefil
 void ps_open_files_forget(struct ps_open_files *o, struct ps_pagefile *f);
 /* Closes f, which no request uses; waits if another thread is syncing it to have room. */
 void ps_open_files_close(struct ps_open_files *o, struct ps_pagefile *f);
+
+/* For file.c, with f->mtx held: from here on f has unsynced changes, or none. */
+void ps_open_files_changed(struct ps_open_files *o, struct ps_pagefile *f);
+void ps_open_files_synced(struct ps_open_files *o, struct ps_pagefile *f);
+/* Calls each for every file with unsynced changes, in no order, and under unsynced_mtx: it takes no
+ * lock. The file is not closed before that returns. */
+void ps_open_files_each_unsynced(struct ps_open_files *o,
+                                 void (*each)(void *ctx, struct ps_pagefile *f), void *ctx);
 
 #endif

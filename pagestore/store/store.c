@@ -264,12 +264,12 @@ static ps_err open_log(struct ps_store *s, struct ps_control *control)
 
 static ps_err sync_all_files(void *ctx)
 {
-    return ps_tables_sync(ctx, true);
+    return ps_tables_sync(ctx);
 }
 
 static ps_err sync_data_files(void *ctx)
 {
-    return ps_tables_sync(ctx, false);
+    return ps_tables_sync_data(ctx);
 }
 
 static ps_err full_checkpoint(void *ctx)

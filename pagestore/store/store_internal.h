@@ -304,8 +304,10 @@ void ps_table_files_drop(struct ps_table *t);
  * making them and the record of it, or between the record of a drop and removing them. Their ids
  * may be taken again. */
 PS_MUST_USE ps_err ps_table_strays_remove(struct ps_store *s);
-/* Syncs every page file with unsynced writes. */
-PS_MUST_USE ps_err ps_tables_sync(struct ps_store *s, bool maps);
+/* A full checkpoint's: syncs every file, of maps too, and removes those of dropped tables. */
+PS_MUST_USE ps_err ps_tables_sync(struct ps_store *s);
+/* table_sync.c, an fsync's: syncs the files of pages that have changed. Costs what they are. */
+PS_MUST_USE ps_err ps_tables_sync_data(struct ps_store *s);
 /* Reads every catalog item into the registry, checks the maps' roots are there. */
 PS_MUST_USE ps_err ps_catalog_load(struct ps_store *s);
 PS_MUST_USE ps_err ps_catalog_create(struct ps_store *s);

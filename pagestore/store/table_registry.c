@@ -77,6 +77,7 @@ static ps_err open_files(struct ps_table *t)
     err = ps_pagefile_open(&t->data, &s->open_files, path, s->page_size, flags, &s->poison);
     if (err)
         return err;
+    t->data.owner = t;
     ps_table_path(path, sizeof(path), t->id, "map");
     err = ps_pagefile_open(&t->map_file, &s->open_files, path, s->page_size, flags, &s->poison);
     if (err)
@@ -337,7 +338,7 @@ static struct ps_table **all_tables(struct ps_store *s, uint32_t *ret_count)
     return list;
 }
 
-ps_err ps_tables_sync(struct ps_store *s, bool maps)
+ps_err ps_tables_sync(struct ps_store *s)
 {
     uint32_t i, count;
     size_t n = 0;
@@ -347,20 +348,18 @@ ps_err ps_tables_sync(struct ps_store *s, bool maps)
 
     if (!list)
         return ps_fail(PS_ERR_NOMEM, "no memory to sync %u tables", count);
-    if (maps)
-        remove_unremoved(s);
+    remove_unremoved(s);
     for (i = 0; files && i < count; i++) {
         uint64_t drop_lsn = list[i]->drop_lsn;
 
         /* A checkpoint lets go of the records of drops before its own, and so sees to what they
          * owe. Those records are durable; that of a drop that came later need not be yet. */
-        if (maps && !err && drop_lsn && drop_lsn <= ps_wal_durable_lsn(s->wal))
+        if (!err && drop_lsn && drop_lsn <= ps_wal_durable_lsn(s->wal))
             err = ps_table_files_remove(s, list[i]->id);
         if (!list[i]->files_open || drop_lsn)
             continue;
         files[n++] = &list[i]->data;
-        if (maps)
-            files[n++] = &list[i]->map_file;
+        files[n++] = &list[i]->map_file;
     }
     if (!files)
         err = ps_fail(PS_ERR_NOMEM, "no memory to sync %u tables", count);

@@ -299,6 +299,54 @@ static void failed_sync_poisons_and_is_never_retried(void **state)
     assert_int_equal(sim_disk_kind_count(f->disk, SIM_SYNC), syncs);
 }
 
+static void count_file(void *ctx, struct ps_pagefile *file)
+{
+    unsigned *count = ctx;
+
+    assert_true(unsynced(file));
+    ++*count;
+}
+
+static unsigned unsynced_files(struct fixture *f)
+{
+    unsigned count = 0;
+
+    ps_open_files_each_unsynced(&f->open_files, count_file, &count);
+    return count;
+}
+
+static void files_with_unsynced_changes_are_known(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_pagefile more[3], *files[] = {&more[0], &f->file};
+    char name[16];
+
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(name, sizeof(name), "%u.pages", 3 + i);
+        assert_int_equal(
+            ps_pagefile_open(&more[i], &f->open_files, name, PAGE, PS_IO_CREATE, &f->poison),
+            PS_OK);
+    }
+    assert_int_equal(unsynced_files(f), 0);
+    assert_int_equal(write_pages(f, (uint64_t[]){0}, 1), PS_OK);
+    assert_int_equal(write_pages(f, (uint64_t[]){1}, 1), PS_OK);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(ps_pagefile_truncate(&more[i], 1), PS_OK);
+    assert_int_equal(unsynced_files(f), 4);
+    ps_pagefile_close(&more[1]); /* amid the others */
+    assert_int_equal(unsynced_files(f), 3);
+    assert_int_equal(ps_pagefile_sync(files, 2), PS_OK);
+    assert_int_equal(unsynced_files(f), 1);
+    assert_int_equal(write_pages(f, (uint64_t[]){0}, 1), PS_OK);
+    assert_int_equal(unsynced_files(f), 2);
+    ps_pagefile_close(&more[2]);
+    ps_pagefile_close(&more[0]);
+    assert_int_equal(unsynced_files(f), 1);
+    sim_disk_arm(f->disk, SIM_SYNC, 0, SIM_FSYNC_FAIL);
+    assert_int_equal(sync_file(f), PS_ERR_IO);
+    assert_int_equal(unsynced_files(f), 1);
+}
+
 static void poisoned_store_changes_no_file(void **state)
 {
     struct fixture *f = *state;
@@ -564,6 +612,7 @@ int main(void)
         T(write_during_a_sync_needs_the_next_one),
         T(failed_write_still_needs_a_sync),
         T(failed_sync_poisons_and_is_never_retried),
+        T(files_with_unsynced_changes_are_known),
         T(poisoned_store_changes_no_file),
         T(reserved_pages_can_be_written_on_a_full_disk),
         T(reserve_asks_in_steps_that_grow),

@@ -25,7 +25,7 @@ static enum sim_fault in_log_flush(void *ctx, struct sim_disk *disk, const struc
 /* What a checkpoint that began before does at its end. */
 static void sync_tables(struct fixture *f)
 {
-    ok(ps_tables_sync(f->store, true));
+    ok(ps_tables_sync(f->store));
 }
 
 static void files_of_a_dropped_table_stay_until_its_drop_is_durable(void **state)
