@@ -3,10 +3,9 @@
  *
  * Flow       ops -> [handle] -> table, generated file
  * Ownership  open makes a handle and puts its address into fuse_file_info.fh; release takes it
- *            back. Release can come as soon as the last request's reply is out, while the handler
- *            that sent it has still to tidy up: who does takes a reference of its own. A handle
- *            refers to its table, so that a dropped one stays an object until the last
- *            descriptor goes.
+ *            back. Release can come as soon as the last request's reply is out; a handler that
+ *            still needs the handle then holds a reference of its own. A handle refers to its
+ *            table, so that a dropped one stays an object until the last descriptor goes.
  * Locking    fields are set before the handle is shared, but for gen, dead (set by events) and
  *            pending (guarded by pending_mtx).
  * Errors     create: PS_ERR_NOMEM.

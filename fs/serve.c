@@ -40,7 +40,7 @@ struct server {
 
 static void *work(void *arg);
 
-/* --- who reads ---------------------------------------------------------------------------- */
+/* --- reading requests ----------------------------------------------------------------------- */
 
 /* Under mtx. False: there are enough, or no thread can be had, and whoever gets done reads next. */
 static bool make_worker(struct server *s)

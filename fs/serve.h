@@ -19,7 +19,7 @@
 
 #include "fs/pfs.h"
 
-/* Serves until the mount ends or a signal comes; at most so many requests at a time. False: it
+/* Serves until the mount ends or a signal comes, at most threads_max requests at a time. False: it
  * ended by an error. */
 bool pfs_serve(struct pfs *fs, unsigned threads_max);
 

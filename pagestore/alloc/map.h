@@ -3,22 +3,22 @@
  *
  * ID.map is a file of pages of its own (native header, type MAP), in the pool like any. They form
  * a tree of fixed shape. Leaves have 16 bytes a page of the table: LSN of its last change, and
- * state with mtime. Inner nodes have an entry a child: counts of its pages by state, and either
- * the generation of the child node, or, where all pages of the subtree are in one state since one
- * moment ("uniform"), that state and no generation. Whatever lies on disk where a uniform subtree
- * has its nodes is void, so a range of any length is allocated or freed by changing a node or two
- * a level, and `truncate -s 1T` writes nothing else. A child node that is live carries the
- * generation its parent expects: a node that was lost, or is zero, or is of an earlier life, never
- * passes for an empty one. Nodes lie in the file in depth-first order, as in PostgreSQL's free
+ * state with mtime. Inner nodes have an entry for each child: counts of its pages by state, and
+ * either the generation of the child node or, where all pages of the subtree came into one state at
+ * one moment ("uniform"), that state and no generation. What lies on disk in place of a uniform
+ * subtree's nodes means nothing, so allocating or freeing a range of any length changes a node or
+ * two on each level, and `truncate -s 1T` writes nothing else. A live child node carries the
+ * generation that its parent expects: a node that is lost, zero or of an earlier life is never
+ * taken for an empty one. Nodes lie in the file in depth-first order, as in PostgreSQL's free
  * space map (src/backend/storage/freespace/freespace.c): small tables have small maps. The root
  * also has the payload length and the table's totals. Bytes and formulas: FORMAT.md section 6.
  *
  * The LSN in a page's entry is that of the page's last change. It is derived, in redo too, from the
  * records that change the page, and costs no record of its own; states and counts are logged.
- * A page read from disk whose LSN differs from its entry is a lost write, or a page from
- * elsewhere: no checksum can see that.
+ * If the LSN of a page on disk differs from its entry, a write was lost or the page belongs
+ * elsewhere, which no checksum can show.
  *
- * The files of others have no map of ours: for them the same calls answer from the file's length.
+ * Files that others made have no such map: for them the same calls answer from the file's length.
  *
  * Flow       store (page states), recovery (redo of entries) -> [map] -> group, pool
  * Units      page numbers count from 0, counts are pages, times microseconds since 1970.
@@ -39,7 +39,7 @@
 #include "pool/group.h"
 
 enum ps_page_state {
-    PS_FREE = 0,   /* not there; its bytes on disk mean nothing */
+    PS_FREE = 0,   /* not allocated; its bytes on disk mean nothing */
     PS_VIRGIN = 1, /* allocated, never written: made up when read, its bytes on disk mean nothing */
     PS_USED = 2,   /* written: on disk under its LSN and checksum */
     PS_ZERO = 3,   /* written, and all zero on disk (postgres format); counted as used */
@@ -49,7 +49,7 @@ enum ps_page_state {
 #define PS_MAP_READ_FRAMES 1u
 #define PS_MAP_LEVELS_MAX 5u /* with pages of PS_PAGE_SIZE_MIN */
 
-/* Ranges of at most so many pages are changed page by page, longer ones by whole subtrees where
+/* Ranges of at most this many pages are changed page by page, longer ones by whole subtrees where
  * they cover them. Only FREE and VIRGIN can be a subtree's state: whoever makes pages USED, or
  * touches them, does so in runs of at most this. It is well above what one request can write (1 MiB
  * into 4 KiB pages, be it items that fill each page by little more than half). */
@@ -79,10 +79,10 @@ struct ps_map_known {
     } leaves[PS_MAP_KNOWN_LEAVES];
 };
 
-/* The pages of a table whose files somebody else made: [first, end) are USED, and there is no
- * other. Reading calls answer from this, and no map page is read; what would change the map is not
- * to be called. Of no page is the LSN known: it reads as 0. Whoever makes it keeps it up to date;
- * each call sees it as of one moment only as far as its caller sees to that. */
+/* The pages of a table whose files somebody else made: [first, end) are USED, and there are no
+ * others. Reading calls answer from this without reading map pages; calls that change the map are
+ * not allowed. LSNs are not known and read as 0. The owner keeps this up to date; a call sees a
+ * consistent state of it only if its caller makes sure of that. */
 struct ps_map_solid {
     _Atomic uint64_t first, end; /* equal: no page */
     _Atomic uint64_t mtime_us;   /* of all of them */
@@ -115,7 +115,7 @@ PS_MUST_USE ps_err ps_map_get(struct ps_map *map, uint32_t page_no, struct ps_ma
 PS_MUST_USE ps_err ps_map_get_range(struct ps_map *map, uint32_t first, uint32_t count,
                                     struct ps_map_entry *entries);
 PS_MUST_USE ps_err ps_map_summary(struct ps_map *map, struct ps_map_summary *ret);
-/* What of it the root tells by itself: all but `end` and `free`, which stay 0. */
+/* As much of that as the root alone tells: all but `end` and `free`, which stay 0. */
 PS_MUST_USE ps_err ps_map_totals(struct ps_map *map, struct ps_map_summary *ret);
 
 /* The first page >= from, or the last page <= from, whose state is in the mask (1 << state | ...);

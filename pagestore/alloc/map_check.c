@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-/* No map gives out so many: the next one is always to be had. */
+/* No map hands out this many, so there is always a next one. */
 #define GEN_MAX (UINT64_MAX / 2)
 
 static ps_err check_uniform(const struct ps_map_node_id *child, uint32_t slot,

@@ -7,7 +7,7 @@
  *
  * Flow       fs, tools, rows, damage -> [catalog] -> visibility, tuple -> store
  * Ownership  a catalog belongs to its cluster; what is found in it stays until it is closed.
- * Locking    thread safe: a database is read once, by the first who asks; constant afterwards.
+ * Locking    thread safe: a database is read once, when first asked for; constant afterwards.
  * Errors     a catalog that is missing or damaged is a note, and costs what depends on it: without
  *            pg_class relations have names of their filenodes, and so on.
  * Source     src/include/catalog/pg_class.h and others; versions 12 to 18.

@@ -127,8 +127,8 @@ struct ps_pgc_spec {
     const char *lost; /* what is not known without it, as in "names of schemas" */
     const char *const *columns;
     uint32_t column_count;
-    uint32_t enough; /* so many of a row's first columns will do if later ones are damaged; 0: all
-                        are needed */
+    uint32_t enough; /* this many of a row's first columns will do if later ones are damaged; 0:
+                        all are needed */
 };
 
 /* Reads the catalog's rows; what is damaged or missing becomes a note. *ret_whole (may be NULL):
@@ -214,7 +214,7 @@ enum ps_pgc_format {
 void ps_pgc_format_type(struct ps_pgc_db *db, ps_oid type, int32_t typmod, enum ps_pgc_format how,
                         struct ps_text *out);
 bool ps_pgc_reg_name(void *ctx, ps_oid type, ps_oid value, char *buf, size_t len);
-/* Names of functions, operators, collations, roles: read by the first who asks. */
+/* Names of functions, operators, collations, roles: read when first asked for. */
 const struct ps_pgc_names *ps_pgc_names(struct ps_pgc_db *db);
 void ps_pgc_names_free(struct ps_pgc_names *names);
 

@@ -1,12 +1,11 @@
 /*
  * catalog_names.h - things that are called by name, and whether a name alone finds them.
  *
- * As a server with a search_path of pg_catalog, public does, which is what one has that nobody
- * told otherwise.
+ * As in a server whose search_path is pg_catalog, public, which is the default.
  *
  * Flow       schema, output (reg* types) -> [names] -> catalog
  * Ownership  of the database, until its catalog is closed.
- * Locking    read by the first who asks for ps_pgc_names(), constant afterwards.
+ * Locking    read by the first call of ps_pgc_names(), constant afterwards.
  * Errors     names that cannot be read are a note, and not known.
  * Source     src/backend/catalog/namespace.c (RelationIsVisible, FuncnameGetCandidates, ...).
  */

@@ -13,7 +13,7 @@
 #define MAP_MAGIC 0x592717u
 #define MAP_LEN_MAX 4096u
 
-/* RelMapFile: the header, room for so many mappings, a CRC32C of all before; then padding. */
+/* RelMapFile: the header, room for that many mappings, a CRC32C of all before; then padding. */
 struct map_header {
     ps_le32 magic; /* 0-3 */
     ps_le32 count; /* 4-7 mappings that are used */

@@ -4,7 +4,7 @@
  * Flow       schema.c (relations) -> schema_types.c (types) -> schema_expr.c (expressions);
  *            schema_load.c: the catalogs that only this asks
  * Ownership  the lists belong to the database; a writer to one call of ps_pg_schema_sql().
- * Locking    the lists are read by the first who asks, and constant afterwards.
+ * Locking    the lists are read when first asked for, and constant afterwards.
  * Errors     a catalog that cannot be read is a note, and what needs it is left out or becomes a
  *            comment; want of memory is remembered by the text (base/text.h).
  */

@@ -49,7 +49,7 @@ struct fetch {
     uint32_t next_seq, chunk_count, chunk_max;
 };
 
-/* TOAST_MAX_CHUNK_SIZE: so many tuples fill a page, each with an OID, a number and a length. */
+/* TOAST_MAX_CHUNK_SIZE: this many tuples fill a page, each with an OID, a number and a length. */
 static uint32_t chunk_max(uint32_t page_size)
 {
     const uint32_t room = page_size - PS_PG_HEADER_LEN - CHUNKS_A_PAGE * PS_PG_LP_LEN;
@@ -191,7 +191,7 @@ static void merge_spans(struct ps_pg_toast_reader *r)
     r->span_count = count + 1;
 }
 
-/* One scan of the relation. Damaged pages are left out: who needs their chunks misses them. */
+/* One scan of the relation. Damaged pages are left out, and their chunks will be missed. */
 static ps_err find_spans(struct ps_pg_toast_reader *r)
 {
     struct ps_table_info info;

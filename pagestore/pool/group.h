@@ -10,7 +10,7 @@
  *     ps_group_write      says which bytes will change and gives their address
  *     ps_group_commit     logs, stamps LSNs, lets everything go; cannot fail
  *
- * Between the first ps_group_write and commit nothing may fail: whoever writes has checked first.
+ * Between the first ps_group_write and commit nothing may fail: all checks come before.
  *
  * Flow       alloc, store, recovery -> [group] -> pool, wal
  * Units      offsets and lengths are bytes within a page.
@@ -90,20 +90,20 @@ struct ps_group {
 #define PS_GROUP_EXTRA_MAX 512u
 
 /* frames_max: pages that the group may pin, PS_LOAD_FRAMES included. bytes_max: how many bytes of
- * them it may write (whole images are reckoned with here: callers count changed bytes only).
+ * them it may write (callers count changed bytes only, room for images is added here).
  * All memory that commit needs is taken here and in ps_group_page, so that commit cannot fail. */
 PS_MUST_USE ps_err ps_group_begin(struct ps_group *g, struct ps_group_env *env,
                                   struct ps_txn_log *txn, uint32_t frames_max, uint64_t bytes_max,
                                   struct ps_cancel *cancel);
 
 /* The same for a compensation group: it logs no before-bytes, its records say that undo goes on at
- * undo_next, and it is not held back by max_wal, because log is let go again by undoing. */
+ * undo_next, and it does not wait for max_wal, because undoing is what lets log go. */
 PS_MUST_USE ps_err ps_group_begin_undo(struct ps_group *g, struct ps_group_env *env,
                                        struct ps_txn_log *txn, uint64_t undo_next,
                                        uint32_t frames_max, uint64_t bytes_max);
 
-/* Pins and latches exclusively a page of the group; one that it already has is given again. Tags
- * must ascend otherwise (asserted). mode as in ps_pool_pin, fmt for PS_PIN_NEW. */
+/* Pins a page and latches it exclusively; one that the group has already is returned again. Other
+ * than that, tags must ascend (asserted). mode as in ps_pool_pin, fmt for PS_PIN_NEW. */
 PS_MUST_USE ps_err ps_group_page(struct ps_group *g, const struct ps_tag *tag,
                                  enum ps_pin_mode mode, const struct ps_format *fmt,
                                  struct ps_page **ret);
@@ -123,9 +123,9 @@ uint8_t *ps_group_write_implied(struct ps_group *g, struct ps_page *page, uint32
  * holds the value from before, which redo replaces. At most frames_max times a group. */
 void ps_group_put_lsn(struct ps_group *g, struct ps_page *page, uint32_t off);
 
-/* Logs, sets the LSN of each changed page (in the frame, and in the bytes by its format),
- * unlatches, unpins, pays back. Returns the group's LSN, 0 if nothing was written. Format stamps
- * are not its business: the caller stamps before commit, within ranges it declared. */
+/* Logs, sets the LSN of each changed page (in the frame and, by its format, in the page),
+ * unlatches, unpins and gives back the reservations. Returns the group's LSN, 0 if nothing was
+ * written. Identity fields are for the caller to stamp, before commit, within declared ranges. */
 uint64_t ps_group_commit(struct ps_group *g);
 
 /* Lets everything go. Only before the first write. */

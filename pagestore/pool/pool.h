@@ -87,16 +87,16 @@ struct ps_provider {
 struct ps_provider_ops {
     /* Reads or makes up pages, checks them. Ascending tags. Called without locks, with the
      * frames LOADING: nobody else sees or changes these pages meanwhile. May pin other pages,
-     * one at a time, out of the reservation that the caller of the pool's pin made for that:
-     * whoever pins with loading allowed reserves PS_LOAD_FRAMES more. */
+     * one at a time, out of the caller's reservation, which has PS_LOAD_FRAMES more for this
+     * wherever a pin may load. */
     void (*load)(struct ps_provider *p, struct ps_load *loads, size_t count);
     /* Writes pages, any order between them, no sync. Ascending tags; the log rule has been kept. */
     void (*store)(struct ps_provider *p, struct ps_store_page *pages, size_t count);
     /* Computes the checksum of a page in memory. */
     void (*seal)(struct ps_provider *p, const struct ps_tag *tag, const struct ps_format *fmt,
                  void *page);
-    /* A page has left its frame to another one, after so many accesses (see ps_frame_info.heat).
-     * Called without locks. NULL: nobody wants to know. */
+    /* A page has left the pool, having been accessed as often as heat says (ps_frame_info.heat).
+     * Called without locks. May be NULL. */
     void (*evicted)(struct ps_provider *p, const struct ps_tag *tag, uint32_t heat);
 };
 
@@ -112,39 +112,39 @@ struct ps_pool_options {
     struct ps_poison *poison;
     struct ps_trace *trace; /* may be NULL */
     const struct ps_evict_ops *policy;
-    /* Pages are dirty, and evictions go on: time for clean_step. Called now and then, holding
-     * nothing but latches. NULL: nobody cleans. */
+    /* Pages are dirty and evictions go on, so it is time for ps_pool_clean_step. Called now and
+     * then, with nothing held but latches. NULL: nobody cleans. */
     void (*want_clean)(void *ctx);
     void *ctx;
 };
 
 PS_MUST_USE ps_err ps_pool_create(const struct ps_pool_options *opts, struct ps_pool **ret);
-/* Writes nothing. Nothing may be pinned but by long pins whose holders have forgotten them
- * (ps_pool_leaks); their pages go with the pool. */
+/* Writes nothing. No page may be pinned, except by long pins that leaked (ps_pool_leaks), which
+ * become invalid. */
 void ps_pool_destroy(struct ps_pool *pool);
-/* Before the first page is pinned, if it was not among the options. */
+/* For a log that is opened after the pool: to be called before the first page is pinned. */
 void ps_pool_set_wal(struct ps_pool *pool, struct ps_wal *wal);
 void ps_pool_set_provider(struct ps_pool *pool, uint16_t id, struct ps_provider *p);
 /* Takes the memory of `count` frames from `first` on, at any time; a new pool's frames come into
  * use in this order. */
 void ps_pool_populate(const struct ps_pool *pool, uint32_t first, uint32_t count);
 
-/* Sets frames aside for a request. Requests queue, first come first served, and are served when
- * those before them release. PS_ERR_PINNED: so many frames are held by long pins that the request
- * could never be served. PS_ERR_RANGE: more than the pool has. PS_ERR_INTERRUPTED. */
+/* Sets frames aside for a request. Requests queue, first come first served, until those in front of
+ * them release. PS_ERR_PINNED: long pins hold so many frames that the request could never be
+ * served. PS_ERR_RANGE: more frames than the pool has. PS_ERR_INTERRUPTED. */
 PS_MUST_USE ps_err ps_pool_reserve(struct ps_pool *pool, uint32_t count, struct ps_cancel *cancel);
 void ps_pool_release(struct ps_pool *pool, uint32_t count);
-/* The same for work that nobody waits for: false where it would wait, or would leave less than
- * half of the pool to others. */
+/* The same for work that nobody waits for: false if it would have to wait, or would leave others
+ * less than half of the pool. */
 PS_MUST_USE bool ps_pool_try_reserve(struct ps_pool *pool, uint32_t count);
 
 enum ps_pin_mode {
     PS_PIN_LOAD,     /* read it in on a miss */
-    PS_PIN_NEW,      /* on a miss take a zeroed frame, clean, with fmt given: the caller writes
-                        every byte. The exclusive latch is taken in the same step (hit or miss).
-                        Others wait for the page until it is marked dirty; unlatched before that,
-                        it is taken back and detached */
-    PS_PIN_RESIDENT, /* PS_ERR_NOENT on a miss, which sets no message */
+    PS_PIN_NEW,      /* on a miss take a zeroed frame, clean, of format fmt: the caller writes
+                        every byte. Hit or miss, the exclusive latch is taken in the same step.
+                        Others wait for the page until it is marked dirty; if it is unlatched
+                        before that, it is taken back and detached */
+    PS_PIN_RESIDENT, /* a miss is PS_ERR_NOENT, without a message */
 };
 
 /* Pins a page out of a reservation that the caller holds. May write back a victim, and so may
@@ -157,30 +157,29 @@ PS_MUST_USE ps_err ps_pool_pin(struct ps_pool *pool, const struct ps_tag *tag,
 bool ps_pool_optimistic(struct ps_pool *pool, const struct ps_tag *tag, struct ps_peek *ret);
 bool ps_pool_optimistic_valid(const struct ps_peek *peek);
 
-/* Pins many, ascending tags, reading what is missing in batches of up to PS_LOAD_BATCH_MAX.
- * pages[i] is NULL where errs[i] is an error; returns the first error in order, or PS_OK. The
- * others stay pinned. */
+/* Pins many pages, in ascending order of tags, and reads missing ones in batches of up to
+ * PS_LOAD_BATCH_MAX. pages[i] is NULL where errs[i] is an error; the other pages stay pinned.
+ * Returns the first error in order, or PS_OK. */
 #define PS_LOAD_BATCH_MAX 128u
 ps_err ps_pool_pin_many(struct ps_pool *pool, const struct ps_tag *tags, size_t count,
                         struct ps_page **pages, ps_err *errs);
 
 void ps_pool_unpin(struct ps_pool *pool, struct ps_page *page);
 
-/* Loads those of the pages that are not there, in one batch, for pins to come: neither hits nor
- * misses, nobody's access. Ascending tags, at most PS_LOAD_BATCH_MAX, out of a reservation of
- * count + PS_LOAD_FRAMES that the caller holds. A page that cannot be loaded is left to those who
- * ask for it. Returns how many were loaded. */
+/* Loads those of the pages that are missing, in one batch, ahead of pins to come; this counts as
+ * neither hit, miss nor access. Ascending tags, at most PS_LOAD_BATCH_MAX, out of a reservation of
+ * count + PS_LOAD_FRAMES that the caller holds. A page that cannot be loaded is left for its first
+ * pin to report. Returns how many were loaded. */
 uint32_t ps_pool_load_ahead(struct ps_pool *pool, const struct ps_tag *tags, size_t count);
 
-/* A long pin: no reservation, kept as long as its holder likes; 131071 of one page at the most.
- * PS_ERR_PINNED: there is no frame left that is not held by such pins; never waits for one of
- * them. */
+/* A long pin needs no reservation and is kept as long as its holder likes; a page takes at most
+ * 131071. PS_ERR_PINNED: such pins hold every frame; never waits for one of them. */
 PS_MUST_USE ps_err ps_pool_pin_long(struct ps_pool *pool, const struct ps_tag *tag,
                                     struct ps_cancel *cancel, struct ps_page **ret);
 void ps_pool_unpin_long(struct ps_pool *pool, struct ps_page *page);
 
-/* The same in two steps, for callers that take a lock in between: a reservation may wait for
- * others, a pin out of it does not. pin pays the reservation back, whatever it returns; so does
+/* The same in two steps, for callers that take a lock in between: the reservation may wait for
+ * others, the pin out of it does not. pin gives the reservation back, whatever it returns; so does
  * cancel. */
 struct ps_long_pin {
     uint32_t reserved;
@@ -213,31 +212,32 @@ struct ps_flush {
     bool data_only;         /* leave out allocation maps */
     bool one_table;         /* only pages of `table` */
     uint32_t table;
-    bool gentle; /* in smaller batches, so that others get the processor sooner in between */
-    /* Called between batches, holding nothing, with what is done and what there was: may wait,
-     * to pace. NULL: as fast as the disk goes. */
+    bool gentle; /* in smaller batches, so that other threads get the processor sooner */
+    /* Called between batches, with nothing held: done pages of total are written. May wait, to set
+     * the pace. NULL: as fast as the disk allows. */
     void (*pace)(void *ctx, uint32_t done, uint32_t total);
     void *ctx;
 };
 
-/* Writes every page that matches and was dirty, or being written, when the call began, sorted by
- * tag and in batches, and waits for writes that others have under way. Syncs nothing. Costs what
- * is dirty, not what the pool holds. Returns the first error; pages that failed stay dirty. */
+/* Writes every page that matches and was dirty, or being written, when the call began, in batches
+ * sorted by tag, and waits for writes of others that are under way. Syncs nothing. The cost depends
+ * on what is dirty, not on the size of the pool. Returns the first error; pages that failed stay
+ * dirty. */
 PS_MUST_USE ps_err ps_pool_flush(struct ps_pool *pool, const struct ps_flush *what,
                                  struct ps_cancel *cancel);
 
-/* The cleaner's step: writes up to `max` dirty pages: those that eviction would reach soon, so that
+/* The cleaner's step. Writes up to `max` dirty pages: those that eviction would reach soon, so that
  * misses find clean victims; and, where an eighth of the pool is dirty, those that have not changed
- * for so long that they probably will not soon, so that the disk has not all to do at the end of a
- * bulk load. Returns how many were written. */
+ * for a while and probably will not soon, so that a bulk load does not leave all the writing for
+ * its end. Returns how many were written. */
 uint32_t ps_pool_clean_step(struct ps_pool *pool, uint32_t max);
 
-/* Throws frames away without writing them: the pages [first, last] of a fork are gone, or are to
- * be read again. Waits for writes under way. Pinned frames are detached: their holders keep the
- * bytes until they unpin, look-ups no longer find them. */
+/* Discards frames without writing them, as the pages [first, last] of a fork are gone, or must be
+ * read again. Waits for writes under way. Pinned frames are detached: their holders keep the bytes
+ * until they unpin, but look-ups no longer find them. */
 void ps_pool_drop(struct ps_pool *pool, uint16_t provider, uint32_t table, uint16_t fork,
                   uint32_t first, uint32_t last);
-/* True while a frame holds bytes that were thrown away; its holder must not serve them. */
+/* True if the frame's bytes have been discarded; its holder must not serve them. */
 bool ps_page_detached(const struct ps_page *page);
 
 /* Empties the pool of clean, unpinned frames. Returns how many. */
@@ -252,8 +252,8 @@ struct ps_frame_info {
     uint32_t usage;
     bool dirty, writing, loading, sealed;
     uint64_t lsn, rec_lsn;
-    uint32_t heat; /* accesses since the page came, each counting half as much after each
-                      PS_HEAT_HALF_LIFE_US; PS_HEAT_MAX: so many or more */
+    uint32_t heat; /* accesses since the page was loaded, each of which counts half as much after
+                      every PS_HEAT_HALF_LIFE_US; PS_HEAT_MAX stands for that many or more */
 };
 
 struct ps_pool_stats {
@@ -261,30 +261,31 @@ struct ps_pool_stats {
     uint64_t pages_loaded, pages_ahead, load_errors; /* ahead: of those loaded */
     uint64_t pages_written, write_errors, cleaner_pages;
     uint64_t reserve_waits, latch_waits, load_waits, pins_refused;
-    uint64_t victim_waits;   /* of those who found no frame that could go */
-    uint64_t victim_writes;  /* pages that who needed a frame had to write: a dirty victim, and
+    uint64_t victim_waits;   /* waits because no frame could be evicted */
+    uint64_t victim_writes;  /* pages written by threads that needed a frame: a dirty victim, and
                                 dirty pages behind it in its file */
-    uint64_t victim_retries; /* victims that somebody pinned, or changed, in the meantime */
-    uint64_t sweep_frames;   /* that the policy looked at, to find all those victims */
-    /* Frames that the policy came to and that could not be victims: pinned, being written. */
+    uint64_t victim_retries; /* victims that were pinned or changed in the meantime */
+    uint64_t sweep_frames;   /* frames that the policy looked at to find its victims */
+    /* Frames that the policy passed over because they were pinned, or being written. */
     uint64_t victims_pinned, victims_writing;
     uint64_t write_batches;
     uint32_t frames, valid, dirty, pinned, long_pins, reserved;
-    uint32_t writing, writing_max; /* frames under write-back, now and at most so far */
+    uint32_t writing, writing_max; /* frames being written back: now, and the most so far */
 };
 
 /*
- * Heat: which pages are accessed, for people to see. A hit counts in the state word, which it
- * changes anyway; what does not fit there moves on to the frame, where threads may now and then
- * lose one another's 32. A count is halved as a whole in a new period, so that it can be wrong by
- * one period. Periods begin when ps_pool_heat_period asks the time: whoever shows heat does, and
- * somebody in the background must. The first call in a period looks at every frame.
+ * Heat: which pages are accessed, for people to look at. A hit is counted in the state word, which
+ * it changes anyway; when that is full, the count moves to the frame, where threads may now and
+ * then lose 32 of each other's hits. Counts are halved as a whole when a period begins, so they can
+ * be wrong by one period. A period begins only when ps_pool_heat_period reads the clock: what shows
+ * heat calls it, and something in the background must. The first call in a period looks at every
+ * frame.
  */
 #define PS_HEAT_HALF_LIFE_US (5u * 60u * 1000000u)
 #define PS_HEAT_MAX 0xfffffu
-/* The number of the period that it is now; counts on modulo 4096, so two weeks. */
+/* The number of the current period, modulo 4096 (two weeks). */
 uint32_t ps_pool_heat_period(struct ps_pool *pool);
-/* The same as of its last call, without asking the time. */
+/* What that last returned, without reading the clock. */
 uint32_t ps_pool_heat_period_seen(const struct ps_pool *pool);
 /* What is left in period `to` of a count of period `from`. */
 uint64_t ps_heat_cooled(uint64_t count, uint32_t from, uint32_t to);
@@ -298,8 +299,8 @@ uint32_t ps_pool_frame_no(const struct ps_pool *pool, const struct ps_page *page
 bool ps_pool_peek(struct ps_pool *pool, const struct ps_tag *tag, struct ps_frame_info *ret);
 void ps_pool_get_stats(struct ps_pool *pool, struct ps_pool_stats *ret);
 const char *ps_pool_policy(const struct ps_pool *pool);
-/* Another policy takes over, with all frames as they are and what is known of their worth. Beside
- * any other call. On an error (PS_ERR_NOMEM) the old one stays. */
+/* Another policy takes over all frames, with what is known of their worth. May be called at any
+ * time. On an error (PS_ERR_NOMEM) the old policy stays. */
 PS_MUST_USE ps_err ps_pool_set_policy(struct ps_pool *pool, const struct ps_evict_ops *policy);
 /* What hit ratio each policy would have had on the accesses so far, in the order of
  * ps_evict_nth(), PS_EVICT_POLICIES of them: rivals.h. */
@@ -307,16 +308,16 @@ struct ps_rival;
 void ps_pool_rivals(struct ps_pool *pool, struct ps_rival *ret);
 uint32_t ps_pool_page_size(const struct ps_pool *pool);
 
-/* Walks the whole state and aborts with a message where it contradicts itself. Nothing else may
- * run meanwhile. Debug builds and tests. */
+/* Walks the whole state, and aborts with a message if it contradicts itself. Nothing else may run
+ * meanwhile. For debug builds and tests. */
 void ps_pool_check(struct ps_pool *pool);
 
 /* --- pins that nobody gave back ------------------------------------------------------------- */
 
-/* Says of every pinned frame, in a line without newline, who has pinned it: "page 5 of table 2:
- * pinned at foo.c:123, 1 pin". Returns how many there are. For moments at which nothing should be
- * pinned. Places are known in builds with PS_DEBUG_PINS; of several pins of one page an unpin
- * takes back the last one of its thread, or else the last one. */
+/* Calls each with a line (without newline) for every pinned frame: "page 5 of table 2: pinned at
+ * foo.c:123, 1 pin". Returns how many there are. For moments when nothing should be pinned. Places
+ * are known in builds with PS_DEBUG_PINS; of several pins of one page, an unpin takes back the last
+ * one of its own thread or else the last one. */
 uint32_t ps_pool_leaks(struct ps_pool *pool, void (*each)(void *ctx, const char *text), void *ctx);
 
 /* Note a pin that was just made; nothing in builds without PS_DEBUG_PINS. `file` is not copied.

@@ -26,7 +26,8 @@
  *
  * Invariants:
  *   - the tag changes only while PRIVATE, and each way back to PRIVATE or FREE raises the version:
- *     who reads the state, then the tag, and then changes the same state has read the right tag
+ *     a thread that reads the state, then the tag, and then changes that same state has read the
+ *     right tag
  *   - DIRTY and WRITING change under dirty_mtx only; a frame is on the dirty list exactly while it
  *     has one of them; WRITING frames are neither evicted nor detached nor written twice
  *   - pinned frames are not evicted; internal pins (write-back, victims) end without waiting for
@@ -429,7 +430,7 @@ static inline void ps_pool_forget_pin(struct ps_pool *pool, const struct ps_page
 
 /* Counts the first access to the page that the frame takes. */
 void ps_frame_heat_start(struct ps_pool *pool, struct ps_frame *f);
-/* So many more. */
+/* Counts `count` more. */
 void ps_frame_heat_add(struct ps_pool *pool, struct ps_frame *f, uint32_t count);
 /* With the hits that `state`, the frame's, has counted. */
 uint32_t ps_frame_heat(const struct ps_frame *f, uint64_t state, uint32_t period);

@@ -33,7 +33,7 @@ struct ps_rivals_tally {
 
 struct ps_rivals {
     /* Set by init. */
-    uint32_t rate;                   /* one page in so many; a power of two */
+    uint32_t rate;                   /* one page in this many; a power of two */
     uint64_t (*accesses)(void *ctx); /* of the pool until now */
     void *ctx;
     struct ps_access_log log;

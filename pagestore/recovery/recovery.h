@@ -42,7 +42,7 @@ struct ps_recovery_ops {
     void (*page_undone)(void *ctx, const struct ps_tag *tag);
     void (*table_unlock)(void *ctx, uint32_t table);
     void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
-    /* Analysis only: so many images will be put down, and maybe more. May be NULL. */
+    /* Analysis only: at least this many images will be applied. May be NULL. */
     void (*images_seen)(void *ctx, uint64_t images);
     bool threads; /* the log may be read ahead by one */
     void *ctx;

@@ -18,7 +18,7 @@
 #define REDO_FRAMES (1u + PS_LOAD_FRAMES)
 
 /* Where the pool is too small for all that changes, pages that eviction will reach next are written
- * so many at a time, sorted, and not one by one when their frames are needed. */
+ * in sorted batches, not one by one when their frames are needed. */
 #define WRITE_BEHIND_PAGES 64u
 
 #define TOUCH_SLOTS 16384u             /* a power of two */
@@ -234,7 +234,7 @@ static ps_err redo_ref(struct redo *r, const struct ps_record *rec, const struct
     return err;
 }
 
-/* A page that cannot be written stays dirty; who needs its frame will hear of it. */
+/* A page that cannot be written stays dirty; whoever needs its frame will get the error. */
 static void write_behind(struct redo *r)
 {
     if (++r->done_since < WRITE_BEHIND_PAGES)

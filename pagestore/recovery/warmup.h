@@ -18,7 +18,7 @@ struct ps_warmup; /* private */
 
 /* NULL: there is no thread to be had. */
 struct ps_warmup *ps_warmup_start(struct ps_pool *pool);
-/* So many frames in all will be used. w may be NULL. */
+/* This many frames will be used in all. w may be NULL. */
 void ps_warmup_want(struct ps_warmup *w, uint64_t frames);
 void ps_warmup_stop(struct ps_warmup *w); /* may be NULL */
 

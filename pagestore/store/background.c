@@ -270,7 +270,7 @@ ps_err ps_background_want_checkpoint(struct ps_store *s)
 {
     struct ps_background *b = s->background;
 
-    if (!b) { /* nobody else would: the one who needs it runs it */
+    if (!b) { /* there is no thread for it: whoever needs it runs it */
         undo_hogs(s);
         return checkpoint(s, NULL);
     }

@@ -1,8 +1,8 @@
 /*
  * foreign.c - tables of files that somebody else made: which there are, and how long they are.
  *
- * A table comes to be when it is first asked for, and stays: whoever gives tables knows of many, of
- * which few are used.
+ * A table object is made when it is first asked for, and stays: of the many tables that a source
+ * may have, few are used.
  */
 #include <assert.h>
 #include <stdio.h>

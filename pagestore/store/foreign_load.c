@@ -1,6 +1,6 @@
 /*
- * foreign_load.c - pages of files that somebody else made, from there to the pool and never back,
- * and past it for who looks at them once.
+ * foreign_load.c - pages of files that somebody else made: into the pool and never back, or past it
+ * for scans that look at each page once.
  *
  * Where that somebody writes while we read, a page may be torn between the old and the new: what
  * does not verify is read again before it is called damaged.

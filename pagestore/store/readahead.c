@@ -40,7 +40,7 @@ struct ps_readahead {
     uint32_t thread_count;
 };
 
-/* --- streams: who reads sequentially -------------------------------------------------------- */
+/* --- streams: sequential readers ------------------------------------------------------------ */
 
 /* The stream that [first, first + count) continues: it may begin in the last page of the read
  * before, where spaces have no page bounds. */

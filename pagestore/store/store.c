@@ -540,7 +540,7 @@ ps_err ps_store_close(struct ps_store *s)
         err = ps_txns_undo_all(s);
         if (!err)
             err = ps_checkpoint_full(&s->ckpt, &last, NULL);
-        if (!err) /* who has it read-only next is not asked for by this pid; no harm if it stays */
+        if (!err) /* so that nobody is told of this pid any more; no harm if it stays */
             (void)s->io->ops->truncate(s->lock_file, 0);
     }
     (void)ps_pool_leaks(s->pool, say_leak, s);

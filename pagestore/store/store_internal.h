@@ -61,7 +61,7 @@ struct ps_table_heat {
     unsigned shift;  /* a cell stands for 2^shift pages */
     uint32_t period; /* in which they were counted */
     uint32_t damaged[PS_DAMAGED_MAX];
-    uint32_t damaged_next; /* where the next one goes, once there are so many */
+    uint32_t damaged_next; /* where the next one goes, once the array is full */
 };
 
 /* A reader that goes through a table: what it read last, and what was asked for before it came. */
@@ -290,7 +290,7 @@ void ps_registry_remove(struct ps_store *s, struct ps_table *t);
 void ps_registry_clear(struct ps_store *s);
 /* For the provider and for redo: no reference is taken; the caller knows that it stays. */
 struct ps_table *ps_registry_find(struct ps_store *s, uint32_t id);
-/* The same for who holds tables_mtx. */
+/* The same while tables_mtx is held. */
 struct ps_table *ps_registry_find_locked(struct ps_store *s, uint32_t id);
 PS_MUST_USE ps_err ps_table_open_files(struct ps_table *t);
 void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix);
@@ -315,7 +315,7 @@ PS_MUST_USE ps_err ps_catalog_create(struct ps_store *s);
 PS_MUST_USE ps_err ps_table_become_slotted(struct ps_table *t);
 
 /* --- table_heat.c ------------------------------------------------------------------------- */
-/* A page left the pool after so many accesses. The table need not be there any more. */
+/* A page has left the pool, having been accessed as often as heat says. The table may be gone. */
 void ps_table_heat_add(struct ps_store *s, const struct ps_tag *tag, uint32_t heat);
 /* A page was found damaged, or is sound (again). */
 void ps_table_damaged(struct ps_table *t, uint32_t page_no);

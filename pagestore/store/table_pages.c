@@ -342,7 +342,7 @@ ps_err ps_page_text(struct ps_table *t, uint32_t page_no, struct ps_cancel *canc
 
 /* --- pins that callers keep --------------------------------------------------------------- */
 
-/* Reserves before it takes the table's lock: who has a reservation may be waiting for that. */
+/* Reserves before it takes the table's lock: holders of reservations may be waiting for that. */
 ps_err(ps_pin)(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel, struct ps_page **ret)
 {
     const struct ps_tag tag = {.table = t->id, .page = page_no};

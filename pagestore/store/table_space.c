@@ -57,7 +57,7 @@ struct cut {
     struct ps_map_range last;  /* page end - 1, unless it is among `fresh`: it is allocated after,
                                   whatever it was */
     struct ps_map_range gone;  /* pages that are freed */
-    struct ps_map_range fresh; /* pages that come to be */
+    struct ps_map_range fresh; /* pages that are allocated */
 };
 
 static ps_err plan_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct cut *ret)

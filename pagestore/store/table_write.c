@@ -7,7 +7,7 @@
 #include "store/store_internal.h"
 
 #define WRITE_MAX (1u << 20)
-#define PAGES_FEW 4u /* so many pages are written without asking for memory */
+#define PAGES_FEW 4u /* up to this many pages are written without allocating memory */
 
 /* A write, in pages: the bytes go to [first, first + count); pages [gap, first) become virgin. */
 struct write_plan {

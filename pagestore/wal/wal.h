@@ -52,18 +52,18 @@ struct ps_wal_options {
     uint64_t last_lsn;      /* LSN of the last record, 0: none yet */
     uint64_t redo_lsn;      /* block start of the last checkpoint's record */
     uint64_t log_start_lsn; /* segments wholly below may be recycled */
-    /* Called, holding nothing, by a writer that must wait for log to be freed. It returns after
-     * waking the checkpointer, or having run a checkpoint itself where there are no threads; an
-     * error of that one is the writer's. */
+    /* Called, with nothing held, by a writer that must wait for log to be freed. Wakes the
+     * checkpointer or, where there are no threads, runs a checkpoint, whose error is the
+     * writer's. */
     ps_err (*want_checkpoint)(void *ctx);
-    /* Called by an appender, maybe under page latches, when a good part of the buffer waits to be
-     * written: wakes whoever calls ps_wal_write_out, and returns. So that the disk is at work
+    /* Called by an appender, perhaps under page latches, when a good part of the buffer waits to be
+     * written. Wakes the thread that calls ps_wal_write_out and returns, so that the disk works
      * while the rest of the buffer fills. May be NULL. */
     void (*want_flush)(void *ctx);
     void *ctx;
 };
 
-/* PS_ERR_INVAL: options under which no log can be; nothing was changed. */
+/* PS_ERR_INVAL: the options make no log possible; nothing was changed. */
 PS_MUST_USE ps_err ps_wal_open(const struct ps_wal_options *opts, struct ps_wal **ret);
 void ps_wal_close(struct ps_wal *wal); /* flushes nothing */
 
@@ -78,26 +78,26 @@ struct ps_wal_slot {
 uint64_t ps_wal_group_max(const struct ps_wal *wal);
 
 /* Sets aside room for one group of at most `bytes` bytes of records: in the buffer, in what
- * max_wal allows, and on disk, so that neither append nor flush can fail for want of it.
+ * max_wal allows, and on disk, so that neither append nor flush can fail for lack of it.
  * PS_ERR_RANGE: more than ps_wal_group_max(). PS_ERR_NOSPC: no new segment can be made.
  * PS_ERR_INTERRUPTED, _POISONED. */
 PS_MUST_USE ps_err ps_wal_reserve(struct ps_wal *wal, uint64_t bytes, struct ps_cancel *cancel,
                                   struct ps_wal_slot *ret);
 
-/* The same for what frees log: checkpoints, and the undoing of transactions. It may go beyond
- * max_wal, and into the segment that the others leave in hand, and waits only for buffer room. */
+/* The same for what frees log: checkpoints, and undoing transactions. It may go beyond max_wal, and
+ * into the segment that others must leave in reserve, and waits only for room in the buffer. */
 PS_MUST_USE ps_err ps_wal_reserve_urgent(struct ps_wal *wal, uint64_t bytes,
                                          struct ps_cancel *cancel, struct ps_wal_slot *ret);
 void ps_wal_release(struct ps_wal *wal, struct ps_wal_slot *slot);
 
-/* Wakes everybody who waits in reserve or flush, to look again: for whoever poisoned the store
- * elsewhere, holding no lock. */
+/* Wakes all threads that wait in reserve or flush, so that they see that the store was poisoned
+ * elsewhere. Called with no lock held. */
 void ps_wal_wake(struct ps_wal *wal);
 
-/* Appends a group and pays the slot. redo_seen is the redo point by which the caller decided which
- * pages need images; if it has moved since, nothing is appended, the slot stays, and the answer is
- * false: decide again. Sets pos, lsn, prev and group_lsn of each record, GROUP_END of the last, and
- * txn_prev where the record before it in the group is of the same transaction. */
+/* Appends a group and uses up the slot. redo_seen is the redo point by which the caller decided
+ * which pages need images. False: it has moved since, nothing was appended, the slot stays, and the
+ * caller decides again. Sets pos, lsn, prev and group_lsn of each record, GROUP_END of the last,
+ * and txn_prev where the record before it in the group is of the same transaction. */
 PS_MUST_USE bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_record *recs,
                                size_t count, uint64_t redo_seen);
 
@@ -106,13 +106,13 @@ PS_MUST_USE bool ps_wal_append(struct ps_wal *wal, struct ps_wal_slot *slot, str
 void ps_wal_append_checkpoint(struct ps_wal *wal, struct ps_wal_slot *slot, struct ps_record *rec,
                               uint64_t *ret_redo_lsn);
 
-/* Waits until the log is durable up to lsn. Callers that come while the device works share the
+/* Waits until the log is durable up to lsn. Callers that arrive while the device works share the
  * next flush. PS_ERR_INTERRUPTED leaves the flush to the others. PS_ERR_RANGE: no record ends at
  * lsn or behind it. */
 PS_MUST_USE ps_err ps_wal_flush(struct ps_wal *wal, uint64_t lsn, struct ps_cancel *cancel);
 
-/* Has what is appended so far written to the files: the buffer has room for more. It is durable
- * with the next flush, or once many segments wait for that. */
+/* Writes what has been appended so far to the files, so that the buffer has room for more. It
+ * becomes durable with the next flush, or once many segments wait for that. */
 PS_MUST_USE ps_err ps_wal_write_out(struct ps_wal *wal, struct ps_cancel *cancel);
 
 uint64_t ps_wal_tail_lsn(const struct ps_wal *wal);    /* every appended record's LSN is <= this */
@@ -120,13 +120,13 @@ uint64_t ps_wal_durable_lsn(const struct ps_wal *wal); /* only grows */
 uint64_t ps_wal_redo_lsn(const struct ps_wal *wal);
 uint64_t ps_wal_log_start_lsn(const struct ps_wal *wal);
 
-/* Lets go of log below log_start_lsn: called once the control file says so, durably. Whole
- * segments become spare ones, already written, or are removed when there are enough spares. */
+/* Lets go of log below log_start_lsn, once the control file says so durably. Whole segments become
+ * spares, already written, or are removed when there are enough spares. */
 PS_MUST_USE ps_err ps_wal_recycle(struct ps_wal *wal, uint64_t log_start_lsn);
 
-/* Steps of background work; each returns when there is nothing to do now. */
+/* Steps of background work; each returns when there is nothing left to do. */
 PS_MUST_USE ps_err ps_wal_writer_step(struct ps_wal *wal); /* flush what is appended */
-/* Have the next segments ready. *ret_made: one had to be made. */
+/* Makes the next segments ready. *ret_made: one had to be made. */
 PS_MUST_USE ps_err ps_wal_prepare_step(struct ps_wal *wal, bool *ret_made);
 
 /* The record at position pos, of the log since log_start, durable or not; for undo. buf is the
@@ -157,10 +157,10 @@ struct ps_wal_reader_options {
     uint32_t incarnation; /* the control file's, with incarnation_lsn */
     uint64_t incarnation_lsn;
     uint64_t durable_lsn;   /* the control file's: an end before it is a hole */
-    uint64_t known_end_lsn; /* an end here or behind it needs no search for a hole behind it: the
+    uint64_t known_end_lsn; /* behind an end at or beyond this, no search for a hole is needed: the
                                control file's end_lsn of a store closed cleanly, or the durable LSN
                                of a log that is open. 0: unknown */
-    bool ahead;             /* a thread loads what comes next: for who reads much */
+    bool ahead;             /* a thread loads what comes next: for long reads */
 };
 
 /* Where and why the log ended. */
@@ -180,16 +180,16 @@ void ps_wal_reader_close(struct ps_wal_reader *r);
 PS_MUST_USE ps_err ps_wal_reader_next(struct ps_wal_reader *r, struct ps_record *rec,
                                       struct ps_wal_end *end);
 
-/* Are the segment files between two positions of the log as long as the control file says? All of
- * the log there is durable, so each is whole. Less than a segment more is no harm. PS_ERR_CORRUPT
- * names file and sizes. */
+/* Are the segment files between two positions of the log as long as the control file says? The log
+ * there is durable, so each must be whole; being longer by less than a segment does no harm.
+ * PS_ERR_CORRUPT names file and sizes. */
 PS_MUST_USE ps_err ps_wal_check_size(struct ps_io *io, uint32_t segment_size, uint64_t from,
                                      uint64_t to);
 
 /* The number that a file's name in PS_WAL_DIR says it has; false: it is no segment's name. */
 bool ps_wal_seg_parse(const char *name, uint64_t *ret_seg_no);
 
-/* Position of the oldest segment file that is there, for listings that start as early as can be. */
+/* Position of the oldest segment file that exists, for listings that start as early as possible. */
 PS_MUST_USE ps_err ps_wal_oldest_pos(struct ps_io *io, uint32_t segment_size, uint64_t *ret_pos);
 
 /* One line of the log as text, without newline: `lsn prev txn type table page offset length`,

@@ -1,5 +1,5 @@
 /*
- * wal_load.c - the log's bytes as one stream from its segment files, maybe ahead of who needs them.
+ * wal_load.c - the log's bytes as one stream from its segment files, loaded ahead if so wished.
  *
  * A ring holds what is loaded and still needed: position p is at ring[p % ring_len]. ring_len is a
  * multiple of the segment size, so that a piece of one segment never wraps. With a thread, disk
