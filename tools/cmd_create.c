@@ -67,7 +67,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     struct kind kind = {0};
     int status;
 
-    status = pc_parse(cmd, argc, argv, options, 2, words, 2, 2);
+    status = pc_parse(cmd, argc, argv, options, 2, words);
     if (status != PC_GO_ON)
         return status;
     status = parse_kind(cmd, format, type, &kind);
@@ -86,5 +86,7 @@ const struct pc_command pc_cmd_create = {
     .text =
         "A raw table has pages as users write them, a slotted one has items. An empty raw table\n"
         "becomes slotted with its first item. Without options the table is raw and native.",
+    .words_min = 2,
+    .words_max = 2,
     .run = run,
 };

@@ -54,7 +54,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     const char *words[2];
     int status;
 
-    status = pc_parse(cmd, argc, argv, NULL, 0, words, 2, 2);
+    status = pc_parse(cmd, argc, argv, NULL, 0, words);
     if (status != PC_GO_ON)
         return status;
     pc_target_find(words[0], &target);
@@ -65,5 +65,7 @@ const struct pc_command pc_cmd_drop = {
     .name = "drop",
     .args = "STORE TABLE",
     .summary = "remove a table and all its pages",
+    .words_min = 2,
+    .words_max = 2,
     .run = run,
 };

@@ -40,7 +40,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     uint64_t page;
     int status;
 
-    status = pc_parse(cmd, argc, argv, options, 1, words, 3, 3);
+    status = pc_parse(cmd, argc, argv, options, 1, words);
     if (status != PC_GO_ON)
         return status;
     status = pc_number(cmd, "PAGE", words[2], UINT32_MAX - 1, &page);
@@ -63,5 +63,7 @@ const struct pc_command pc_cmd_dump = {
         "thing that is wrong with the page. SOURCE is a store, a PostgreSQL directory, whose\n"
         "tables are named DATABASE/SCHEMA.RELATION as in a mount, or a relation file. With\n"
         "--follow-links also a PostgreSQL directory's tablespaces that links lead to.",
+    .words_min = 3,
+    .words_max = 3,
     .run = run,
 };

@@ -12,7 +12,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     const char *words[1];
     int status;
 
-    status = pc_parse(cmd, argc, argv, options, 1, words, 1, 1);
+    status = pc_parse(cmd, argc, argv, options, 1, words);
     if (status != PC_GO_ON)
         return status;
     status = pc_page_size(cmd, page_size, &opts.page_size);
@@ -32,5 +32,7 @@ const struct pc_command pc_cmd_init = {
     .text =
         "STORE is a folder that does not exist yet, or is empty. N is a power of two from 4K to\n"
         "1M; 8K if it is not given. Tables in PostgreSQL's page format need 32K or less.",
+    .words_min = 1,
+    .words_max = 1,
     .run = run,
 };

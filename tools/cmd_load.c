@@ -225,7 +225,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     const char *words[3];
     int status;
 
-    status = pc_parse(cmd, argc, argv, NULL, 0, words, 2, 3);
+    status = pc_parse(cmd, argc, argv, NULL, 0, words);
     if (status != PC_GO_ON)
         return status;
     status = source_open(words[2], &source);
@@ -247,5 +247,7 @@ const struct pc_command pc_cmd_load = {
     .text =
         "Each line of FILE, or of standard input, becomes an item of the slotted table, in order.\n"
         "An empty raw table becomes slotted. Lines that were loaded before an error stay.",
+    .words_min = 2,
+    .words_max = 3,
     .run = run,
 };

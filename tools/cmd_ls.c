@@ -201,7 +201,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     const char *words[1];
     int status;
 
-    status = pc_parse(cmd, argc, argv, options, sizeof(options) / sizeof(options[0]), words, 1, 1);
+    status = pc_parse(cmd, argc, argv, options, sizeof(options) / sizeof(options[0]), words);
     if (status != PC_GO_ON)
         return status;
     pc_target_find(words[0], &target);
@@ -228,5 +228,7 @@ const struct pc_command pc_cmd_ls = {
         "relation's fork, with its folder's name in a mount, kind, OID, file and pages;\n"
         "with --follow-links also of tablespaces that links lead to.\n"
         "FILE is a relation's file by itself; the last options describe it, as in a mount.",
+    .words_min = 1,
+    .words_max = 1,
     .run = run,
 };

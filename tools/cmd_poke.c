@@ -148,7 +148,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     size_t room;
     int status;
 
-    status = pc_parse(cmd, argc, argv, NULL, 0, words, 5, 5);
+    status = pc_parse(cmd, argc, argv, NULL, 0, words);
     if (status != PC_GO_ON)
         return status;
     room = strlen(words[4]) / 2 + 1;
@@ -172,5 +172,7 @@ const struct pc_command pc_cmd_poke = {
     .text =
         "Writes the bytes HEX at OFFSET of the page on disk, stamps nothing, and prints what was\n"
         "there before. The store must not be mounted; it may be one that was not closed cleanly.",
+    .words_min = 5,
+    .words_max = 5,
     .run = run,
 };

@@ -65,7 +65,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     int status;
     ps_err err;
 
-    status = pc_parse(cmd, argc, argv, options, 1, words, 1, 1);
+    status = pc_parse(cmd, argc, argv, options, 1, words);
     if (status != PC_GO_ON)
         return status;
     if (pool && ps_parse_size(pool, &pool_bytes) != PS_OK)
@@ -90,5 +90,7 @@ const struct pc_command pc_cmd_recover = {
         "Does what the next mount would do first: replays the log, takes back transactions that\n"
         "did not commit, and leaves the store closed cleanly. Says how long each part took. It is\n"
         "fastest where the pool holds all pages that changed: SIZE is 256M if it is not given.",
+    .words_min = 1,
+    .words_max = 1,
     .run = run,
 };

@@ -38,7 +38,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     const char *words[3];
     int status;
 
-    status = pc_parse(cmd, argc, argv, NULL, 0, words, 3, 3);
+    status = pc_parse(cmd, argc, argv, NULL, 0, words);
     if (status != PC_GO_ON)
         return status;
     pc_target_find(words[0], &target);
@@ -52,5 +52,7 @@ const struct pc_command pc_cmd_rename = {
     .args = "STORE TABLE NEW",
     .summary = "give a table another name",
     .text = "NEW must not be the name of a table.",
+    .words_min = 3,
+    .words_max = 3,
     .run = run,
 };

@@ -50,7 +50,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     const char *words[2];
     int status;
 
-    status = pc_parse(cmd, argc, argv, NULL, 0, words, 1, 2);
+    status = pc_parse(cmd, argc, argv, NULL, 0, words);
     if (status != PC_GO_ON)
         return status;
     pc_target_find(words[0], &target);
@@ -64,5 +64,7 @@ const struct pc_command pc_cmd_stat = {
     .args = "STORE [TABLE]",
     .summary = "print the counters of a store or of a table",
     .text = "Prints `name value` a line, padded.",
+    .words_min = 1,
+    .words_max = 2,
     .run = run,
 };

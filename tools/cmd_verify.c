@@ -139,7 +139,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     struct stat st;
     int status;
 
-    status = pc_parse(cmd, argc, argv, options, sizeof(options) / sizeof(options[0]), words, 1, 1);
+    status = pc_parse(cmd, argc, argv, options, sizeof(options) / sizeof(options[0]), words);
     if (status == PC_GO_ON)
         status = pc_page_size(cmd, page_size_text, &pg.page_size);
     if (status == PC_GO_ON)
@@ -181,5 +181,7 @@ const struct pc_command pc_cmd_verify = {
         "The last options describe a relation's file by itself, as in a mount: then columns and "
         "long\nvalues are judged, too.\n"
         "exit status: 0 sound or needs recovery, 1 faults, 2 could not run",
+    .words_min = 1,
+    .words_max = 1,
     .run = run,
 };

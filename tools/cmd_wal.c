@@ -69,7 +69,7 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     uint64_t from = 0;
     int status;
 
-    status = pc_parse(cmd, argc, argv, options, 1, words, 1, 1);
+    status = pc_parse(cmd, argc, argv, options, 1, words);
     if (status != PC_GO_ON)
         return status;
     if (from_text) {
@@ -89,5 +89,7 @@ const struct pc_command pc_cmd_wal = {
         "Prints a header line, then a record a line: lsn prev txn type table page offset length,\n"
         "from the oldest record that is there, or the first one whose LSN is not below LSN. Works\n"
         "on a store that was not closed cleanly, too, and changes nothing.",
+    .words_min = 1,
+    .words_max = 1,
     .run = run,
 };

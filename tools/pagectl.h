@@ -32,9 +32,10 @@ enum pc_status {
 
 struct pc_command {
     const char *name;
-    const char *args;    /* what follows the name in the synopsis */
-    const char *summary; /* one line of `pagectl --help` */
-    const char *text;    /* what `pagectl NAME --help` says beyond that */
+    const char *args;         /* what follows the name in the synopsis */
+    const char *summary;      /* one line of `pagectl --help` */
+    const char *text;         /* what `pagectl NAME --help` says beyond that */
+    int words_min, words_max; /* how many arguments it takes that are no options */
     int (*run)(const struct pc_command *cmd, int argc, char **argv);
 };
 
@@ -62,10 +63,10 @@ struct pc_option {
 
 #define PC_WORDS_MAX 8
 
-/* Reads options and words (min to max of them, in order, into words[]). --help and --version are
- * answered here. PC_GO_ON, or the status to exit with. */
+/* Reads options and, into words[] (words_max of them, NULL where there are fewer), the arguments
+ * that are none. --help and --version are answered here. PC_GO_ON, or the status to exit with. */
 int pc_parse(const struct pc_command *cmd, int argc, char **argv, const struct pc_option *options,
-             size_t option_count, const char **words, int words_min, int words_max);
+             size_t option_count, const char **words);
 
 /* One line "pagectl NAME: ..., usage: ..." ; returns PC_USAGE. */
 int pc_usage(const struct pc_command *cmd, const char *fmt, ...) PS_PRINTF(2, 3);

@@ -57,27 +57,26 @@ static void make_long_options(const struct pc_option *options, size_t count, str
     }
 }
 
-static int take_words(const struct pc_command *cmd, int argc, char **argv, const char **words,
-                      int words_min, int words_max)
+static int take_words(const struct pc_command *cmd, int argc, char **argv, const char **words)
 {
     int count = argc - optind;
     int i;
 
-    assert(words_max <= PC_WORDS_MAX);
-    if (count < words_min)
+    assert(cmd->words_max <= PC_WORDS_MAX);
+    if (count < cmd->words_min)
         return pc_usage(cmd, "too few arguments");
-    if (count > words_max)
-        return pc_usage(cmd, "one argument too many: '%s'", argv[optind + words_max]);
+    if (count > cmd->words_max)
+        return pc_usage(cmd, "one argument too many: '%s'", argv[optind + cmd->words_max]);
     for (i = 0; i < count; i++)
         if (!argv[optind + i][0])
             return pc_usage(cmd, "argument %d is empty", i + 1);
-    for (i = 0; i < words_max; i++)
+    for (i = 0; i < cmd->words_max; i++)
         words[i] = i < count ? argv[optind + i] : NULL;
     return PC_GO_ON;
 }
 
 int pc_parse(const struct pc_command *cmd, int argc, char **argv, const struct pc_option *options,
-             size_t option_count, const char **words, int words_min, int words_max)
+             size_t option_count, const char **words)
 {
     struct option longs[OPTIONS_MAX + 3];
     const struct pc_option *found;
@@ -105,7 +104,7 @@ int pc_parse(const struct pc_command *cmd, int argc, char **argv, const struct p
                 *found->flag = true;
         }
     }
-    return take_words(cmd, argc, argv, words, words_min, words_max);
+    return take_words(cmd, argc, argv, words);
 }
 
 /* "0x" and digits. */
