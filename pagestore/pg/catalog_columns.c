@@ -54,7 +54,6 @@ struct loading {
 
 /* A missing value is stored as an array of one element: a varlena whose element lies behind its
  * header, the dimension and lower bound. */
-#define ARRAY_HEADER 20u /* without the varlena's own 4 bytes */
 #define ARRAY_ELEMENT_AT 24u
 
 static ps_err set_missing(struct loading *l, const struct ps_pgc_row *row, struct ps_pg_attr *attr)

@@ -122,16 +122,55 @@ struct edit {
     void *ctx;
 };
 
+/* Between begin and commit: applies the edit. *ret_changed: there is something to commit; the lock
+ * on the page is the transaction's either way. */
+static ps_err edit_locked(struct ps_change *c, const struct edit *edit,
+                          const struct ps_map_range *range, uint8_t *copy, bool *ret_changed)
+{
+    const uint32_t page_no = edit->page_no, page_size = c->table->store->page_size;
+    struct ps_table *t = c->table;
+    struct ps_page *page = NULL;
+    struct ps_map_entry state;
+    uint8_t zero;
+    ps_err err = ps_map_get(&t->map, page_no, &state);
+
+    if (!err && state.state == PS_FREE)
+        err = ps_fail(PS_ERR_NOENT, "page %u of table %u is not allocated", page_no, t->id);
+    if (!err)
+        err = ps_pagefile_reserve(&t->data, page_no, 1);
+    if (!err)
+        err = ps_change_page(c, page_no, PS_PIN_LOAD, &page);
+    if (!err) {
+        memcpy(copy, page->data, page_size);
+        err = edit->make(edit->ctx, t, copy);
+    }
+    if (!err)
+        err = ps_change_prepare(c, range, 1, state.state == PS_VIRGIN);
+    if (err)
+        return err;
+    *ret_changed = state.state == PS_VIRGIN || memcmp(copy, page->data, page_size) != 0;
+    if (!*ret_changed)
+        return PS_OK;
+    if (state.state == PS_VIRGIN) {
+        (void)ps_group_write(&c->g, page, 0, page_size);
+        ps_map_apply_set(&t->map, &c->g, page_no, 1, PS_USED);
+    }
+    ps_change_from_copy(c, page, copy);
+    zero = ps_page_is_blank(t->fmt, page->data, page_size);
+    ps_map_apply_touch(&t->map, &c->g, page_no, 1, &zero);
+    return PS_OK;
+}
+
 /* The page is locked for the transaction and pinned for change; what differs from the edited copy
  * is logged. */
 static ps_err change_entered(struct ps_txn *x, struct ps_table *t, const struct edit *edit,
                              struct ps_cancel *cancel)
 {
-    const uint32_t page_no = edit->page_no, page_size = t->store->page_size;
-    const struct ps_map_range range = {.first = page_no, .count = 1};
+    const uint32_t page_size = t->store->page_size;
+    const struct ps_map_range range = {.first = edit->page_no, .count = 1};
     const struct ps_event event = {
-        .kind = PS_EVENT_PAGES_CHANGED, .table = t->id, .first = page_no, .count = 1};
-    const struct ps_tag tag = {.table = t->id, .page = page_no};
+        .kind = PS_EVENT_PAGES_CHANGED, .table = t->id, .first = edit->page_no, .count = 1};
+    const struct ps_tag tag = {.table = t->id, .page = edit->page_no};
     const struct ps_change_needs needs = {
         .txn = x->e,
         .pages = 1,
@@ -141,10 +180,8 @@ static ps_err change_entered(struct ps_txn *x, struct ps_table *t, const struct 
         .exclusive = true, /* a page that was never written changes its state */
     };
     uint8_t *copy = ps_buf_alloc(page_size);
-    struct ps_page *page = NULL;
-    struct ps_map_entry state;
     struct ps_change c;
-    uint8_t zero;
+    bool changed = false;
     ps_err err = copy ? ps_table_writable(t) : ps_fail(PS_ERR_NOMEM, "no memory for a page");
 
     if (!err)
@@ -153,31 +190,11 @@ static ps_err change_entered(struct ps_txn *x, struct ps_table *t, const struct 
         err = ps_change_begin(&c, t, &needs, cancel);
     if (err)
         goto out;
-    err = ps_map_get(&t->map, page_no, &state);
-    if (!err && state.state == PS_FREE)
-        err = ps_fail(PS_ERR_NOENT, "page %u of table %u is not allocated", page_no, t->id);
-    if (!err)
-        err = ps_pagefile_reserve(&t->data, page_no, 1);
-    if (!err)
-        err = ps_change_page(&c, page_no, PS_PIN_LOAD, &page);
-    if (!err) {
-        memcpy(copy, page->data, page_size);
-        err = edit->make(edit->ctx, t, copy);
-    }
-    if (!err)
-        err = ps_change_prepare(&c, &range, 1, state.state == PS_VIRGIN);
-    /* What changes no byte has nothing to log; the lock is the transaction's all the same. */
-    if (err || (state.state != PS_VIRGIN && memcmp(copy, page->data, page_size) == 0)) {
+    err = edit_locked(&c, edit, &range, copy, &changed);
+    if (err || !changed) {
         ps_change_abandon(&c);
         goto out;
     }
-    if (state.state == PS_VIRGIN) {
-        (void)ps_group_write(&c.g, page, 0, page_size);
-        ps_map_apply_set(&t->map, &c.g, page_no, 1, PS_USED);
-    }
-    ps_change_from_copy(&c, page, copy);
-    zero = ps_page_is_blank(t->fmt, page->data, page_size);
-    ps_map_apply_touch(&t->map, &c.g, page_no, 1, &zero);
     (void)ps_change_commit(&c);
     ps_store_event(t->store, &event);
     ps_change_end(&c);
