@@ -7,7 +7,7 @@
 #include "fs/notify.h"
 #include "fs/view.h"
 
-#define NAME_TIMEOUT 3600.0 /* what goes away is told, or answers ESTALE */
+#define NAME_TIMEOUT 3600.0 /* the kernel is told of what goes away, or gets ESTALE */
 #define ATTR_TIMEOUT 1.0    /* of page-files and folders */
 #define BLOCK 512u          /* what st_blocks counts */
 #define SPACE_BLKSIZE (1024u * 1024u)

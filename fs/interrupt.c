@@ -275,7 +275,7 @@ bool pfs_interrupt_end(struct pfs_interrupt *i)
 
     if (ours && !i->polled) /* not ours: the request is gone, and calls back no more */
         fuse_req_interrupt_func(i->req, NULL, NULL); /* waits for a call back under way */
-    if (i->on_watch) /* set at the beginning or by calls back, of which there are no more */
+    if (i->on_watch) /* set at the beginning or by callbacks, and there are no more of these */
         take_off_watch(i);
     ps_cancel_deinit(&i->cancel);
     return ours;

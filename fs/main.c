@@ -137,7 +137,7 @@ static ps_err open_own(struct program *p)
     return ps_store_open(p->opts.source, &p->opts.store, &p->fs.store);
 }
 
-/* The exit status that stands for it: a wrong value of an option is wrong usage. */
+/* The exit status for the error: a wrong value of an option is wrong usage. */
 static int open_store(struct program *p)
 {
     struct ps_store_options *o = &p->opts.store;

@@ -29,7 +29,7 @@ void pfs_notify_destroy(struct pfs_notify *n); /* after stop, or before start; N
 
 void pfs_notify_add(struct pfs_notify *n, const struct ps_event *event);
 
-/* The kernel is given this page's attributes now; a change is told to it only after that. */
+/* The kernel is being given this page's attributes; only changes after that are reported to it. */
 void pfs_notify_shown(struct pfs_notify *n, uint32_t table, uint32_t page);
 
 /* This thread works on a request for this page's own file: the kernel knows what it does. Page

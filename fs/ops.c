@@ -58,8 +58,8 @@ void pfs_close_handle(struct pfs *fs, struct pfs_handle *h)
     pfs_handle_unref(h);
 }
 
-/* The largest requests that the store takes in one step. libfuse limits both kinds by what it is
- * told of writes; where nothing is written that is what a read may ask for. */
+/* The largest requests that the store takes in one step. libfuse limits reads and writes by the
+ * limit for writes; where nothing is written, that is set to what a read may ask for. */
 static unsigned request_max(const struct pfs *fs)
 {
     size_t max = fs->opts->store.read_only ? ps_read_max(fs->store) : ps_write_max(fs->store);

@@ -133,7 +133,7 @@ static void reply_bytes(fuse_req_t req, struct pfs_handle *h, enum ps_space spac
         return;
     }
     pfs_handle_ref(h);
-    if (h->dead) /* asked only now: what is held is a page that took the freed one's place */
+    if (h->dead) /* only checked now: the pinned page may have taken the freed one's place */
         fuse_reply_err(req, EIO);
     else if (r.iov_count == 1)
         fuse_reply_buf(req, r.iov[0].iov_base, r.iov[0].iov_len); /* which allocates nothing */
@@ -177,8 +177,7 @@ static void read_view(fuse_req_t req, struct pfs_handle *h, size_t size, uint64_
 }
 
 /* The page cache, through which mappings and -o kernel_cache read, takes a short answer for the end
- * of the file; told of an error instead, it asks again for one of its pages. Its requests have no
- * owner. */
+ * of the file; after an error it asks again, for a single page. Its requests have no owner. */
 static unsigned read_flags(const struct fuse_file_info *fi)
 {
     return fi->lock_owner == 0 ? PS_READ_WHOLE : 0u;

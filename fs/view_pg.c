@@ -26,7 +26,7 @@ static ps_err relation_of(const struct pfs_cursor *c, uint32_t *ret_db,
     return *ret ? PS_OK : ps_fail(PS_ERR_NOENT, "no catalog names this file");
 }
 
-/* What the catalogs do not tell is damage of the source; the file that asks for it is there. */
+/* What the catalogs do not tell is damage of the source; the file whose view needs it is there. */
 static ps_err as_damage(ps_err err)
 {
     return err == PS_ERR_NOENT ? PS_ERR_CORRUPT : err;

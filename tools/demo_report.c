@@ -180,7 +180,7 @@ static void print_samples(const struct demo_result *r)
     putchar('\n');
 }
 
-/* Each shade stands for half of the next, so that a few hot pages do not make all others white. */
+/* Each shade means half of the next, so that a few hot pages do not make all others white. */
 static char shade(uint64_t accesses, uint64_t most)
 {
     unsigned at = sizeof(SHADES) - 2;

@@ -50,9 +50,9 @@ enum ps_page_state {
 #define PS_MAP_LEVELS_MAX 5u /* with pages of PS_PAGE_SIZE_MIN */
 
 /* Ranges of at most this many pages are changed page by page, longer ones by whole subtrees where
- * they cover them. Only FREE and VIRGIN can be a subtree's state: whoever makes pages USED, or
- * touches them, does so in runs of at most this. It is well above what one request can write (1 MiB
- * into 4 KiB pages, be it items that fill each page by little more than half). */
+ * they cover them. Only FREE and VIRGIN can be a subtree's state: pages are made USED, and touched,
+ * in runs of at most this length. That is well above what one request can write (1 MiB into 4 KiB
+ * pages, even of items that fill each page only a little more than half). */
 #define PS_MAP_RUN_MAX 1024u
 
 struct ps_map_entry {

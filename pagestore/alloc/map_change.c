@@ -357,7 +357,7 @@ static struct delta set_leaf(const struct set *s, const struct ps_map_node_id *n
 static struct delta set_inner(struct set *s, const struct ps_map_node_id *node,
                               struct ps_page *page);
 
-/* One child of a node, of which its parent's entry has been declared. */
+/* One child of a node; the change of its parent's entry has been declared. */
 static struct delta set_child(struct set *s, const struct ps_map_node_id *child,
                               struct ps_map_inner_entry *entry)
 {

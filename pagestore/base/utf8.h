@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What stands for a byte that is no text: U+FFFD. */
+/* What replaces a byte that is not text: U+FFFD. */
 #define PS_UTF8_NONE "\xef\xbf\xbd"
 
 struct ps_utf8 {

@@ -258,8 +258,8 @@ ps_err ps_pagefile_run_syncs(struct ps_pagefile_syncs *syncs)
 
     if (syncs->count == 0)
         return PS_OK;
-    /* Whoever failed while this thread waited for its turn has raised the poison by now; then a
-     * file may be closed though it is unsynced. */
+    /* If a sync failed while this thread waited for its turn, the store is poisoned by now, and a
+     * file may be closed although it is unsynced. */
     err = ps_poison_check(syncs->files[0]->poison);
     for (size_t i = 0; i < syncs->count; i++)
         reqs[i] = (struct ps_io_req){.file = syncs->files[i]->file, .op = PS_IO_SYNC};

@@ -14,8 +14,8 @@
 
 #include "format/layout.h"
 
-/* Bytes from..to of the page as `hexdump -C` shows them: 16 a line, text beside it, `*` for
- * lines that repeat the one before, the end offset last. */
+/* Bytes from..to of the page as `hexdump -C` shows them: 16 a line with their text, `*` for lines
+ * that repeat the one before, and at the end the end offset. */
 void ps_hexdump(const unsigned char *page, uint32_t from, uint32_t to, FILE *out);
 
 /* The columns of an item that its format knows how to read, after those of its line pointer. */

@@ -470,9 +470,8 @@ static const struct ps_io_ops direct_ops = POSIX_OPS("direct");
 static const struct ps_io_ops buffered_ops = POSIX_OPS("buffered");
 static const struct ps_io_ops mmap_ops = POSIX_OPS("mmap");
 
-/* Whether the root's file system does Direct I/O, tried on a file without a name. Where none can
- * be made (read-only, no O_TMPFILE), or is to be, the answer is yes, and each file finds out for
- * itself. */
+/* Does the root's file system support Direct I/O? Tried on a file without a name. Where none can or
+ * may be made (read-only, no O_TMPFILE), the answer is yes, and each file finds out for itself. */
 static bool probe_direct(const struct ps_posix_io *io)
 {
     int fd = openat(io->root_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

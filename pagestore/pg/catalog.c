@@ -91,7 +91,7 @@ static void sort_by_dir(struct ps_pg_catalog *c)
 
 #define EQUAL_DIR_MAX 240 /* leaves room for ~OID */
 
-/* A database called 16384 beside one of that OID that has no name. */
+/* A database that is called 16384, and another that has this OID and no name. */
 static void part_equal_dirs(struct ps_pg_catalog *c)
 {
     char dir[PS_PG_DIR_MAX + 1];

@@ -165,8 +165,8 @@ ps_err ps_pgc_optional(ps_err err);
 PS_MUST_USE ps_err ps_pgc_load_columns(struct ps_pgc_db *db);
 /* NULL: pg_attribute does not tell. */
 const struct ps_pgc_columns *ps_pgc_columns(const struct ps_pgc_db *db, ps_oid relation);
-/* A catalog's columns by pg_attribute, or where that lacks some of those that are built in, as they
- * are built in. *built is to be given back in any case. PS_ERR_NOENT: neither tells. */
+/* A catalog's columns as pg_attribute has them or, where that lacks some of the built-in ones, as
+ * they are built in. *built must be given back in any case. PS_ERR_NOENT: neither is known. */
 PS_MUST_USE ps_err ps_pgc_catalog_desc(const struct ps_pgc_db *db, ps_oid catalog,
                                        struct ps_pg_desc *built, const struct ps_pg_desc **ret);
 PS_MUST_USE ps_err ps_pgc_load_relations(struct ps_pgc_db *db);
@@ -174,8 +174,8 @@ PS_MUST_USE ps_err ps_pgc_load_relations(struct ps_pgc_db *db);
  * then names of schemas are known, then folders have names. */
 void ps_pgc_find_files(struct ps_pgc_db *db);
 PS_MUST_USE ps_err ps_pgc_set_dirs(struct ps_pgc_db *db);
-/* teller: whose pg_class tells of the relations, NULL: none does. What it does not name is shown
- * after its files, if there may be more than what it names. */
+/* teller: the database whose pg_class describes the relations, NULL: none. Files that it does not
+ * name are shown by their numbers, if there may be more than those it names. */
 PS_MUST_USE ps_err ps_pgc_show(struct ps_pgc_db *db, const struct ps_pgc_db *teller);
 const struct ps_pg_relation *ps_pgc_find_dir(const struct ps_pgc_db *db, const char *dir,
                                              enum ps_pg_fork *ret_fork);

@@ -98,8 +98,8 @@ static void sort_shown(struct ps_pgc_db *db)
 
 #define EQUAL_DIR_MAX 240 /* leaves room for ~OID */
 
-/* Two rows with one name can only be damage, or a catalog not recovered: all but the first are
- * told apart by what no encoded name has. */
+/* Two rows with one name mean damage, or a catalog that was not recovered: all but the first get a
+ * suffix, ~OID, that no encoded name has. */
 static ps_err part_equal_dirs(struct ps_pgc_db *db)
 {
     char dir[PS_PG_DIR_MAX + 1];

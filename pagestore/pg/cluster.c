@@ -41,7 +41,7 @@ static void texts_deinit(struct ps_cluster_texts *texts)
     free(texts->text);
 }
 
-/* Without memory a note is told, and not kept. */
+/* Without memory a note is reported, but not kept. */
 void ps_pg_note(struct ps_pg_cluster *c, const char *fmt, ...)
 {
     char text[1024];
@@ -145,7 +145,7 @@ ps_err ps_pg_read_file(struct ps_pg_cluster *c, const char *path, size_t max, ui
 
 /* --- options ------------------------------------------------------------------------------ */
 
-/* One describes a file's relation, and table= chooses what it tells of. */
+/* Only one of them describes the file's relation; table= chooses the relation. */
 static ps_err check_describers(const struct ps_pg_options *o)
 {
     if (o->catalogs && o->schema)

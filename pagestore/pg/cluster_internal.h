@@ -136,7 +136,7 @@ PS_MUST_USE ps_err ps_cluster_check_recovered(struct ps_pg_cluster *c);
 bool ps_cluster_parse_number(const char *text, const char **ret_end, uint32_t *ret);
 /* PATH and N of PATH.N, N from 1 on; false: the name does not end so. */
 bool ps_cluster_parse_segment(const char *path, size_t *ret_len, uint32_t *ret_segment);
-/* What lies beside relations' files and is none. */
+/* Files that lie beside relations' files but are none. */
 bool ps_cluster_is_known_name(const char *name);
 /* As files are ordered. */
 int ps_cluster_compare_files(const struct ps_pg_file *a, const struct ps_pg_file *b);

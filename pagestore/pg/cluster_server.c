@@ -120,7 +120,7 @@ static bool has_segment(struct ps_pg_cluster *c, const struct need *need, uint64
     return ps_cluster_file_len(c, 0, path, &len) == PS_OK;
 }
 
-/* Segments of which recovery knows that it needs them: there, or missing. */
+/* Segments that recovery is known to need: there, or missing. */
 static void describe_log(struct ps_pg_cluster *c, const struct need *need, struct ps_text *out)
 {
     const uint64_t first = need->redo_lsn / need->segment_size;

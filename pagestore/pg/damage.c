@@ -1,4 +1,4 @@
-/* Damage of all that there is to be looked at: piece after piece, by the caller or by a crew. */
+/* The search for damage: one piece after the other, by the caller or by a crew of threads. */
 #include "pg/damage.h"
 
 #include <assert.h>

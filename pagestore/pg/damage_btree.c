@@ -23,7 +23,7 @@ static bool read_other(struct ps_pg_walk *w, uint32_t block, uint32_t slot, cons
     if (ps_pg_walk_ends(err))
         *ret_err = err;
     if (err)
-        return false; /* the walk tells of it when it comes there */
+        return false; /* reported when the walk gets there */
     if (ps_page_is_zero(page, w->page_size)) {
         PS_PG_WALK_DISAGREE(w, slot, "level", "%s, block %" PRIu32 ", is all zero", what, block);
         return false;

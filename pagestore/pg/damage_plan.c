@@ -1,5 +1,5 @@
-/* Which files there are to be walked, in the order of their lines: the cluster itself, relation by
- * relation with all its forks, then files that no catalog names. */
+/* The files to walk, in the order of their lines: the cluster itself, each relation with all its
+ * forks, then files that no catalog names. */
 #include "pg/damage_plan.h"
 
 #include <inttypes.h>
@@ -124,7 +124,7 @@ static ps_err add_lore(struct ps_pg_plan *p, struct ps_pg_piece *piece)
     return PS_OK;
 }
 
-/* All of the file is one piece that is yet to be cut. */
+/* The whole file is one piece, yet to be cut up. */
 static ps_err enter_file(struct ps_pg_plan *p, const struct ps_pg_file *file, struct ps_pg_out *out)
 {
     struct ps_pg_piece all = {.subject = {.file = file, .kind = ps_pg_page_kind("", 0, file->fork)},

@@ -20,8 +20,7 @@
 #include "pg/toast.h"
 #include "pg/xact.h"
 
-/* Does the error end a walk? Any other one is damage, of which a line tells, and the walk goes on.
- */
+/* Does the error end a walk? Any other is damage: it becomes a line, and the walk goes on. */
 static inline bool ps_pg_walk_ends(ps_err err)
 {
     return err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM;
@@ -52,7 +51,7 @@ struct ps_pg_key_order {
     uint64_t ascending, descending;
 };
 
-/* What the first piece of a B-tree tells of all of it. Who walks a later one waits for it. */
+/* What the first piece of a B-tree reveals about the whole. Walks of later pieces wait for it. */
 struct ps_pg_lore {
     struct ps_pg_lore *next; /* its owner's */
     struct ps_mutex mtx;     /* rank LEAF */
@@ -120,8 +119,8 @@ void ps_pg_walk_leave(struct ps_pg_walk *walk);
 
 PS_MUST_USE ps_err ps_pg_lore_new(struct ps_pg_lore **ret);
 void ps_pg_lore_free(struct ps_pg_lore *lore);
-/* Who walks the first piece does so when it leaves, whether or not it came to its end; who could
- * not enter it tells of no walk. Once. */
+/* To be called once: by the walk of the first piece when it leaves, whether or not it reached the
+ * end; with NULL, if that piece could not be entered. */
 void ps_pg_lore_tell(struct ps_pg_lore *lore, const struct ps_pg_walk *walk);
 
 /* A line about a block of the file (UINT64_MAX: as a whole), counted. */

@@ -52,7 +52,7 @@ static void fsm_fields(const struct ps_pg_view *v, FILE *out)
     }
 }
 
-/* A server repairs a map whose inner nodes are wrong when it comes by; it is not crash safe. */
+/* A server repairs wrong inner nodes of a map when it sees them; the map is not crash safe. */
 static void fsm_check(const struct ps_pg_view *v, struct ps_pg_report *r)
 {
     struct fsm_shape s = fsm_shape_of(v->size, v->who->page_no);

@@ -180,7 +180,7 @@ uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns);
 #define PS_VM_PAGES_A_BYTE 4u
 enum { PS_VM_ALL_VISIBLE = 1, PS_VM_ALL_FROZEN = 2 };
 
-/* Pages of the relation that one page of its map stands for. */
+/* How many pages of the relation one page of its map covers. */
 uint32_t ps_vm_pages_a_page(uint32_t page_size);
 /* Bits of the page with that index among them. */
 unsigned ps_vm_bits(const void *page, uint32_t index);

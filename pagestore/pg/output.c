@@ -116,7 +116,7 @@ static bool describe(const struct ps_pg_printer *p, ps_oid oid, struct ps_pg_out
     return true;
 }
 
-/* Remembers a type for good. */
+/* Remembers a type permanently. */
 static ps_err keep(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                    const struct ps_pg_out_type **ret)
 {

@@ -20,7 +20,7 @@
 
 struct ps_pg_printer;
 
-/* unknown is told once for each type that is not known. Both structs are copied; may be NULL. */
+/* unknown is called once for each type that is not known. Both structs are copied; may be NULL. */
 PS_MUST_USE ps_err ps_pg_printer_new(const struct ps_pg_types *types,
                                      const struct ps_pg_toaster *toaster,
                                      void (*unknown)(void *ctx, ps_oid type), void *ctx,

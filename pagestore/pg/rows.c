@@ -68,7 +68,7 @@ static uint32_t column_named(const struct ps_pg_desc *desc, const char *name)
     return NO_COLUMN;
 }
 
-/* A partition's columns may stand in another order than its parent's. */
+/* A partition's columns may be in another order than its parent's. */
 static ps_err map_columns(struct ps_pg_scan *s)
 {
     uint32_t i;

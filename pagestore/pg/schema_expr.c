@@ -141,7 +141,7 @@ static const struct ps_pgc_object *object(const struct ps_pgc_writer *w, enum ps
     return w->names ? ps_pgc_list_find(&w->names->classes[which].list, oid, 0) : NULL;
 }
 
-/* Some functions that defaults call, for clusters of which pg_proc is lost. */
+/* Some functions that defaults call, for clusters whose pg_proc is lost. */
 static const char *builtin_function(ps_oid oid)
 {
     switch (oid) {

@@ -214,7 +214,7 @@ static void lex_number(struct ps_sql_parser *p)
     set_text(p, from, p->next, false);
 }
 
-/* Up to the quote, which stands for itself where it is doubled, or behind a backslash. */
+/* Up to the quote; one that is doubled, or follows a backslash, is part of the text. */
 static void lex_quoted(struct ps_sql_parser *p, char quote, bool escapes)
 {
     const char *from = ++p->next;

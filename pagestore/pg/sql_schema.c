@@ -131,7 +131,7 @@ static ps_err parse_alter(struct ps_sql_parser *p)
     return p->err;
 }
 
-/* A statement of which the rest does not matter is left at any token. */
+/* A statement whose rest does not matter may be left at any token. */
 static void parse_statement(struct ps_sql_parser *p)
 {
     if (ps_sql_is_other(p, '\\')) {

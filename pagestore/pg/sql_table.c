@@ -5,7 +5,7 @@
 
 #include "pg/sql_internal.h"
 
-/* What pg_dump --binary-upgrade calls dropped columns; of which type they were, it hides. */
+/* What pg_dump --binary-upgrade calls dropped columns; it hides what type they had. */
 #define BINARY_UPGRADE_DROPPED "........pg.dropped."
 
 /* --- lists -------------------------------------------------------------------------------- */

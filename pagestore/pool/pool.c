@@ -434,8 +434,8 @@ static bool await_load(struct ps_pool *pool, struct ps_frame *f, ps_err *ret_err
     return *ret_err != PS_OK;
 }
 
-/* A page found that is to be overwritten: latched, as a new one is. False: it was thrown away
- * meanwhile, look it up again. */
+/* A page that was found and will be overwritten: latched, as a new one is. False: it has been
+ * discarded meanwhile, look it up again. */
 static bool latch_found(struct ps_pool *pool, struct ps_frame *f)
 {
     lock_latch(pool, f);

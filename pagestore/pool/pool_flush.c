@@ -78,7 +78,8 @@ static enum ps_batch_add add_entry(struct flush_run *run, const struct flush_ent
     return added;
 }
 
-/* Waits for what stands in the way of a page. The batch is empty: nobody waits for this thread. */
+/* Waits for whatever keeps a page from being added. The batch is empty, so nobody waits for this
+ * thread. */
 static void wait_for_entry(struct flush_run *run, const struct flush_entry *e,
                            enum ps_batch_add why)
 {
@@ -249,8 +250,8 @@ static uint32_t pick_dirty(struct ps_pool *pool, const uint32_t *frames, uint32_
 }
 
 /* Has the page been left alone while the log went on, up to durable? One that was written for that
- * reason before, and has changed since, is not believed so soon again: it would be written in vain,
- * beside those who change it, for as long as they do. */
+ * reason before, and has changed since, is not trusted so soon again: as long as it keeps changing
+ * it would be written in vain. */
 static bool is_settled(const struct ps_pool *pool, const struct ps_frame *f, uint64_t durable)
 {
     uint64_t quiet = (uint64_t)pool->frame_count * pool->page_size;

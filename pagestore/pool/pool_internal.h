@@ -114,8 +114,8 @@ struct ps_pool_key {
     uint32_t page;
 };
 
-/* A hit touches none of this: state words are an array of their own, of which a core's cache holds
- * eight times as many. */
+/* A hit touches none of this: state words are in an array of their own, and a core's cache holds
+ * eight times as many of them. */
 struct ps_frame {
     struct ps_page page;        /* first: a struct ps_page * is a struct ps_frame * */
     _Atomic uint64_t *state;    /* its own, for those who are in no hurry */
@@ -404,7 +404,7 @@ void ps_write_batch_init(struct ps_write_batch *b, const char *reason);
 /* Copies a pinned page for writing, if that can be done without waiting. */
 enum ps_batch_add ps_write_batch_add(struct ps_pool *pool, struct ps_write_batch *b,
                                      struct ps_frame *f);
-/* Writes what the batch has and empties it. Errors stand in b->err. */
+/* Writes what is in the batch and empties it. Errors are in b->err. */
 void ps_write_batch_run(struct ps_pool *pool, struct ps_write_batch *b, struct ps_cancel *cancel);
 /* Waits for what kept ps_write_batch_add from adding a pinned page, the batch being empty. */
 PS_MUST_USE ps_err ps_pool_wait_writable(struct ps_pool *pool, struct ps_frame *f,

@@ -134,9 +134,9 @@ void ps_pool_policy_remove(struct ps_pool *pool, struct ps_frame *f, bool evicte
     ps_mutex_unlock(&pool->policy_mtx);
 }
 
-/* A note of a hit names the frame and the version that it had. While that is the same, the policy
- * knows the frame: it is told of a page before its frame is VALID, and that it is gone after the
- * version was raised. */
+/* A note of a hit names the frame and its version. While the version is the same the policy knows
+ * the frame: it hears of a page before its frame becomes VALID, and of its end after the version
+ * was raised. */
 static uint64_t hit_note(const struct ps_pool *pool, const struct ps_frame *f)
 {
     return (uint64_t)ps_st_version(ps_frame_state(f)) << 32 | (ps_frame_no(pool, f) + 1u);

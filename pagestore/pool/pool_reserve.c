@@ -116,7 +116,7 @@ bool ps_pool_try_reserve(struct ps_pool *pool, uint32_t count)
     return taken;
 }
 
-/* Of one page: so that those of requests always have room beside them in the state word. */
+/* On one page, so that the state word always has room for the pins of requests as well. */
 #define LONG_PINS_MAX (PS_ST_PINS / 2)
 
 /* Makes a pin out of a reservation a long one, and gives the reservation back. False: the page has

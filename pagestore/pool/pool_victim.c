@@ -26,7 +26,7 @@ void ps_pool_wait_load(struct ps_pool *pool, struct ps_frame *f)
     ps_mutex_unlock(&w->mtx);
 }
 
-/* `bits`: what the state gets beside VALID. */
+/* `bits`: flags that the state gets in addition to VALID. */
 static void publish(struct ps_pool *pool, struct ps_frame *f, uint64_t bits)
 {
     uint64_t old;

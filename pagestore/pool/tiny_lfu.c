@@ -116,8 +116,8 @@ static uint32_t pick_main(struct ps_tiny_lfu *t, struct ps_evict *e)
     return frame != PS_NO_FRAME ? frame : ps_lists_pick(&t->lists, LIST_PROTECTED, t->pool, e);
 }
 
-/* Two frames, either of which may be none: the one that was used less goes; if the window's stays,
- * it stays in the main part. */
+/* Of the two frames, either of which may be none, the one that was used less goes. If the window's
+ * stays, it moves to the main part. */
 static uint32_t lesser(struct ps_tiny_lfu *t, uint32_t window, uint32_t main)
 {
     if (window == PS_NO_FRAME || main == PS_NO_FRAME)

@@ -118,7 +118,7 @@ static ps_err analyze_table(struct ps_analysis *a, const struct ps_record *rec)
     return PS_OK;
 }
 
-/* Images are told of in good time, and not one by one. */
+/* Images are reported early, but not one by one. */
 #define IMAGES_STEP 256u
 
 static void count_images(struct ps_analysis *a, const struct ps_record *rec,

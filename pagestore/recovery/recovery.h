@@ -36,8 +36,8 @@ struct ps_recovery_ops {
     /* The table was dropped: its files go. They may be gone already. */
     ps_err (*table_dropped)(void *ctx, uint32_t table);
     void (*page_lost)(void *ctx, const struct ps_tag *tag, ps_err err); /* ps_message() says why */
-    /* Undo only, NULL while nobody else sees the store: keeps the states of the table's pages as
-     * they are from one to the other; in between it is told that a page has changed. */
+    /* Undo only, NULL while nobody else sees the store. Between lock and unlock the states of the
+     * table's pages do not change; page_undone says which page undo has changed. */
     void (*table_lock)(void *ctx, uint32_t table);
     void (*page_undone)(void *ctx, const struct ps_tag *tag);
     void (*table_unlock)(void *ctx, uint32_t table);

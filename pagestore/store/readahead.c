@@ -66,7 +66,7 @@ static void begin_stream(struct ps_table *t, uint64_t next)
     t->stream_turn = (t->stream_turn + 1) % PS_STREAMS;
 }
 
-/* Takes the stream on to `next`; true if [ret_from, ret_to) is to be asked for. */
+/* Moves the stream on to `next`; true if [ret_from, ret_to) should be loaded. */
 static bool advance(const struct ps_readahead *ra, struct ps_stream *st, uint64_t next,
                     uint64_t end, uint64_t *ret_from, uint64_t *ret_to)
 {

@@ -11,7 +11,7 @@
 #include "base/digits.h"
 #include "store/store_internal.h"
 
-/* Where stats go, as they are told one after the other. */
+/* Where the stats go, one after the other. */
 struct sink {
     ps_stat_fn each;
     void *ctx;

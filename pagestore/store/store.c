@@ -342,7 +342,8 @@ static ps_err check_is_store(struct ps_store *s)
     return err;
 }
 
-/* What lies above pool and log, which are open; control says so by now, unless read-only. */
+/* What lies above pool and log, which are open; the control file says so already, unless
+ * read-only. */
 static ps_err open_rest(struct ps_store *s, const struct ps_control *before,
                         const struct ps_control *control)
 {

@@ -100,9 +100,8 @@ struct ps_table {
     struct ps_rwlock alloc_lock;
     _Atomic enum ps_page_type type; /* written under alloc_lock, exclusively */
     uint32_t insert_hint;           /* guarded by alloc_lock: page that took the last item */
-    /* What ps_map_summary would say. Written under alloc_lock, exclusively (of files that are
-     * somebody else's: either way); read without it they are what they were a moment ago, and not
-     * of one moment. */
+    /* What ps_map_summary would say. Written while alloc_lock is held exclusively (either way for
+     * files that others made); readers without it get recent values that need not fit together. */
     _Atomic uint64_t pages_end;
     _Atomic uint64_t payload_len;
     _Atomic bool summary_known; /* set after the other two */
@@ -202,7 +201,7 @@ void ps_store_event(struct ps_store *s, const struct ps_event *event);
 PS_MUST_USE ps_err ps_store_writable(struct ps_store *s);
 
 /* --- store.c: the steps of opening -------------------------------------------------------- */
-/* A store of which nothing is open yet; free takes everything down, whatever of it is up. */
+/* A store with nothing open yet. free takes everything down, however much of it is up. */
 PS_MUST_USE ps_err ps_store_new(const char *path, const struct ps_store_options *opts,
                                 struct ps_store **ret);
 void ps_store_free(struct ps_store *s);
@@ -220,8 +219,8 @@ PS_MUST_USE ps_err ps_page_size_check(uint32_t size);
 PS_MUST_USE ps_err ps_store_analyze(struct ps_store *s, const struct ps_control *control);
 /* Repeats history in the pool. `before` is the control file as analysis saw it. */
 PS_MUST_USE ps_err ps_store_redo(struct ps_store *s, const struct ps_control *before);
-/* Undoes what had not ended, and lets go of the log in a checkpoint: the log can be appended to by
- * now, and tables have names. */
+/* Undoes unfinished transactions and lets go of the log in a checkpoint. By now the log can be
+ * appended to, and tables have names. */
 PS_MUST_USE ps_err ps_store_recovery_finish(struct ps_store *s);
 /* What recovery, and undo at any later time, need of the store. */
 void ps_recovery_ops_of(struct ps_store *s, struct ps_recovery_ops *ret);
@@ -332,7 +331,7 @@ struct ps_change {
     uint32_t conflict_page; /* that ps_change_page found locked */
 };
 
-/* What a change may come to need, at the most. */
+/* The most that a change may come to need. */
 struct ps_change_needs {
     struct ps_txn_entry *txn;          /* NULL: commits by itself */
     uint32_t pages;                    /* data pages that are pinned */

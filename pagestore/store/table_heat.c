@@ -224,7 +224,7 @@ static void add_evicted(struct ps_table *t, struct ps_heat *heat)
     ps_mutex_unlock(&s->tables_mtx);
 }
 
-/* Still there, and not sound in the pool by now? */
+/* Is it still allocated, and not sound in the pool by now? */
 static bool is_damaged(struct ps_table *t, uint32_t page_no)
 {
     const struct ps_tag tag = {.table = t->id, .page = page_no};

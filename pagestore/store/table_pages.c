@@ -216,7 +216,7 @@ static ps_err pin_to_look(struct ps_table *t, uint32_t page_no, struct ps_page *
     return missing ? ps_pool_pin(t->store->pool, &tag, PS_PIN_LOAD, NULL, ret) : PS_OK;
 }
 
-/* Pins the page and latches it, sealed; look_end pays back. */
+/* Pins the page and latches it, sealed; look_end undoes both. */
 static ps_err look_begin(struct ps_table *t, uint32_t page_no, struct ps_cancel *cancel,
                          struct ps_page **ret)
 {

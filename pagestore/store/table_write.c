@@ -70,8 +70,8 @@ size_t ps_write_max(const struct ps_store *s)
     return max < WRITE_MAX ? (size_t)max : WRITE_MAX;
 }
 
-/* Where the write goes and what it does to the table's size: for good if the table's lock is held,
- * else as far as can be told. */
+/* Where the write goes and what it does to the table's size: certain if the table's lock is held, a
+ * guess otherwise. */
 static ps_err make_plan(struct ps_table *t, unsigned flags, struct write_plan *p)
 {
     uint64_t end, last;

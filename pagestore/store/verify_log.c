@@ -36,7 +36,7 @@ static ps_err note_table(struct ps_verifier *v, const struct ps_record *rec)
     name_len = ps_get16(body->name_len);
     if (name_len > PS_TABLE_NAME_MAX || rec->body_len - sizeof(*body) < name_len ||
         !ps_format_by_id(body->format))
-        return PS_OK; /* sound by its checksum, so of a kind that is not known here */
+        return PS_OK; /* its checksum is right, so it is of an unknown kind */
     table.entry.table = ps_get32(body->table);
     table.entry.format = body->format;
     table.entry.type = body->type;

@@ -126,7 +126,7 @@ static void check_page(struct scan *s, uint32_t page_no, const struct ps_map_ent
                      ps_message());
 }
 
-/* Pages of which the map could tell nothing: what is there must at least be whole. */
+/* Pages that the map could say nothing about: what is there must at least be intact. */
 static void check_unknown_pages(struct scan *s, uint64_t first, uint64_t end)
 {
     const uint64_t file_pages = s->data_bytes / s->v->page_size;

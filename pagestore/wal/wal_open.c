@@ -7,7 +7,8 @@
 #include "wal/wal_internal.h"
 
 #define RING_LEN_MIN (1024u * 1024u)
-#define UNSYNCED_SEGMENTS 4u /* beside those in the ring: a sync is dear, what it syncs is not */
+/* Besides those in the ring: it is the sync that is expensive, not how much it has to sync. */
+#define UNSYNCED_SEGMENTS 4u
 
 /* Numbers from the control file and the options of a mount: refused, not asserted. */
 static ps_err check_options(const struct ps_wal_options *o)
