@@ -1,5 +1,6 @@
 #!/bin/bash
 # storage_engine_demo: workloads that repeat, what they report, frames, wrong usage.
+readme=$(realpath "$(dirname "$0")/../../README.md")
 . "$(dirname "$0")/lib.sh"
 
 demo()
@@ -41,7 +42,7 @@ metric()
 export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
 export -f demo small line metric
-export work
+export work readme
 
 check "--help names the commands" sh "demo --help | grep '^  workload ' &&
     demo --help | grep '^  inspect-frame '"
@@ -98,6 +99,10 @@ for policy in clock lru 2q s3fifo arc adaptive; do
     check "policy $policy gives the same line for the same seed" \
         sh "line --policy $policy >one && line --policy $policy | cmp - one"
 done
+check "README.md shows what the demo prints" \
+    sh "demo workload --profile mixed --ops 100000 --seed 1 --state frames >out &&
+        grep -qxF \"    \$(head -1 out)\" \"\$readme\" &&
+        grep -qxF \"    \$(demo inspect-frame 87 --state frames)\" \"\$readme\""
 check "another seed gives another line" sh "! line --seed 4 | cmp -s - <(line --seed 3)"
 check "a scan of more pages than frames never hits" \
     sh "line --profile scan | grep '^hit_rate=0.000 '"
