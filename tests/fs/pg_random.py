@@ -3,8 +3,8 @@
 
 usage: pg_random.py SEED SECONDS PGDATA MNT
 
-The server of PG_SOCKET runs. Each round makes a database of its own; what COPY prints of its tables
-is compared with rows.csv of a mount of the files, numbers of line pointers with dead.csv and
+The server of PG_SOCKET runs, its transaction ids near their end. Each round makes a database of its
+own, where sessions work by turns, too; what COPY prints of its tables is compared with rows.csv of a mount of the files, numbers of line pointers with dead.csv and
 tuples.csv, and each table is made again by its schema.sql and rows.csv. The seed of each round is
 printed where it fails; SEED SECONDS=0 runs that round alone.
 """
@@ -19,6 +19,9 @@ import time
 
 ODD_NAMES = ['plain', 'UPPER', 'with space', 'a"b', "a'b", 'a/b', 'a.b', 'a%b', '~a', 'line\nend', 'ünïcödé',
              '日本', 'select', 'table', '.hidden', 'a,b', 'back\\slash', 'tab\t', 'a;b', '-- x', 'x' * 63, '😀', '$1']
+
+
+MARK = "== the next one =="
 
 
 def quoted(name):
@@ -401,6 +404,80 @@ def catalogs(rng, schema):
             f"CREATE TEXT SEARCH CONFIGURATION {s}.conf (COPY = simple);", f"CREATE COLLATION {s}.coll (LOCALE = 'C');", f"CREATE TABLE {s}.keyed (id int PRIMARY KEY, EXCLUDE USING gist (box(point(id, 1), point(id, 2)) WITH &&));"]
 
 
+# --- sessions side by side -----------------------------------------------------------------------
+
+
+class Session:
+    """A connection that has one statement after the other. As nobody else is at work meanwhile, who
+    waits for a lock waits in vain, and gives up: what happens depends on the seed alone."""
+
+    def __init__(self, server, rng):
+        self.rng = rng
+        self.savepoints = None # names; None: there is no transaction
+        self.psql = subprocess.Popen(server.psql + ["-d", "fuzz", "-A", "-t"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.run("SET lock_timeout = '10ms'; SET client_min_messages = error;")
+
+    def run(self, statement):
+        self.psql.stdin.write(f"{statement}\n\\echo {MARK}\n".encode())
+        self.psql.stdin.flush()
+        for line in self.psql.stdout:
+            if line == MARK.encode() + b"\n":
+                return
+        raise RuntimeError(f"a session ended at {statement}")
+
+    def change(self):
+        r = self.rng
+        one, some = f"WHERE id = {r.randint(1, 12)}", f"WHERE id % 6 = {r.randint(0, 5)}"
+        if r.random() < 0.6: # rows have many who share them
+            return r.choice([f"SELECT * FROM many {some} FOR SHARE;", f"SELECT * FROM many {some} FOR KEY SHARE;",
+                             f"INSERT INTO heirs VALUES ({r.randint(1, 12)}, 'x');"])
+        return r.choice([f"SELECT * FROM many {one} FOR NO KEY UPDATE;", f"SELECT * FROM many {one} FOR UPDATE;", f"UPDATE many SET a = a + 1 {one};",
+                         f"UPDATE many SET a = a + 1 {some};", f"UPDATE many SET id = id + 12 {one};", f"DELETE FROM many {one};",
+                         f"INSERT INTO many VALUES ({r.randint(1, 12)}, 0, repeat('y', {r.randint(0, 300)})) ON CONFLICT DO NOTHING;"])
+
+    def step(self):
+        r = self.rng
+        if self.savepoints is None and r.random() < 0.8:
+            self.savepoints = []
+            return self.run(f"BEGIN {r.choice(['', '', 'ISOLATION LEVEL REPEATABLE READ'])};")
+        dice = r.random()
+        if self.savepoints is None or dice < 0.55:
+            return self.run(self.change())
+        if dice < 0.75:
+            self.savepoints.append(f"s{len(self.savepoints)}")
+            return self.run(f"SAVEPOINT {self.savepoints[-1]};")
+        if dice < 0.85 and self.savepoints:
+            at = r.randrange(len(self.savepoints))
+            name, self.savepoints = self.savepoints[at], self.savepoints[:at]
+            return self.run(r.choice([f"ROLLBACK TO {name}; RELEASE {name};", f"RELEASE {name};"]))
+        return self.end()
+
+    def end(self):
+        self.savepoints = None
+        self.run(self.rng.choice(["COMMIT;", "COMMIT;", "ROLLBACK;"]))
+
+    def close(self):
+        self.psql.stdin.close()
+        self.psql.stdout.close()
+        self.psql.wait()
+
+
+def run_sessions(server, rng):
+    """Rows that several have locked or changed at a time: multixacts, of subtransactions too."""
+    server.run("fuzz", """CREATE TABLE public.many (id int PRIMARY KEY, a int, b text);
+CREATE TABLE public.heirs (many int REFERENCES public.many ON UPDATE CASCADE ON DELETE CASCADE, c text);
+INSERT INTO public.many SELECT i, 0, 'row ' || i FROM generate_series(1, 12) i;""")
+    sessions = [Session(server, rng) for _ in range(3)]
+    try:
+        for _ in range(150):
+            rng.choice(sessions).step()
+        for session in sessions:
+            session.end()
+    finally:
+        for session in sessions:
+            session.close()
+
+
 def make_script(rng):
     types = Types(rng)
     schema = rng.choice(["public", "public", rng.choice(ODD_NAMES)])
@@ -417,7 +494,6 @@ def make_script(rng):
 
 # --- the judge --------------------------------------------------------------------------------------
 
-MARK = "== the next relation =="
 OURS = ("pg_catalog", "pg_toast", "information_schema") # schemas that every database has
 
 DESCRIBED = """
@@ -534,6 +610,7 @@ def one_round(server, pgdata, mnt, seed):
     if os.environ.get("PG_RANDOM_SCRIPT"):
         with open(os.environ["PG_RANDOM_SCRIPT"] + ".err", "w") as f:
             f.write(server.errors)
+    run_sessions(server, rng)
     judge = Judge(server, mnt, seed)
     relations = judge.relations()
     for schema in {s for _, s, _, _ in relations if s not in OURS + ("public",)}:
@@ -562,8 +639,10 @@ def main():
         seed += 1
         if time.monotonic() >= end:
             break
-    print(f"{rounds} rounds, {compared} tables compared, {wrong} times wrong")
-    return 1 if wrong or compared == 0 else 0
+    said = server.run("postgres", "CHECKPOINT; SELECT next_multixact_id, split_part(next_xid, ':', 1) FROM pg_control_checkpoint();")
+    multixacts, epoch = (int(n) for n in said.decode().split("|"))
+    print(f"{rounds} rounds, {compared} tables compared, {wrong} times wrong; {multixacts} multixacts, epoch {epoch} of transactions")
+    return 1 if wrong or compared == 0 or multixacts < 3 or epoch == 0 else 0
 
 
 if __name__ == "__main__":

@@ -12,9 +12,20 @@ else
 fi
 export PG_BIN=$pg_bin PG_SOCKET=$work/pg
 
+# Transaction ids wrap around a hundred transactions from here: what there is, is frozen, so that
+# none of it is older than 2^31 transactions, or younger.
+near_the_wrap()
+{
+    local xid=4294967196 segment=$pgdata/pg_xact/0FFF
+
+    pg_start && as_server "$pg_bin/vacuumdb" -q -h "$work/pg" -U judge -a -F && pg_stop &&
+        as_server "$pg_bin/pg_resetwal" -x "$xid" "$pgdata" >"$work/resetwal.log" &&
+        as_server dd if=/dev/zero of="$segment" bs=256K count=1 status=none && pg_start
+}
+
 pg_make -k --locale=C.UTF-8 || exit 1
 mkdir "$mnt"
-check "the server starts" pg_start
+check "the server starts" near_the_wrap
 check "random tables are shown as their server shows them, from seed $seed on" \
     python3 "$root/tests/fs/pg_random.py" "$seed" "$seconds" "$pgdata" "$mnt"
 finish
