@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
-
 void *ps_buf_alloc(size_t len)
 {
     size_t rounded;
@@ -40,23 +38,23 @@ ps_err ps_arena_init(struct ps_arena *a, size_t len)
     size_t head;
 
     assert(len > 0);
-    if (len > SIZE_MAX / 2 - HUGE_PAGE)
+    if (len > SIZE_MAX / 2 - PS_HUGE_PAGE)
         return ps_fail(PS_ERR_NOMEM, "cannot map %zu bytes", len);
-    rounded = (len + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    rounded = (len + PS_IO_ALIGN - 1) / PS_IO_ALIGN * PS_IO_ALIGN;
 
     /* One huge page more than needed, so that an aligned piece is in it; the rest goes back. */
-    map = mmap(NULL, rounded + HUGE_PAGE, PROT_READ | PROT_WRITE,
+    map = mmap(NULL, rounded + PS_HUGE_PAGE, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED)
         return ps_fail_errno(errno, "cannot map %zu bytes", len);
-    head = (HUGE_PAGE - (uintptr_t)map % HUGE_PAGE) % HUGE_PAGE;
+    head = (PS_HUGE_PAGE - (uintptr_t)map % PS_HUGE_PAGE) % PS_HUGE_PAGE;
     base = map + head;
     if (head > 0)
         munmap(map, head);
-    munmap(base + rounded, HUGE_PAGE - head);
+    munmap(base + rounded, PS_HUGE_PAGE - head);
 
     /* Both are wishes: a kernel without huge pages serves small ones, and says EINVAL. */
-    (void)madvise(base, rounded, MADV_HUGEPAGE);
+    (void)madvise(base, rounded / PS_HUGE_PAGE * PS_HUGE_PAGE, MADV_HUGEPAGE);
     (void)madvise(base, rounded, MADV_DONTDUMP);
     a->base = base;
     a->len = rounded;
@@ -69,6 +67,16 @@ void ps_arena_populate(const struct ps_arena *a, size_t off, size_t len)
 
     assert(off <= a->len && len <= a->len - off);
     (void)madvise(a->base + off - small, len + small, MADV_POPULATE_WRITE);
+}
+
+void ps_arena_give_back(const struct ps_arena *a, size_t off, size_t len)
+{
+    const size_t from = (off + PS_HUGE_PAGE - 1) / PS_HUGE_PAGE * PS_HUGE_PAGE;
+    const size_t to = (off + len) / PS_HUGE_PAGE * PS_HUGE_PAGE;
+
+    assert(off <= a->len && len <= a->len - off);
+    if (from < to)
+        (void)madvise(a->base + from, to - from, MADV_DONTNEED);
 }
 
 void ps_arena_deinit(struct ps_arena *a)

@@ -20,16 +20,22 @@
 void *ps_buf_alloc(size_t len);
 void ps_buf_free(void *buf);
 
-/* One anonymous mapping, aligned to 2 MiB, asked to be backed by huge pages (MADV_HUGEPAGE) and
- * left out of core dumps; memory is taken as it is touched. */
+#define PS_HUGE_PAGE ((size_t)2 << 20)
+
+/* One anonymous mapping, aligned to PS_HUGE_PAGE and left out of core dumps. Whole huge pages are
+ * asked for (MADV_HUGEPAGE) as far as the length goes, small ones for the rest, so that no more
+ * memory is taken than it has; it is taken as it is touched. */
 struct ps_arena {
     unsigned char *base;
-    size_t len;
+    size_t len; /* a multiple of PS_IO_ALIGN */
 };
 PS_MUST_USE ps_err ps_arena_init(struct ps_arena *a, size_t len);
 void ps_arena_deinit(struct ps_arena *a);
 /* Takes the memory of [off, off + len) now, whatever is in it; others may use it meanwhile. A wish:
  * a kernel before 5.14 leaves it to the first touch. */
 void ps_arena_populate(const struct ps_arena *a, size_t off, size_t len);
+/* Gives back the whole huge pages in [off, off + len), whose bytes are nobody's: they are zero, and
+ * take memory again when they are touched. */
+void ps_arena_give_back(const struct ps_arena *a, size_t off, size_t len);
 
 #endif

@@ -47,6 +47,7 @@ static ps_err step_log_writer(struct ps_store *s, bool *ret_worked)
     err = ps_poison_check(&s->poison);
     if (!err && *ret_worked)
         err = ps_wal_writer_step(s->wal);
+    ps_wal_trim(s->wal);
     return err;
 }
 

@@ -210,6 +210,36 @@ void ps_wal_wake(struct ps_wal *wal)
     ps_mutex_unlock(&wal->flush_mtx);
 }
 
+/* --- memory ------------------------------------------------------------------------------- */
+
+#define TRIM_SHARE 8u /* of the ring, keeps its memory in any case */
+
+/* The ring but for [written_pos, tail), in which all that is awaited lies. */
+static void give_back_free(struct ps_wal *wal)
+{
+    uint64_t off = wal->tail % wal->ring_len;
+    uint64_t len = wal->written_pos + wal->ring_len - wal->tail;
+    uint64_t to_end = wal->ring_len - off;
+
+    ps_assert_held(&wal->tail_mtx);
+    ps_arena_give_back(&wal->ring, (size_t)off, (size_t)(len < to_end ? len : to_end));
+    if (len > to_end)
+        ps_arena_give_back(&wal->ring, 0, (size_t)(len - to_end));
+    wal->memory_pos = wal->written_pos;
+}
+
+void ps_wal_trim(struct ps_wal *wal)
+{
+    bool little;
+
+    ps_mutex_lock(&wal->tail_mtx);
+    little = wal->tail - wal->trim_tail < wal->ring_len / TRIM_SHARE;
+    wal->trim_tail = wal->tail;
+    if (little && wal->tail - wal->memory_pos > wal->ring_len / TRIM_SHARE)
+        give_back_free(wal);
+    ps_mutex_unlock(&wal->tail_mtx);
+}
+
 /* --- blocks ------------------------------------------------------------------------------- */
 
 void ps_wal_close_block(struct ps_wal *wal, bool next_segment)

@@ -178,7 +178,7 @@ struct ps_wal {
 
     struct ps_mutex tail_mtx; /* rank WAL_TAIL */
     struct ps_cond room_cond; /* with tail_mtx: written_pos, log_start or reserved has moved */
-    uint64_t written_pos;     /* this down to room_waiters: guarded by tail_mtx */
+    uint64_t written_pos;     /* this down to trim_tail: guarded by tail_mtx */
     uint64_t block_pos;       /* of the open block; its header's place is kept free */
     uint64_t tail;            /* where the next record goes */
     uint64_t reserved;        /* costs of all slots held */
@@ -187,6 +187,8 @@ struct ps_wal {
     uint32_t block_crc;       /* running CRC of their crc fields */
     uint64_t *used_end;       /* [segment number % span]: end of its last block, once closed */
     uint32_t room_waiters;
+    uint64_t memory_pos; /* from here on the ring has had memory for what was appended */
+    uint64_t trim_tail;  /* where tail was at the last ps_wal_trim() */
 
     _Atomic uint64_t tail_lsn;      /* of the last record; written under tail_mtx */
     _Atomic uint64_t written_lsn;   /* of the last one below written_pos; written under tail_mtx */

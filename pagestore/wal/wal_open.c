@@ -70,6 +70,8 @@ static void init_tail(struct ps_wal *wal)
     wal->synced_pos = wal->opts.end_pos;
     wal->block_pos = wal->opts.end_pos;
     wal->tail = wal->block_pos + PS_WAL_BLOCK_HDR_LEN;
+    wal->memory_pos = wal->opts.end_pos;
+    wal->trim_tail = wal->tail;
     wal->block_prev_lsn = wal->opts.last_lsn;
     wal->block_crc = PS_CRC32C_INIT;
     atomic_init(&wal->tail_lsn, wal->opts.last_lsn);

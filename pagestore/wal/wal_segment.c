@@ -13,8 +13,8 @@
 #include "wal/wal_internal.h"
 
 #define TMP_PREFIX "tmp."
-#define ZEROS_LEN (1024u * 1024u)
-#define ZEROS_AT_ONCE 4u /* of ZEROS_LEN: more would hold up flushes that run in parallel */
+#define ZEROS_LEN (128u * 1024u)
+#define ZEROS_AT_ONCE 32u /* of ZEROS_LEN: more would hold up flushes that run in parallel */
 #define SPARES_MIN 2u
 
 void ps_wal_seg_name(uint64_t seg_no, char name[WAL_NAME_LEN])

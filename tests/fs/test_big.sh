@@ -89,5 +89,18 @@ check "and costs the same calls in a table of 100 GiB as in one of a page" \
     diff calls.small calls.big
 sed 's/^/     /' calls.small
 check "the store closes cleanly" unmounted
+
+# Beside the pool: the log's buffer, frames, maps, stacks, libraries.
+check "it mounts with a small pool" mounted -o pool=16M
+check "a table of five times the pool is written and read" \
+    sh 'dd if=/dev/zero bs=64k count=1280 status=none | tr "\\0" x >"$work/xs"
+        cp "$work/xs" small/views/payload && cmp "$work/xs" small/views/payload'
+check "then the daemon needs less than 16 MiB beside the pool" \
+    bash -c 'for i in {1..100}; do
+                 [ $(rss) -lt $((32 * 1024)) ] && exit
+                 sleep 0.1 # until the log has rested
+             done
+             echo "$(rss) KiB" && exit 1'
+check "the store closes cleanly again" unmounted
 check "and is sound" pagectl verify "$store"
 finish

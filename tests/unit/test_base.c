@@ -164,6 +164,30 @@ static void arena_is_huge_page_aligned_and_zeroed(void **state)
     assert_int_equal(ps_arena_init(&arena, SIZE_MAX), PS_ERR_NOMEM);
 }
 
+static void arena_gives_back_whole_huge_pages_and_nothing_else(void **state)
+{
+    struct ps_arena arena = {0};
+
+    (void)state;
+    assert_int_equal(ps_arena_init(&arena, 3 * PS_HUGE_PAGE), PS_OK);
+    memset(arena.base, 1, arena.len);
+    ps_arena_give_back(&arena, 1, 2 * PS_HUGE_PAGE - 2); /* holds none */
+    ps_arena_give_back(&arena, PS_HUGE_PAGE - 1, PS_HUGE_PAGE + 2);
+    for (size_t i = 0; i < arena.len; i++)
+        assert_int_equal(arena.base[i], i / PS_HUGE_PAGE == 1 ? 0 : 1);
+    ps_arena_deinit(&arena);
+}
+
+static void arena_is_no_longer_than_its_pages(void **state)
+{
+    struct ps_arena arena = {0};
+
+    (void)state;
+    assert_int_equal(ps_arena_init(&arena, PS_IO_ALIGN + 1), PS_OK);
+    assert_int_equal(arena.len, 2 * PS_IO_ALIGN);
+    ps_arena_deinit(&arena);
+}
+
 static void count_notice(void *ctx, const char *reason)
 {
     int *count = ctx;
@@ -289,6 +313,8 @@ int main(void)
         cmocka_unit_test(floats_stand_little_endian_on_disk),
         cmocka_unit_test(buffers_are_aligned_and_zeroed),
         cmocka_unit_test(arena_is_huge_page_aligned_and_zeroed),
+        cmocka_unit_test(arena_gives_back_whole_huge_pages_and_nothing_else),
+        cmocka_unit_test(arena_is_no_longer_than_its_pages),
         cmocka_unit_test(poison_keeps_the_first_reason),
         cmocka_unit_test(trace_keeps_the_last_events_in_order),
         cmocka_unit_test(text_is_told_from_other_bytes),

@@ -2,7 +2,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
+#include "wal/wal_internal.h"
 #include "wal_bed.h"
 
 /* --- waiting for max_wal ------------------------------------------------------------------- */
@@ -153,6 +155,53 @@ static void only_some_segments_wait_to_be_durable(void **state)
     assert_log_has(no, ps_wal_tail_lsn(fix.wal));
 }
 
+/* The buffer of a log of such segments is as large. */
+#define LARGE_SEGMENT (8u * 1024u * 1024u)
+
+/* Bytes of the buffer that have memory. */
+static size_t buffer_memory(void)
+{
+    unsigned char there[LARGE_SEGMENT / PS_IO_ALIGN];
+    size_t bytes = 0, i;
+
+    assert_int_equal(fix.wal->ring.len, LARGE_SEGMENT);
+    assert_int_equal(mincore(fix.wal->ring.base, LARGE_SEGMENT, there), 0);
+    for (i = 0; i < sizeof(there); i++)
+        bytes += (there[i] & 1) * PS_IO_ALIGN;
+    return bytes;
+}
+
+static void append_bytes(uint64_t *no, uint64_t bytes)
+{
+    const uint64_t end = ps_wal_tail_lsn(fix.wal) + bytes;
+
+    while (ps_wal_tail_lsn(fix.wal) < end)
+        append_group(fix.wal, 1, (*no)++, 1, 60000);
+}
+
+static void buffer_gives_memory_back_when_little_is_appended_and_keeps_what_waits(void **state)
+{
+    uint64_t no = 0;
+
+    (void)state;
+    fix.opts.segment_size = LARGE_SEGMENT;
+    wal_fixture_create(&fix);
+    wal_fixture_open(&fix);
+    append_bytes(&no, LARGE_SEGMENT * 3 / 2);
+    flush_all();
+    ps_wal_trim(fix.wal);
+    assert_true(buffer_memory() > LARGE_SEGMENT / 2);
+    append_group(fix.wal, 1, no++, 1, 60000);
+    ps_wal_trim(fix.wal);
+    assert_true(buffer_memory() <= LARGE_SEGMENT / 2);
+    assert_true(buffer_memory() > 0);
+    append_bytes(&no, LARGE_SEGMENT);
+    ps_wal_trim(fix.wal);
+    ps_wal_trim(fix.wal); /* with more than half of the buffer waiting, and around its end */
+    flush_all();
+    assert_log_has(no, ps_wal_tail_lsn(fix.wal));
+}
+
 static void released_slots_give_their_room_back(void **state)
 {
     struct ps_wal_slot slot = {0};
@@ -233,6 +282,7 @@ int main(void)
         TEST(reserve_writes_out_when_the_buffer_is_full),
         TEST(what_is_written_out_is_in_the_files_and_durable_with_the_next_flush),
         TEST(only_some_segments_wait_to_be_durable),
+        TEST(buffer_gives_memory_back_when_little_is_appended_and_keeps_what_waits),
         TEST(released_slots_give_their_room_back),
         TEST(longest_group_fits_an_empty_buffer),
         TEST(reserved_room_covers_the_padding_of_every_block),
