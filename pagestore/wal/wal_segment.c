@@ -15,7 +15,7 @@
 #define TMP_PREFIX "tmp."
 #define ZEROS_LEN (128u * 1024u)
 #define ZEROS_AT_ONCE 32u /* of ZEROS_LEN: more would hold up flushes that run in parallel */
-#define SPARES_MIN 2u
+#define SPARES_AHEAD 2u   /* of the tail: what reserve and prepare ask for */
 
 void ps_wal_seg_name(uint64_t seg_no, char name[WAL_NAME_LEN])
 {
@@ -227,13 +227,14 @@ ps_err ps_wal_oldest_pos(struct ps_io *io, uint32_t segment_size, uint64_t *ret_
 
 /* --- adopting what a reader has found ----------------------------------------------------- */
 
-/* Spare segments are kept up to here: as many as the log can come to need. */
+/* Spare segments are kept up to here: as many as the log can come to need, its tail being at
+ * max_wal. */
 static uint64_t spares_end(const struct ps_wal *wal, uint64_t tail_no)
 {
-    uint64_t end =
+    uint64_t last_no =
         ps_wal_seg_no(wal->opts.segment_size, atomic_load(&wal->log_start_lsn) + wal->opts.max_wal);
 
-    return (end > tail_no + SPARES_MIN ? end : tail_no + SPARES_MIN) + 1;
+    return (last_no > tail_no ? last_no : tail_no) + SPARES_AHEAD + 1;
 }
 
 struct leftovers {

@@ -103,7 +103,31 @@ static void recycled_segments_are_kept_up_to_max_wal_and_the_surplus_goes_at_ope
     fix.opts.log_start_lsn = redo;
     wal_fixture_close(&fix);
     wal_fixture_open(&fix);
-    assert_int_equal(segments_there(), UINT64_C(0x1ff) << 12);
+    assert_int_equal(segments_there(), UINT64_C(0x7ff) << 12);
+}
+
+static void log_that_comes_to_max_wal_again_and_again_makes_no_more_segments(void **state)
+{
+    struct ps_wal_stats stats;
+    uint64_t no = 0, made = 0, redo;
+    bool prepared;
+    int round;
+
+    (void)state;
+    fix.opts.max_wal = 16 * TEST_SEGMENT;
+    wal_fixture_open(&fix);
+    for (round = 0; round < 6; round++) {
+        redo = append_checkpoint();
+        flush_all();
+        assert_int_equal(ps_wal_recycle(fix.wal, redo), PS_OK);
+        while (ps_wal_tail_lsn(fix.wal) + 24000 < redo + fix.opts.max_wal) {
+            append_group(fix.wal, 1, no++, 1, 8000);
+            assert_int_equal(ps_wal_prepare_step(fix.wal, &prepared), PS_OK);
+        }
+        ps_wal_get_stats(fix.wal, &stats);
+        assert_true(round < 2 || stats.segments_made == made);
+        made = stats.segments_made;
+    }
 }
 
 static void oldest_position_is_that_of_the_first_segment_file(void **state)
@@ -312,6 +336,7 @@ int main(void)
         TEST(checkpoint_record_starts_a_block_that_reading_can_start_at),
         TEST(append_refuses_a_redo_point_that_has_moved),
         TEST(recycled_segments_are_kept_up_to_max_wal_and_the_surplus_goes_at_open),
+        TEST(log_that_comes_to_max_wal_again_and_again_makes_no_more_segments),
         TEST(stale_bytes_of_recycled_segments_do_not_count),
         TEST(reopened_log_goes_on_behind_its_end),
         TEST(end_at_the_known_end_is_not_searched_behind),
