@@ -64,7 +64,7 @@ mode_t pfs_file_type(const struct pfs_object *o)
     }
 }
 
-/* The catalog is the store's own: shown, and written by nobody. */
+/* The catalog is the store's own: it is shown, but nobody may write it. */
 static mode_t writable_mask(const struct pfs_object *o)
 {
     return o->table == PS_CATALOG_ID ? (mode_t)~0222 : (mode_t)~0;

@@ -15,7 +15,7 @@
 /* table is NULL where the object lies in none. */
 int pfs_attr(struct pfs *fs, const struct pfs_object *o, struct ps_table *table, struct stat *ret);
 
-/* Of one page among many: info and page are what listings have at hand. */
+/* The same for one page of a listing, which has info and page at hand. */
 void pfs_attr_page(struct pfs *fs, const struct pfs_object *o, const struct ps_table_info *info,
                    const struct ps_page_info *page, struct stat *ret);
 

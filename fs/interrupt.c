@@ -20,7 +20,7 @@ struct pfs_watcher {
     pthread_cond_t all_answered;
     /* Guarded by mtx: */
     bool stop;
-    bool idle;    /* nobody is watched, nor was of late */
+    bool idle;    /* nobody is being watched, or was recently */
     bool settled; /* from now on nobody may answer later */
     size_t unanswered;
     struct pfs_interrupt *watched;
@@ -64,7 +64,7 @@ static bool client_is_dying(pid_t client)
     snprintf(path, sizeof(path), "/proc/%d/status", (int)client);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return true; /* gone, or not to be seen from here: nobody who would miss the answer */
+        return true; /* gone, or invisible from here: nobody will miss the answer */
     len = read(fd, status, sizeof(status) - 1);
     close(fd);
     if (len <= 0)

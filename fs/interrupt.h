@@ -45,15 +45,15 @@ struct pfs_interrupt {
     bool on_watch;
     bool seen;       /* the watcher may look at the client: it has cause to, or time has passed */
     bool may_answer; /* the watcher answers the request rather than raise the token */
-    bool answered;   /* that is done, or nobody else's any more */
+    bool answered;   /* it has been answered, or only the handler may answer it */
 };
 
 /* Returns the token to give to the library. */
 struct ps_cancel *pfs_interrupt_begin(struct pfs_interrupt *i, fuse_req_t req);
-/* From here on a client that dies is answered at once, whatever the work on its request is at. The
- * token is not raised: nothing but end looks at the request after this. Once the reply is out, or
- * there is none to give, the caller says so with answered. False: the mount ends, and nobody may
- * answer later. */
+/* From here on a client that dies is answered at once, however far the work on its request has got.
+ * The token is not raised: after this only end looks at the request. Once the reply is out, or
+ * there is none to give, the caller calls answered. False: the mount is ending, and nothing may be
+ * answered later. */
 bool pfs_interrupt_may_answer(struct pfs_interrupt *i);
 void pfs_interrupt_answered(struct pfs_interrupt *i);
 /* Whether the answer is the caller's: only after may_answer it can be false, and the request gone.

@@ -237,7 +237,7 @@ static bool mount_session(struct program *p)
     return mount_at(p->fs.session, p->opts.mountpoint);
 }
 
-/* The kernel's first request has come: whoever asks now is answered. */
+/* The kernel's first request has come: requests are answered from now on. */
 static void on_ready(struct pfs *fs)
 {
     struct program *p = (struct program *)((char *)fs - offsetof(struct program, fs));
@@ -293,7 +293,8 @@ static void close_handles(struct pfs *fs)
     }
 }
 
-/* An unclean end, as after poison, is left to recovery: who waits for us sees the store's state. */
+/* An unclean end, as after a failed sync, is left to recovery: whoever waits for us sees the
+ * store's state. */
 static bool close_store(struct program *p)
 {
     ps_err err = PS_OK;

@@ -122,7 +122,7 @@ static void put(struct listing *l, const char *name, const struct fuse_entry_par
     l->cookie = cookie;
 }
 
-/* A name with nothing but number and type: the kernel looks it up when somebody asks. */
+/* A name with only its number and type: the kernel looks up the rest when it is needed. */
 static void put_name(struct listing *l, const char *name, const struct pfs_object *o,
                      uint64_t cookie)
 {

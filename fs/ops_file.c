@@ -207,7 +207,7 @@ void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct 
 
 /* --- answers that wait for the disk --------------------------------------------------------- */
 
-/* Given by whoever finds the work done; meanwhile the request has no thread. */
+/* A reply that the thread which completes the work gives; until then the request has no thread. */
 struct durable_answer {
     struct ps_sync_call sync; /* first: it is this */
     struct pfs_interrupt wait;
@@ -228,8 +228,8 @@ static void answer_durable(struct ps_sync_call *sync, ps_err err)
     free(a);
 }
 
-/* Answers once all that was changed so far is durable. A client that is killed is let go at once,
- * and what was begun goes on. */
+/* Answers once everything changed so far is durable. A client that is killed is released at once,
+ * while the work goes on. */
 static void answer_when_durable(fuse_req_t req, enum ps_sync_kind kind, size_t written)
 {
     struct durable_answer *a = malloc(sizeof(*a));
@@ -362,7 +362,7 @@ int pfs_flush_pending(struct pfs *fs, struct pfs_handle *h, struct ps_cancel *ca
     return pfs_errno_handle(err);
 }
 
-/* Asked for at each close of the few files that wait for something: closing ends a line. */
+/* Comes at each close of the few files that have something pending: closing ends a line. */
 void pfs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct pfs_interrupt wait;

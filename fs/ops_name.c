@@ -163,7 +163,7 @@ void pfs_op_unlink(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
     unref(table);
 }
 
-/* Makes the page, or finds that somebody just did, which O_EXCL alone minds. */
+/* Makes the page, or finds that somebody else just did, which matters only with O_EXCL. */
 static int make_page(fuse_req_t req, const struct pfs_object *o, struct ps_table *table, int flags)
 {
     struct pfs_interrupt wait;

@@ -42,7 +42,7 @@ static void *work(void *arg);
 
 /* --- reading requests ----------------------------------------------------------------------- */
 
-/* Under mtx. False: there are enough, or no thread can be had, and whoever gets done reads next. */
+/* Under mtx. False: there are enough, or no thread can be started; the next one to finish reads. */
 static bool make_worker(struct server *s)
 {
     struct worker *w = s->count < s->threads_max ? calloc(1, sizeof(*w)) : NULL;

@@ -164,8 +164,8 @@ static int wait_for_lock(const struct target *t)
     return EXIT_FAILURE;
 }
 
-/* A store that its daemon could not close is marked as in use: nobody uses it, so it was left for
- * recovery. */
+/* A store that its daemon could not close is still marked as in use; as nobody uses it, it was left
+ * for recovery. */
 static int check_state(const struct target *t)
 {
     struct ps_control control;

@@ -120,7 +120,7 @@ static ps_err append_lines(const struct pfs_subject *s, const char *text, size_t
     return err;
 }
 
-/* The beginning of a line waits in pending for its end, but not for ever more of it. */
+/* The beginning of a line waits in pending for its end, but only up to a limit. */
 static ps_err check_rest(const struct pfs_subject *s, size_t len)
 {
     if (len > ps_store_page_size(s->fs->store))

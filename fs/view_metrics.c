@@ -203,7 +203,7 @@ static void move_text(struct ps_text *from, struct ps_text *to)
     ps_text_deinit(from);
 }
 
-/* The first TABLES_MAX by id: whoever has more finds them in their own stats. */
+/* The first TABLES_MAX by id; of further ones their own stats tell. */
 static ps_err add_tables(struct ps_store *store, struct table_metrics *m, struct ps_text *out)
 {
     struct ps_table *table = NULL;

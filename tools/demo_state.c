@@ -91,7 +91,7 @@ static int save_as(const char *path, struct ps_pool *pool)
     return DEMO_FAILED;
 }
 
-/* Where nobody asked for a place and the usual one is not to be had, a warning will do. */
+/* If no place was asked for and the usual one is not available, a warning will do. */
 int demo_state_save(const struct demo_config *config, struct ps_pool *pool)
 {
     char path[PATH_MAX];

@@ -8,7 +8,7 @@
 #include "base/digits.h"
 #include "demo.h"
 
-/* False where the line is none. */
+/* False: the line is not an access. */
 static bool parse_line(const char *line, struct demo_access *ret)
 {
     uint64_t page;

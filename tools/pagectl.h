@@ -63,8 +63,8 @@ struct pc_option {
 
 #define PC_WORDS_MAX 8
 
-/* Reads options and, into words[] (words_max of them, NULL where there are fewer), the arguments
- * that are none. --help and --version are answered here. PC_GO_ON, or the status to exit with. */
+/* Reads options and, into words[] (words_max of them, NULL where there are fewer), all other
+ * arguments. --help and --version are answered here. PC_GO_ON, or the status to exit with. */
 int pc_parse(const struct pc_command *cmd, int argc, char **argv, const struct pc_option *options,
              size_t option_count, const char **words);
 

@@ -92,7 +92,7 @@ struct ps_map_solid {
 struct ps_map {
     struct ps_pool *pool;
     struct ps_map_known *known;       /* may be NULL */
-    const struct ps_map_solid *solid; /* NULL: the map is a tree; set by whoever has the other */
+    const struct ps_map_solid *solid; /* NULL: the map is a tree; else set by the table's owner */
     uint16_t provider;
     uint32_t table;
     uint32_t page_size;
@@ -195,9 +195,9 @@ uint32_t ps_map_node_page(const struct ps_map *map, unsigned level, uint64_t ind
 /* False: no node lies at that map page, whatever the table has. */
 bool ps_map_has_page(const struct ps_map *map, uint32_t map_page_no);
 
-/* For whoever reads map pages from their file: can a page that passed its format's verify be the
- * node that lies at map_page_no? Level, states and counts of its entries, the root's totals; not
- * whether its parent means it. PS_ERR_CORRUPT, the message naming the entry or the field. */
+/* For map pages read from their file: can a page that passed its format's verify be the node that
+ * belongs at map_page_no? Checks level, states and counts of its entries, and the root's totals,
+ * but not whether its parent agrees. PS_ERR_CORRUPT; the message names the entry or the field. */
 PS_MUST_USE ps_err ps_map_page_check(const struct ps_map *map, uint32_t map_page_no,
                                      const void *data);
 

@@ -20,7 +20,7 @@ static inline char *ps_put_hex(char *to, uint8_t byte)
     return to;
 }
 
-/* A number from min to max in decimal digits. False: the text is none, and *ret is untouched. */
+/* Reads a number from min to max in decimal digits. False: the text is none; *ret is untouched. */
 static inline bool ps_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 {
     uint64_t value = 0;

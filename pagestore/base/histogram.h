@@ -41,8 +41,8 @@ struct ps_histogram_snapshot {
 void ps_histogram_add(struct ps_histogram *h, uint64_t us);
 void ps_histogram_get(const struct ps_histogram *h, struct ps_histogram_snapshot *ret);
 
-/* What permille in a thousand of the durations did not exceed: the end of their range, or the
- * longest one seen where that is less. 0 where there are none. */
+/* What `permille` in a thousand of the durations did not exceed: the end of their range, or the
+ * longest one seen if that is less. 0 if there are none. */
 uint64_t ps_histogram_percentile(const struct ps_histogram_snapshot *s, unsigned permille);
 
 /* Durations of less than 2^octave microseconds. */

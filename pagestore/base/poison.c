@@ -28,7 +28,7 @@ ps_err ps_poison_raise(struct ps_poison *p)
     first = !atomic_load(&p->set);
     if (first) {
         snprintf(p->reason, sizeof(p->reason), "%s", ps_message());
-        atomic_store(&p->set, true); /* from here on nobody writes reason */
+        atomic_store(&p->set, true); /* from here on the reason is constant */
     }
     ps_mutex_unlock(&p->mtx);
 

@@ -299,8 +299,8 @@ static ps_err open_for_write(struct ps_io *io, struct ps_io_file **ret, bool *re
     return err;
 }
 
-/* Locks hold back nobody who cannot see them: on another host, or after STORE/lock was removed. A
- * file that cannot be read, or is damaged, is written anew: what it should say is known here. */
+/* Locks do not stop those who cannot see them, on another host or after STORE/lock was removed. A
+ * file that cannot be read, or is damaged, is rewritten: what it should say is known here. */
 static ps_err check_still_ours(struct ps_io *io, const struct ps_control *control)
 {
     struct ps_control found;

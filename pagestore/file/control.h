@@ -55,13 +55,13 @@ struct ps_control_report {
     uint64_t trailing;         /* bytes of the file behind the copies */
 };
 
-/* Reads the sound copy of the highest generation. report may be NULL. Also PS_ERR_NOENT.
- * PS_ERR_CORRUPT also where both copies are sound and of one generation, and differ. */
+/* Reads the sound copy of the highest generation. report may be NULL. PS_ERR_CORRUPT also if both
+ * copies are sound and of one generation, but differ. Also PS_ERR_NOENT. */
 PS_MUST_USE ps_err ps_control_read(struct ps_io *io, struct ps_control *ret,
                                    struct ps_control_report *report);
 
-/* Are the log positions possible, held against each other? Whether the log is there is for recovery
- * to say. PS_ERR_CORRUPT. */
+/* Are the log positions consistent with each other? Whether the log is there is for recovery to
+ * find out. PS_ERR_CORRUPT. */
 PS_MUST_USE ps_err ps_control_check_log(const struct ps_control *control);
 
 /* Raises control->generation and writes both copies, a sync after each; makes the file, and its

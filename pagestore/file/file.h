@@ -41,7 +41,7 @@ struct ps_pagefile {
     struct ps_pagefile *ring_next, *ring_prev; /* guarded by open_files->mtx */
     /* Guarded by open_files->unsynced_mtx; in its list while writes_done != writes_synced. */
     struct ps_pagefile *unsynced_next, *unsynced_prev;
-    void *owner; /* whose file it is, for who finds it in that list; set once it is open, or NULL */
+    void *owner; /* whose file it is, for users of that list; set once it is open, or NULL */
 };
 
 /* One page in flight. */
@@ -90,9 +90,9 @@ ps_err ps_pagefile_run_syncs(struct ps_pagefile_syncs *syncs);
  * file system in steps that grow with the file. */
 PS_MUST_USE ps_err ps_pagefile_reserve(struct ps_pagefile *f, uint64_t first, uint64_t count);
 
-/* Gives back the space of pages [first, first + count); they read as zeros. The caller sees to
- * it that nobody reserves or writes these pages meanwhile; the same goes for truncate and the
- * pages it cuts off. */
+/* Gives back the space of pages [first, first + count), which then read as zeros. The caller makes
+ * sure that nobody reserves or writes these pages meanwhile; the same holds for truncate and the
+ * pages that it cuts off. */
 PS_MUST_USE ps_err ps_pagefile_punch(struct ps_pagefile *f, uint64_t first, uint64_t count);
 PS_MUST_USE ps_err ps_pagefile_truncate(struct ps_pagefile *f, uint64_t count);
 PS_MUST_USE ps_err ps_pagefile_stat(struct ps_pagefile *f, struct ps_io_stat *ret);

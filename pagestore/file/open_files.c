@@ -173,7 +173,7 @@ void ps_open_files_forget(struct ps_open_files *o, struct ps_pagefile *f)
     ps_io_close(file);
 }
 
-/* Nobody begins to close or sync it any more; who syncs it, to have room, has ended. */
+/* From here on nobody begins to close or sync it; a sync of it that was to make room has ended. */
 static void keep_from_others(struct ps_pagefile *f)
 {
     ps_mutex_lock(&f->mtx);

@@ -36,7 +36,7 @@ struct ps_open_files {
     struct ps_pagefile *unsynced; /* guarded by unsynced_mtx: all with unsynced changes, a list */
 };
 
-/* max: half of what io lets be open at a time, so that the other half is there for all else. */
+/* max: half of what io allows to be open at a time; the other half is for everything else. */
 void ps_open_files_init(struct ps_open_files *o, struct ps_io *io);
 void ps_open_files_deinit(struct ps_open_files *o); /* no file is open any more */
 
@@ -44,8 +44,8 @@ void ps_open_files_deinit(struct ps_open_files *o); /* no file is open any more 
  * until ps_pagefile's let_go. io_flags as for the io's open. */
 PS_MUST_USE ps_err ps_open_files_open(struct ps_open_files *o, struct ps_pagefile *f,
                                       unsigned io_flags);
-/* Closes f's descriptor unless a request uses it, or something is unsynced: whoever needs f next
- * opens what has its name then. */
+/* Closes f's descriptor unless a request uses it or something is unsynced: the next use opens
+ * whatever file then has its name. */
 void ps_open_files_forget(struct ps_open_files *o, struct ps_pagefile *f);
 /* Closes f, which no request uses; waits if another thread is syncing it to have room. */
 void ps_open_files_close(struct ps_open_files *o, struct ps_pagefile *f);

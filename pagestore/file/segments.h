@@ -48,7 +48,8 @@ PS_MUST_USE ps_err ps_segments_init(struct ps_segments *s, struct ps_open_files 
                                     uint32_t segment_pages, struct ps_poison *poison);
 void ps_segments_deinit(struct ps_segments *s);
 
-/* Asks the files anew, unless they are constant: a look at each, by its name if it is not open. */
+/* Measures the files anew, unless they are constant: a stat of each, by its name if it is not
+ * open. */
 PS_MUST_USE ps_err ps_segments_measure(struct ps_segments *s, struct ps_segments_info *ret);
 
 /* Is a page that was there when it was measured last there now? Costs one call. */

@@ -54,8 +54,8 @@ void ps_hexdump(const unsigned char *page, uint32_t from, uint32_t to, FILE *out
     fprintf(out, "%08x\n", to);
 }
 
-/* Bytes that another item has shown already are not shown again: else a page whose line pointers
- * all claim the whole of it would become gigabytes of text. */
+/* Bytes that another item has shown already are not shown again: otherwise a page whose line
+ * pointers all claim the whole page would become gigabytes of text. */
 static void dump_item(const unsigned char *page, uint32_t page_size, uint32_t slot,
                       const struct ps_lp *lp, struct ps_taken *shown, FILE *out)
 {

@@ -119,8 +119,8 @@ struct ps_io_ops {
     void (*destroy)(struct ps_io *io);
 };
 
-/* What goes through ps_io_run, for whoever wants to know. A batch counts once, from its beginning
- * until all of it is done, as what its first request is. */
+/* Measures what goes through ps_io_run. A batch counts once, from its beginning until all of it is
+ * done, as the kind of its first request. */
 struct ps_io_meter {
     struct ps_histogram reads, writes, writes_durable, syncs;
     _Atomic uint32_t in_flight; /* requests */
@@ -128,7 +128,7 @@ struct ps_io_meter {
 
 struct ps_io {
     const struct ps_io_ops *ops;
-    struct ps_io_meter *meter; /* NULL: nobody wants to know; set while nothing runs */
+    struct ps_io_meter *meter; /* may be NULL; set while nothing runs */
 };
 
 struct ps_io_file {
@@ -143,17 +143,17 @@ enum ps_io_kind {
     PS_IO_KIND_MMAP, /* through mappings of the files; the process catches SIGBUS from then on */
 };
 
-/* Real files below the folder `root`, which must exist. warn (may be NULL) hears, once each, that
- * Direct I/O or io_uring is not to be had and why; it may be called by any thread. Destroyed by
- * ps_io_destroy(). PS_ERR_NOENT: no such folder. PS_ERR_UNSUPPORTED: DIRECT asked for and not
- * possible. */
+/* Real files below the folder `root`, which must exist. warn (may be NULL) is called, once each, if
+ * Direct I/O or io_uring is not available, and says why; any thread may call it. Destroyed by
+ * ps_io_destroy(). PS_ERR_NOENT: no such folder. PS_ERR_UNSUPPORTED: DIRECT was asked for and is
+ * not possible. */
 PS_MUST_USE ps_err ps_io_posix(const char *root, enum ps_io_kind kind,
                                void (*warn)(void *ctx, const char *text), void *ctx,
                                struct ps_io **ret);
 
-/* The same of files that are somebody else's: opened PS_IO_RDONLY only, and nothing below the root
- * changes, not even a time of last access where the kernel lets us prevent that. Whatever would
- * change something is PS_ERR_READONLY. */
+/* The same for files that belong to somebody else: they can only be opened PS_IO_RDONLY, and
+ * nothing below the root changes, not even a time of last access where the kernel lets us prevent
+ * that. Whatever would change something is PS_ERR_READONLY. */
 PS_MUST_USE ps_err ps_io_posix_rdonly(const char *root, enum ps_io_kind kind,
                                       void (*warn)(void *ctx, const char *text), void *ctx,
                                       struct ps_io **ret);

@@ -138,7 +138,7 @@ static void warn_once(struct ps_posix_io *io, const char *where)
     io->warn(io->warn_ctx, text);
 }
 
-/* Direct I/O for an open file where it is wanted and to be had. */
+/* Direct I/O for an open file, where it is wanted and available. */
 static ps_err choose_direct(struct ps_posix_io *io, struct ps_posix_file *f)
 {
     int sys_errno;

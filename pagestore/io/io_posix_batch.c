@@ -140,9 +140,9 @@ static void run_helped(struct ps_posix_workers *w, struct ps_io_req *reqs, size_
     ps_cond_deinit(&batch.done);
 }
 
-/* Rings were measured to be better than threads where the device moves bytes by itself: not for
- * the page cache, where the kernel copies on a thread of its own, nor for syncs, which are threads
- * in the kernel, too. */
+/* Measured, rings are better than threads where the device moves the bytes: not for the page cache,
+ * where the kernel copies on a thread of its own, nor for syncs, which are threads in the kernel,
+ * too. */
 static bool suits_ring(const struct ps_io_req *reqs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -167,7 +167,7 @@ static void map_catch_up(struct ps_posix_file *f, uint64_t end)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-/* Copies what of the request lies in the mapping, up to the first page that is not to be had;
+/* Copies as much of the request as lies in the mapping, up to the first page that cannot be read;
  * req->done tells how much. The lock is held shared. */
 static void copy_request(struct ps_posix_map *m, struct ps_io_req *req)
 {

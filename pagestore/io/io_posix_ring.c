@@ -87,7 +87,7 @@ static struct ps_posix_ring *take_or_make(struct ps_posix_rings *rings, int *ret
     return ring;
 }
 
-/* A ring for one batch; NULL: all are taken, or there are none to be had. */
+/* A ring for one batch; NULL: all are taken, or none can be made. */
 static struct ps_posix_ring *ring_take(struct ps_posix_io *p)
 {
     struct ps_posix_ring *ring;

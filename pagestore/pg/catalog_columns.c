@@ -123,8 +123,7 @@ static ps_err add_row(void *ctx, const struct ps_pgc_row *row)
 
 /* --- which version ------------------------------------------------------------------------ */
 
-/* pg_attribute describes itself: do these rows say of it what the layout says, and are there any?
- */
+/* pg_attribute describes itself: are there such rows, and do they agree with the layout? */
 static bool describes_itself(const struct loading *l, const struct ps_pg_desc *layout,
                              uint32_t *ret_count)
 {

@@ -152,7 +152,7 @@ static struct ps_pool_run *add_run(struct ps_pool *pool, const struct ps_pool_ke
     return run;
 }
 
-/* The run's key first: who finds the frame in it finds its key. */
+/* The run's key first: a thread that finds the frame in it must find its key. */
 static void link_frame(struct ps_pool *pool, const struct ps_pool_key *key, struct ps_frame *f)
 {
     struct ps_pool_run *run = find_run(pool, key);

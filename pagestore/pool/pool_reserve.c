@@ -215,7 +215,7 @@ void ps_pool_unpin_long(struct ps_pool *pool, struct ps_page *page)
 
     ps_pool_unpin(pool, page);
 
-    /* After the unpin: who is served now finds the frame free. */
+    /* After the unpin: the request that is served now finds the frame free. */
     ps_mutex_lock(&pool->reserve_mtx);
     if (pool->reserve_head)
         ps_cond_broadcast(&pool->reserve_cond);

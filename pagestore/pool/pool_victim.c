@@ -311,8 +311,8 @@ static void detach_state(struct ps_frame *f)
         continue;
 }
 
-/* From VALID to DETACHED; false if a write of it has begun in the meantime. The caller has pinned
- * the frame. */
+/* From VALID to DETACHED; false if its page is being written by now. The caller has pinned the
+ * frame. */
 static bool detach(struct ps_pool *pool, struct ps_frame *f)
 {
     const struct ps_pool_key key = ps_pool_key(&f->page.tag);

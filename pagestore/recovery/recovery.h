@@ -82,10 +82,10 @@ PS_MUST_USE ps_err ps_redo(struct ps_io *io, const struct ps_control *control,
 PS_MUST_USE ps_err ps_undo(struct ps_group_env *env, struct ps_txns *txns, struct ps_txn_entry *e,
                            const struct ps_recovery_ops *ops);
 
-/* Can a sound record of this log mean what it says, in a store of this page size? References must
- * be to pages that can be, in a format that their table can have, with bytes that fit the page;
- * table records must name a table, and a drop one that is not the catalog. PS_ERR_CORRUPT, the
- * message naming the record's position. */
+/* Does a sound record make sense in a store of this page size? References must be to possible
+ * pages, in a format that their table can have, with bytes that fit the page; table records must
+ * name a table, and drops one that is not the catalog. PS_ERR_CORRUPT; the message names the
+ * record's position. */
 PS_MUST_USE ps_err ps_record_check(const struct ps_record *rec, uint32_t page_size);
 
 /* Reader options for the log that the control file describes. */

@@ -50,7 +50,7 @@ struct ps_txns {
     struct ps_mutex lock_mtx; /* rank PAGE_LOCK */
     struct ps_cond lock_cond; /* some lock was let go */
     struct ps_page_lock *buckets[PS_PAGE_LOCK_BUCKETS];
-    _Atomic uint32_t lock_count; /* 0: nobody need look */
+    _Atomic uint32_t lock_count; /* 0: no need to look */
     uint32_t lock_wait_ms;
 };
 

@@ -16,7 +16,7 @@
 
 struct ps_warmup; /* private */
 
-/* NULL: there is no thread to be had. */
+/* NULL: no thread can be started. */
 struct ps_warmup *ps_warmup_start(struct ps_pool *pool);
 /* This many frames will be used in all. w may be NULL. */
 void ps_warmup_want(struct ps_warmup *w, uint64_t frames);

@@ -194,8 +194,8 @@ static void wake(struct worker *w)
     ps_mutex_unlock(&w->b->mtx);
 }
 
-/* Woken, it makes room in the log's buffer; a wal_delay after the last time what is there becomes
- * durable. */
+/* When woken it makes room in the log's buffer; one wal_delay after the last time it makes
+ * everything durable. */
 static void *log_writer_main(void *arg)
 {
     struct worker *w = arg;

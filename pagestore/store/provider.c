@@ -56,7 +56,7 @@ ps_err ps_table_stat_disk(struct ps_table *t, struct ps_io_stat *ret)
     return err ? err : ps_pagefile_stat(&t->data, ret);
 }
 
-/* One that was read ahead is judged again when somebody asks for it. */
+/* A page that was read ahead is judged again when it is asked for. */
 void ps_table_note_corrupt(struct ps_table *t, const struct ps_load *l, const char *kind)
 {
     const struct ps_tag *tag = &l->tag;

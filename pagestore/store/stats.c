@@ -199,7 +199,7 @@ static void latency_stats(void *ctx, const char *name, const char *help,
     latency_stat(to, name, "max_us", s->max_us, false);
 }
 
-/* Who removes the file lets others in, who then see no lock. */
+/* Removing the file lets others in, as they then see no lock. */
 static const char *lock_state(struct ps_store *s)
 {
     struct ps_io_stat st;

@@ -112,7 +112,7 @@ ps_err ps_store_open_io(struct ps_store *s)
     return PS_OK;
 }
 
-/* Who has the lock, as the lock file says: a writer's is there until it has closed the store. */
+/* Who has the lock, by the lock file's content, which a writer clears when it closes the store. */
 static ps_err in_use(struct ps_store *s)
 {
     char text[32] = "";
@@ -329,7 +329,7 @@ static ps_err open_tables(struct ps_store *s, const struct ps_control *before)
     return err;
 }
 
-/* Before anything is made in a folder that is none. */
+/* So that nothing is made in a folder that is no store. */
 static ps_err check_is_store(struct ps_store *s)
 {
     struct ps_io_file *file = NULL;

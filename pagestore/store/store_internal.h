@@ -208,7 +208,7 @@ void ps_store_free(struct ps_store *s);
 PS_MUST_USE ps_err ps_store_open_io(struct ps_store *s);
 /* A folder that the store reads from, as its options say. */
 PS_MUST_USE ps_err ps_store_open_root(struct ps_store *s, const char *path, struct ps_io **ret);
-/* The pool, as yet without a log. PS_ERR_INVAL, PS_ERR_NOMEM: no pool can be. */
+/* The pool, so far without a log. PS_ERR_INVAL, PS_ERR_NOMEM: there can be no pool. */
 PS_MUST_USE ps_err ps_store_open_pool(struct ps_store *s);
 /* PS_ERR_INVAL. */
 PS_MUST_USE ps_err ps_page_size_check(uint32_t size);

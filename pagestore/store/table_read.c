@@ -221,7 +221,7 @@ static void make_iov(struct ps_read *r, const struct span *sp, uint32_t count)
     r->latched = i;
 }
 
-/* The pages are not to be had, or damaged, and the store was told to give readers what there is. */
+/* The pages are unreadable or damaged, and the store was told to serve what there is. */
 static ps_err serve_damaged(struct ps_read *r, const struct span *sp, ps_err err)
 {
     struct ps_table *t = r->table;

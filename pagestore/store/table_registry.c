@@ -352,8 +352,8 @@ ps_err ps_tables_sync(struct ps_store *s)
     for (i = 0; files && i < count; i++) {
         uint64_t drop_lsn = list[i]->drop_lsn;
 
-        /* A checkpoint lets go of the records of drops before its own, and so sees to what they
-         * owe. Those records are durable; that of a drop that came later need not be yet. */
+        /* A checkpoint lets go of records of earlier drops, so it first finishes what these still
+         * owe. Their records are durable; that of a later drop need not be yet. */
         if (!err && drop_lsn && drop_lsn <= ps_wal_durable_lsn(s->wal))
             err = ps_table_files_remove(s, list[i]->id);
         if (!list[i]->files_open || drop_lsn)

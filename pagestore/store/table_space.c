@@ -154,7 +154,7 @@ static ps_err cut_locked(struct ps_change *c, const struct cut *cut, uint64_t *r
     return PS_OK;
 }
 
-/* The table's numbers, the pool, the users and the file learn of it. */
+/* Brings the table's numbers, the pool, the users and the file up to date. */
 static ps_err cut_done(struct ps_change *c, const struct cut *cut, uint64_t lsn)
 {
     struct ps_table *t = c->table;

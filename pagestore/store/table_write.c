@@ -210,7 +210,7 @@ static void apply(struct ps_change *c, const struct write_plan *p,
         ps_map_apply_payload_len(&t->map, &c->g, p->payload_len);
 }
 
-/* Tells what came to be and what changed, and brings the table's own numbers up to date. */
+/* Reports what was created and what changed, and brings the table's own numbers up to date. */
 static void announce(struct ps_change *c, const struct write_plan *p,
                      const struct ps_map_entry *entries)
 {

@@ -268,8 +268,8 @@ static bool page_is_zero(struct scan *s, uint64_t page_no)
            ps_page_is_zero(page, s->v->page_size);
 }
 
-/* Behind the last page there should be nothing but zeros. A crash leaves what was written there and
- * never became part of the table; nobody reads it. One report a run of pages. */
+/* Behind the last page there should be only zeros. A crash can leave pages that were written there
+ * but never became part of the table; nobody reads them. One report for each run of pages. */
 static void check_leftover(struct scan *s, uint64_t pages_end)
 {
     const uint64_t file_pages = s->data_bytes / s->v->page_size;

@@ -128,7 +128,7 @@ static ps_err write_batch(struct ps_wal *wal, const struct batch *batch, bool du
     return PS_OK;
 }
 
-/* Who waits for room need not wait for the sync. */
+/* Waiting for room does not need the sync. */
 static void wake_writers(struct ps_wal *wal)
 {
     ps_mutex_lock(&wal->flush_mtx);

@@ -145,7 +145,7 @@ PS_MUST_USE ps_err ps_block_verify(const struct ps_block *b, const uint8_t *buf,
 
 /* --- records (wal_record.c) --------------------------------------------------------------- */
 
-/* Length of the record at buf as it says itself; 0 if that cannot be: not aligned, shorter than a
+/* The length that the record at buf claims; 0 if that is impossible: not aligned, shorter than a
  * header, or longer than avail. */
 size_t ps_record_peek_len(const uint8_t *buf, size_t avail);
 /* GROUP_END of a record that was verified before. */

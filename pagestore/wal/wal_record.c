@@ -10,7 +10,7 @@
 #include "base/crc32c.h"
 #include "wal/wal_internal.h"
 
-/* Flags below the format id that nobody has given a meaning. */
+/* Flags below the format id that have no meaning. */
 #define REF_FLAGS_UNKNOWN \
     (((1u << PS_REF_FORMAT_SHIFT) - 1u) & ~(unsigned)(PS_REF_IMAGE | PS_REF_BEFORE))
 
