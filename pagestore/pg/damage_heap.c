@@ -38,7 +38,7 @@ static ps_err vm_bits(struct ps_pg_walk *w, unsigned *ret)
         return PS_OK;
     if (block != w->vm_block) {
         err = ps_page_copy(w->vm_table, (uint32_t)block, w->cancel, w->vm);
-        if (err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM)
+        if (ps_pg_walk_ends(err))
             return err;
         /* A damaged map's bits say nothing; the walk of its own fork tells of it. */
         if (err)
@@ -78,7 +78,7 @@ static ps_err check_external(struct ps_pg_walk *w, uint32_t slot, uint32_t colum
 
     ps_text_clear(&w->detoasted);
     err = toaster->fetch(toaster->ctx, external, &w->detoasted);
-    if (err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM)
+    if (ps_pg_walk_ends(err))
         return err;
     if (err)
         PS_PG_WALK_DISAGREE(w, slot, err == PS_ERR_NOENT ? "toast-missing" : "toast",

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "pg/heap_page.h"
@@ -192,18 +191,13 @@ static ps_err see_page(struct ps_pg_walk *w, bool trusted)
     return PS_OK;
 }
 
-static bool ends_walk(ps_err err)
-{
-    return err == PS_ERR_INTERRUPTED || err == PS_ERR_NOMEM;
-}
-
 static ps_err walk_page(struct ps_pg_walk *w)
 {
     ps_err err = ps_pg_walk_read(w, w->block, &w->page);
 
     w->counts->pages++;
     if (err && err != PS_ERR_CORRUPT) {
-        if (ends_walk(err))
+        if (ps_pg_walk_ends(err))
             return err;
         ps_pg_walk_add(w, w->block, 0, true, "read", "%s", ps_message());
         return PS_OK;
