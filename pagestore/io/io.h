@@ -146,7 +146,7 @@ enum ps_io_kind {
 /* Real files below the folder `root`, which must exist. warn (may be NULL) is called, once each, if
  * Direct I/O or io_uring is not available, and says why; any thread may call it. Destroyed by
  * ps_io_destroy(). PS_ERR_NOENT: no such folder. PS_ERR_UNSUPPORTED: DIRECT was asked for and is
- * not possible. */
+ * not possible. What root makes in somebody else's folder belongs to that folder's owner. */
 PS_MUST_USE ps_err ps_io_posix(const char *root, enum ps_io_kind kind,
                                void (*warn)(void *ctx, const char *text), void *ctx,
                                struct ps_io **ret);

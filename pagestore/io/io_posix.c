@@ -167,6 +167,23 @@ static ps_err stat_regular(int fd, const char *path, struct stat *ret)
     return PS_OK;
 }
 
+/* What root makes in somebody else's folder belongs to that one, who could not open the store any
+ * more. *ret: whose the root folder is; false: as it should be, or not to be told. */
+static bool made_for_other(const struct ps_posix_io *io, struct stat *ret)
+{
+    return geteuid() == 0 && fstat(io->root_fd, ret) == 0 && ret->st_uid != 0;
+}
+
+/* A file that was opened to be made. One that has bytes, or other names, was there before. Where
+ * the file system does not let root do it, the file stays root's. */
+static void give_to_owner(const struct ps_posix_io *io, int fd, const struct stat *st)
+{
+    struct stat root;
+
+    if (st->st_size == 0 && st->st_nlink == 1 && made_for_other(io, &root))
+        (void)!fchown(fd, root.st_uid, root.st_gid);
+}
+
 static int open_flags(unsigned flags)
 {
     int sys_flags = flags & PS_IO_RDONLY ? O_RDONLY : O_RDWR;
@@ -228,6 +245,8 @@ static ps_err posix_open(struct ps_io *io, const char *path, unsigned flags,
     err = stat_regular(f->fd, path, &st);
     if (err)
         goto out_close;
+    if (flags & PS_IO_CREATE)
+        give_to_owner(io_of(io), f->fd, &st);
     if (io_of(io)->kind == PS_IO_KIND_MMAP && !f->unaligned)
         err = ps_posix_map_open(f, flags & PS_IO_RDONLY);
     else
@@ -279,6 +298,7 @@ static ps_err posix_mkdir(struct ps_io *io, const char *path)
 {
     ps_err err = check_changeable(io_of(io), path);
     const char *name;
+    struct stat root;
     int fd;
 
     if (err)
@@ -288,6 +308,8 @@ static ps_err posix_mkdir(struct ps_io *io, const char *path)
         return fail_open(errno, "make folder", path);
     if (mkdirat(fd, name, 0777) != 0)
         err = ps_fail_errno(errno, "cannot make folder %s", path);
+    else if (made_for_other(io_of(io), &root))
+        (void)!fchownat(fd, name, root.st_uid, root.st_gid, AT_SYMLINK_NOFOLLOW);
     close(fd);
     return err;
 }

@@ -86,4 +86,10 @@ flock -n 9
 check "a store in use is refused with the word in use" fails_saying 'in use' ls store
 check "verify of a store in use could not run" exits 2 pagectl verify store
 exec 9<&-
+
+if [ "$(id -u)" = 0 ]; then
+    check "what root makes in somebody's store belongs to that one" \
+        sh 'install -d -o 65534 -g 65534 other && pagectl init other && pagectl create other t &&
+            echo line | pagectl load other t && ! find other ! -user 65534 -o ! -group 65534 | grep .'
+fi
 finish
