@@ -26,6 +26,8 @@
 
 #include "base/mem.h"
 
+#define DESCRIPTORS_SOON 4096u
+
 static struct ps_posix_io *io_of(struct ps_io *io)
 {
     return (struct ps_posix_io *)io;
@@ -435,14 +437,19 @@ static ps_err posix_space(struct ps_io *io, struct ps_io_space *ret)
     return PS_OK;
 }
 
-static uint32_t posix_files_max(struct ps_io *io)
+static uint32_t descriptors_max(void)
 {
     struct rlimit limit;
 
-    (void)io;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > UINT32_MAX)
         return UINT32_MAX;
     return (uint32_t)limit.rlim_cur;
+}
+
+static uint32_t posix_files_max(struct ps_io *io)
+{
+    (void)io;
+    return descriptors_max();
 }
 
 static uint64_t clock_us(clockid_t clock)
@@ -524,6 +531,19 @@ static ps_err choose_kind(struct ps_posix_io *p)
     return PS_OK;
 }
 
+/* The kernel's table of a process' descriptors grows by doubling, and while the process has several
+ * threads it waits each time until all CPUs have let go of the old one (expand_fdtable() in its
+ * fs/file.c), which takes up to 15 ms. One that is large from the start costs 8 bytes a file. */
+static void grow_descriptor_table(int root_fd)
+{
+    const uint32_t max = descriptors_max();
+    const int fd =
+        fcntl(root_fd, F_DUPFD_CLOEXEC, (max < DESCRIPTORS_SOON ? max : DESCRIPTORS_SOON) - 1);
+
+    if (fd >= 0)
+        close(fd);
+}
+
 static ps_err posix_new(const char *root, enum ps_io_kind kind, bool rdonly,
                         void (*warn)(void *ctx, const char *), void *ctx, struct ps_io **ret)
 {
@@ -547,6 +567,7 @@ static ps_err posix_new(const char *root, enum ps_io_kind kind, bool rdonly,
         err = ps_fail_errno(errno, "cannot open folder %s", root);
         goto out_free;
     }
+    grow_descriptor_table(p->root_fd);
     err = choose_kind(p);
     if (err)
         goto out_free;

@@ -406,7 +406,8 @@ static ps_err open_cluster(struct ps_pg_cluster *c)
         return err;
     ps_cluster_read_maps(c);
     for (uint32_t i = 0; i < c->file_count; i++)
-        note_short_segment(c, &c->files[i], c->segments[i]);
+        if (c->segments[i] > 1)
+            note_short_segment(c, &c->files[i], c->segments[i]);
     return PS_OK;
 }
 
