@@ -428,3 +428,11 @@ ps_err ps_pagefile_next_data(struct ps_pagefile *f, uint64_t page_no, uint64_t *
     let_go(f);
     return err;
 }
+
+void ps_pagefile_will_read(struct ps_pagefile *f, uint64_t first, uint64_t count)
+{
+    if (hold(f) != PS_OK)
+        return; /* who reads it is told */
+    f->io->ops->will_read(f->file, first * f->page_size, count * f->page_size);
+    let_go(f);
+}

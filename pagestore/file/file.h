@@ -96,6 +96,8 @@ PS_MUST_USE ps_err ps_pagefile_reserve(struct ps_pagefile *f, uint64_t first, ui
 PS_MUST_USE ps_err ps_pagefile_punch(struct ps_pagefile *f, uint64_t first, uint64_t count);
 PS_MUST_USE ps_err ps_pagefile_truncate(struct ps_pagefile *f, uint64_t count);
 PS_MUST_USE ps_err ps_pagefile_stat(struct ps_pagefile *f, struct ps_io_stat *ret);
+/* Pages [first, first + count), which need not all be there, are read soon: see io.h. */
+void ps_pagefile_will_read(struct ps_pagefile *f, uint64_t first, uint64_t count);
 /* The first page from page_no on that may be anything but zeros; at the latest the one that the
  * file's end lies in or before. */
 PS_MUST_USE ps_err ps_pagefile_next_data(struct ps_pagefile *f, uint64_t page_no, uint64_t *ret);

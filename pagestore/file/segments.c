@@ -271,6 +271,22 @@ uint64_t ps_segments_next_data(struct ps_segments *s, uint64_t page_no, uint64_t
     return at < end ? at : end;
 }
 
+void ps_segments_will_read(struct ps_segments *s, uint64_t first, uint64_t count)
+{
+    const uint64_t end = first + count;
+    uint64_t next;
+
+    for (uint64_t at = first; at < end; at = next) {
+        const uint32_t segment = ps_segments_of(s, at);
+        const uint64_t start = (uint64_t)segment * s->segment_pages;
+        struct ps_pagefile *file;
+
+        next = s->segment_pages && end - start > s->segment_pages ? start + s->segment_pages : end;
+        if (file_of(s, segment, &file) == PS_OK)
+            ps_pagefile_will_read(file, at - start, next - at);
+    }
+}
+
 /* Reads pages of one segment, under their numbers in it. */
 static ps_err read_segment(struct ps_segments *s, uint32_t segment, struct ps_pagefile_page *pages,
                            size_t count)

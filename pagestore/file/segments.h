@@ -60,6 +60,9 @@ PS_MUST_USE ps_err ps_segments_holds(struct ps_segments *s, uint64_t page_no, bo
  * not beyond what was measured. */
 uint64_t ps_segments_next_data(struct ps_segments *s, uint64_t page_no, uint64_t end);
 
+/* As ps_pagefile_will_read(). */
+void ps_segments_will_read(struct ps_segments *s, uint64_t first, uint64_t count);
+
 /* As ps_pagefile_read(); of pages that were there when it was measured last. */
 ps_err ps_segments_read(struct ps_segments *s, struct ps_pagefile_page *pages, size_t count);
 

@@ -91,6 +91,9 @@ struct ps_io_ops {
      * costs nothing to leave out. The file's length where no such byte comes, which off may be
      * beyond; off itself where holes are not known. */
     ps_err (*next_data)(struct ps_io_file *file, uint64_t off, uint64_t *ret);
+    /* The range will be read soon. Where reads go through the page cache the kernel begins at once,
+     * elsewhere nothing is done. */
+    void (*will_read)(struct ps_io_file *file, uint64_t off, uint64_t len);
     ps_err (*truncate)(struct ps_io_file *file, uint64_t size);
     /* Makes writes into the range unable to fail for want of space; grows the file if needed. */
     ps_err (*allocate)(struct ps_io_file *file, uint64_t off, uint64_t len);

@@ -484,15 +484,16 @@ static void posix_destroy(struct ps_io *io)
     free(p);
 }
 
-#define POSIX_OPS(shown_name)                                                                     \
-    {                                                                                             \
-        .name = (shown_name), .open = posix_open, .close = posix_close, .run = ps_posix_run,      \
-        .stat = ps_posix_stat, .stat_path = posix_stat_path, .next_data = ps_posix_next_data,     \
-        .truncate = ps_posix_truncate, .allocate = ps_posix_allocate, .punch = ps_posix_punch,    \
-        .mkdir = posix_mkdir, .rename = posix_rename, .unlink = posix_unlink,                     \
-        .sync_dir = posix_sync_dir, .list = posix_list, .lock = posix_lock, .space = posix_space, \
-        .files_max = posix_files_max, .now_us = posix_now_us, .wall_us = posix_wall_us,           \
-        .destroy = posix_destroy,                                                                 \
+#define POSIX_OPS(shown_name)                                                                 \
+    {                                                                                         \
+        .name = (shown_name), .open = posix_open, .close = posix_close, .run = ps_posix_run,  \
+        .stat = ps_posix_stat, .stat_path = posix_stat_path, .next_data = ps_posix_next_data, \
+        .will_read = ps_posix_will_read, .truncate = ps_posix_truncate,                       \
+        .allocate = ps_posix_allocate, .punch = ps_posix_punch, .mkdir = posix_mkdir,         \
+        .rename = posix_rename, .unlink = posix_unlink, .sync_dir = posix_sync_dir,           \
+        .list = posix_list, .lock = posix_lock, .space = posix_space,                         \
+        .files_max = posix_files_max, .now_us = posix_now_us, .wall_us = posix_wall_us,       \
+        .destroy = posix_destroy,                                                             \
     }
 
 static const struct ps_io_ops direct_ops = POSIX_OPS("direct");

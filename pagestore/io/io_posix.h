@@ -99,6 +99,7 @@ ps_err ps_posix_stat(struct ps_io_file *file, struct ps_io_stat *ret);
 /* As the kernel has it, in our terms. */
 struct ps_io_stat ps_posix_stat_of(const struct stat *st);
 ps_err ps_posix_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret);
+void ps_posix_will_read(struct ps_io_file *file, uint64_t off, uint64_t len);
 ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size);
 ps_err ps_posix_allocate(struct ps_io_file *file, uint64_t off, uint64_t len);
 ps_err ps_posix_punch(struct ps_io_file *file, uint64_t off, uint64_t len);

@@ -192,6 +192,14 @@ ps_err ps_posix_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret)
     return PS_OK;
 }
 
+void ps_posix_will_read(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    const struct ps_posix_file *f = file_of(file);
+
+    if (!f->direct)
+        (void)posix_fadvise(f->fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED);
+}
+
 ps_err ps_posix_truncate(struct ps_io_file *file, uint64_t size)
 {
     int rc;

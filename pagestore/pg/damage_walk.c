@@ -10,6 +10,7 @@
 #define WHOLE_FILE UINT64_MAX
 #define PIECE_BYTES (512u << 10)
 #define RUN_BYTES (128u << 10) /* stays in a core's cache while it is judged */
+#define AHEAD_BYTES (4u << 20)
 #define NEAR_BYTES (64u << 10)
 
 /* --- lines --------------------------------------------------------------------------------- */
@@ -372,6 +373,17 @@ static ps_err open_tables(struct ps_pg_walk *w)
     return err;
 }
 
+/* The disk has work while this piece is judged: the pieces behind it are walked next. */
+static void read_ahead(struct ps_pg_walk *w)
+{
+    const uint32_t ahead = pages_in(AHEAD_BYTES, w->page_size);
+
+    if (w->from == w->subject.first_block && w->subject.pages_end - w->from > w->run.cap)
+        ps_foreign_will_read(w->table, w->from, w->from + ahead);
+    if (w->subject.pages_end > w->from + ahead)
+        ps_foreign_will_read(w->table, w->from + ahead, w->to + ahead);
+}
+
 static ps_err make_values(struct ps_pg_walk *w)
 {
     const uint32_t count = w->subject.desc ? w->subject.desc->count : 0;
@@ -412,6 +424,8 @@ ps_err ps_pg_walk_enter(struct ps_pg_walk *w, const struct ps_pg_subject *subjec
         err = open_tables(w);
     if (err)
         ps_pg_walk_leave(w);
+    else
+        read_ahead(w);
     return err;
 }
 

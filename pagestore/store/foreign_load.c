@@ -196,6 +196,18 @@ void ps_foreign_read_run(struct ps_table *t, uint64_t first, uint32_t count, voi
     ps_rwlock_unlock(&t->alloc_lock);
 }
 
+void ps_foreign_will_read(struct ps_table *t, uint64_t from, uint64_t end)
+{
+    const struct ps_map_solid *solid = &t->foreign->solid;
+
+    ps_rwlock_rdlock(&t->alloc_lock);
+    if (end > solid->end)
+        end = solid->end;
+    if (from >= solid->first && from < end)
+        ps_segments_will_read(&t->foreign->segments, from - t->foreign->first_page, end - from);
+    ps_rwlock_unlock(&t->alloc_lock);
+}
+
 /* --- holes -------------------------------------------------------------------------------- */
 
 uint64_t ps_foreign_next_data(struct ps_table *t, uint64_t from, uint64_t end)

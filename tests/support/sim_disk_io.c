@@ -288,6 +288,14 @@ static ps_err sim_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret
     return err;
 }
 
+/* Reads do not take long. */
+static void sim_will_read(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    (void)file;
+    (void)off;
+    (void)len;
+}
+
 static uint32_t sim_files_max(struct ps_io *io)
 {
     return disk_of(io)->files_max;
@@ -589,6 +597,7 @@ const struct ps_io_ops sim_ops = {
     .stat = sim_stat,
     .stat_path = sim_stat_path,
     .next_data = sim_next_data,
+    .will_read = sim_will_read,
     .truncate = sim_truncate,
     .allocate = sim_allocate,
     .punch = sim_punch,

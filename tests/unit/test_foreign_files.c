@@ -325,6 +325,16 @@ static ps_err torn_run(struct ps_io *io, struct ps_io_req *reqs, size_t count)
     return err;
 }
 
+static char will_read[200]; /* what was asked for, a line each */
+
+static void torn_will_read(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    const size_t at = strlen(will_read);
+
+    snprintf(will_read + at, sizeof(will_read) - at, "%s %u %u\n", file->path,
+             (unsigned)(off / PAGE), (unsigned)(len / PAGE));
+}
+
 static uint32_t torn_files_max(struct ps_io *io)
 {
     (void)io;
@@ -338,6 +348,7 @@ static void torn_io_open(struct torn_io *torn, struct world *w)
     torn->ops.open = torn_open;
     torn->ops.stat_path = torn_stat_path;
     torn->ops.run = torn_run;
+    torn->ops.will_read = torn_will_read;
     torn->ops.files_max = torn_files_max;
     torn->io.ops = &torn->ops;
     w->opts.io_given = &torn->io;
@@ -405,6 +416,35 @@ static void segments_are_measured_once_without_being_opened(void **state)
     ps_io_destroy(torn.real);
 }
 
+static void pages_that_will_be_read_are_asked_of_the_files_that_have_them(void **state)
+{
+    struct torn_io torn = {.left = 0};
+    struct ps_table *t;
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    put_pages(&w, "rel", 0, 4, 0);
+    put_pages(&w, "rel.1", 4, 4, 0);
+    put_pages(&w, "rel.2", 8, 3, 0);
+    add(&w, "rel")->segment_pages = 4;
+    torn_io_open(&torn, &w);
+    open_store(&w, w.dir);
+    t = table(&w, 1);
+    assert_int_equal(pages_end(t), 11);
+    will_read[0] = '\0';
+    ps_foreign_will_read(t, 11, 20);
+    assert_string_equal(will_read, "");
+    ps_foreign_will_read(t, 3, 6);
+    assert_string_equal(will_read, "rel 3 1\nrel.1 0 2\n");
+    will_read[0] = '\0';
+    ps_foreign_will_read(t, 2, UINT64_MAX);
+    assert_string_equal(will_read, "rel 2 2\nrel.1 0 4\nrel.2 0 3\n");
+    ps_table_unref(t);
+    end(&w);
+    ps_io_destroy(torn.real);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +461,7 @@ int main(void)
             a_file_that_was_removed_is_missing_and_a_new_one_of_its_name_is_read_when_live),
         cmocka_unit_test(a_page_torn_by_its_writer_is_read_again_when_live),
         cmocka_unit_test(segments_are_measured_once_without_being_opened),
+        cmocka_unit_test(pages_that_will_be_read_are_asked_of_the_files_that_have_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,9 @@ PS_MUST_USE ps_err ps_foreign_add_root(struct ps_store *store, const char *path,
 PS_MUST_USE ps_err ps_foreign_tail(struct ps_table *table, uint64_t *ret_bytes, char *buf,
                                    size_t len);
 
+/* Pages [from, end), as far as there are such, are read soon, past the pool. */
+void ps_foreign_will_read(struct ps_table *table, uint64_t from, uint64_t end);
+
 /* The first page of [from, end) that may hold anything, or end. Those before it are holes of the
  * table's files: new pages, all zero and sound. In a format without such pages: from. */
 uint64_t ps_foreign_next_data(struct ps_table *table, uint64_t from, uint64_t end);
