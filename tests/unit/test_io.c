@@ -1,113 +1,19 @@
 /*
- * test_io.c - real files: each test with Direct I/O by rings and by threads, through the page
- * cache, and through mappings.
+ * test_io.c - bytes of real files, in every way of reaching them: read and written, in batches,
+ * past ends and holes, and where files are cut short meanwhile.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "io_bed.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/thread.h"
-#include "io/io.h"
-#include "io/io_posix.h"
-#include "temp_dir.h"
-
-#define BLOCK PS_IO_ALIGN
-#define BLOCKS_MAX 1600
-
-struct fixture {
-    char root[TEMP_DIR_LEN];
-    struct ps_io *io;
-    unsigned char *buf; /* BLOCKS_MAX blocks */
-    enum ps_io_kind kind;
-};
-
-static int setup_kind(void **state, enum ps_io_kind kind)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    *state = f;
-    f->kind = kind;
-    temp_dir_make(f->root);
-    f->buf = ps_buf_alloc((size_t)BLOCKS_MAX * BLOCK);
-    /* A file system without Direct I/O leaves io NULL: open_io skips the test. */
-    if (ps_io_posix(f->root, kind, NULL, NULL, &f->io) != PS_OK)
-        return kind == PS_IO_KIND_DIRECT ? 0 : -1;
-    return 0;
-}
-
-static int setup_direct(void **state)
-{
-    return setup_kind(state, PS_IO_KIND_DIRECT);
-}
-
-/* As if the kernel had refused to make rings. */
-static int setup_threads(void **state)
-{
-    int rc = setup_kind(state, PS_IO_KIND_DIRECT);
-    struct fixture *f = *state;
-
-    if (f->io)
-        ((struct ps_posix_io *)f->io)->rings.refused = true;
-    return rc;
-}
-
-static int setup_buffered(void **state)
-{
-    return setup_kind(state, PS_IO_KIND_BUFFERED);
-}
-
-static int setup_mmap(void **state)
-{
-    return setup_kind(state, PS_IO_KIND_MMAP);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    temp_dir_remove(f->root); /* first: a failed test may leave files open, which destroy minds */
-    ps_io_destroy(f->io);
-    ps_buf_free(f->buf);
-    free(f);
-    return 0;
-}
-
-static struct ps_io *io_or_skip(struct fixture *f)
-{
-    if (!f->io)
-        skip();
-    return f->io;
-}
-
-static struct ps_io_file *open_file(struct fixture *f, const char *path, unsigned flags)
-{
-    struct ps_io_file *file = NULL;
-    struct ps_io *io = io_or_skip(f);
-
-    assert_int_equal(io->ops->open(io, path, flags, &file), PS_OK);
-    assert_string_equal(file->path, path);
-    return file;
-}
-
-static void path_below(const struct fixture *f, const char *name, char path[PATH_MAX])
-{
-    snprintf(path, PATH_MAX, "%s/%s", f->root, name);
-}
 
 static void written_blocks_are_read_back(void **state)
 {
@@ -440,157 +346,6 @@ static void zeros_by_hand_overwrite_and_grow(void **state)
     ps_io_close(file);
 }
 
-static void open_flags_do_what_they_say(void **state)
-{
-    struct fixture *f = *state;
-    struct ps_io *io = io_or_skip(f);
-    struct ps_io_file *file = NULL;
-
-    assert_int_equal(io->ops->open(io, "a", 0, &file), PS_ERR_NOENT);
-    assert_string_equal(ps_message(), "cannot open a: No such file or directory");
-    ps_io_close(open_file(f, "a", PS_IO_CREATE | PS_IO_EXCL));
-    assert_int_equal(io->ops->open(io, "a", PS_IO_CREATE | PS_IO_EXCL, &file), PS_ERR_EXIST);
-    assert_string_equal(ps_message(), "cannot create a: File exists");
-    ps_io_close(open_file(f, "a", PS_IO_CREATE));
-    assert_int_equal(io->ops->open(io, "no/a", PS_IO_CREATE, &file), PS_ERR_NOENT);
-    assert_null(file);
-}
-
-static void links_and_other_things_are_not_opened(void **state)
-{
-    struct fixture *f = *state;
-    struct ps_io *io = io_or_skip(f);
-    struct ps_io_file *file = NULL;
-    char path[PATH_MAX];
-
-    path_below(f, "link", path);
-    assert_int_equal(symlink("/etc/passwd", path), 0);
-    path_below(f, "dirlink", path);
-    assert_int_equal(symlink("/etc", path), 0);
-    path_below(f, "fifo", path);
-    assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(io->ops->mkdir(io, "dir"), PS_OK);
-
-    assert_int_equal(io->ops->open(io, "link", 0, &file), PS_ERR_IO);
-    assert_string_equal(ps_message(), "cannot open link: a symbolic link, which is not followed");
-    assert_int_equal(io->ops->open(io, "dirlink/passwd", PS_IO_RDONLY, &file), PS_ERR_IO);
-    assert_int_equal(io->ops->open(io, "fifo", 0, &file), PS_ERR_IO);
-    assert_string_equal(ps_message(), "cannot open fifo: not a regular file");
-    assert_int_equal(io->ops->open(io, "dir", PS_IO_RDONLY, &file), PS_ERR_IO);
-    assert_int_equal(io->ops->unlink(io, "dirlink/passwd"), PS_ERR_IO);
-    assert_null(file);
-}
-
-static void paths_out_of_the_root_are_refused(void **state)
-{
-    static const char *const paths[] = {"..", "../a", "d/../a", "d/..", "/etc/passwd", ""};
-    struct fixture *f = *state;
-    struct ps_io *io = io_or_skip(f);
-    struct ps_io_file *file = NULL;
-
-    assert_int_equal(io->ops->mkdir(io, "d"), PS_OK);
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-        assert_int_equal(io->ops->open(io, paths[i], PS_IO_CREATE, &file), PS_ERR_IO);
-    ps_io_close(open_file(f, "d/..a", PS_IO_CREATE)); /* an odd name, not a way out */
-    assert_null(file);
-}
-
-struct seen_names {
-    size_t count;
-    char all[256];
-};
-
-static ps_err note_name(void *ctx, const char *name)
-{
-    struct seen_names *seen = ctx;
-    size_t len = strlen(seen->all);
-
-    seen->count++;
-    snprintf(seen->all + len, sizeof(seen->all) - len, "%s ", name);
-    return PS_OK;
-}
-
-static ps_err refuse_name(void *ctx, const char *name)
-{
-    (*(int *)ctx)++;
-    return ps_fail(PS_ERR_INVAL, "not %s", name);
-}
-
-static void folders_are_made_listed_and_synced(void **state)
-{
-    struct fixture *f = *state;
-    struct ps_io *io = io_or_skip(f);
-    struct seen_names seen = {0};
-    int calls = 0;
-
-    assert_int_equal(io->ops->mkdir(io, "d"), PS_OK);
-    assert_int_equal(io->ops->mkdir(io, "d"), PS_ERR_EXIST);
-    assert_int_equal(io->ops->mkdir(io, "no/e"), PS_ERR_NOENT);
-    ps_io_close(open_file(f, "d/a", PS_IO_CREATE));
-    ps_io_close(open_file(f, "d/b", PS_IO_CREATE));
-    assert_int_equal(io->ops->sync_dir(io, "d"), PS_OK);
-    assert_int_equal(io->ops->sync_dir(io, "."), PS_OK);
-    assert_int_equal(io->ops->sync_dir(io, "no"), PS_ERR_NOENT);
-    assert_int_equal(io->ops->list(io, "d", note_name, &seen), PS_OK);
-    assert_int_equal(seen.count, 2);
-    assert_non_null(strstr(seen.all, "a "));
-    assert_non_null(strstr(seen.all, "b "));
-    assert_int_equal(io->ops->list(io, "d", refuse_name, &calls), PS_ERR_INVAL);
-    assert_int_equal(calls, 1);
-    assert_int_equal(io->ops->list(io, "no", note_name, &seen), PS_ERR_NOENT);
-}
-
-static void files_are_renamed_and_removed(void **state)
-{
-    struct fixture *f = *state;
-    struct ps_io *io = io_or_skip(f);
-    struct ps_io_file *file = NULL;
-
-    assert_int_equal(io->ops->mkdir(io, "d"), PS_OK);
-    ps_io_close(open_file(f, "d/a", PS_IO_CREATE));
-    assert_int_equal(io->ops->rename(io, "d/a", "b"), PS_OK);
-    assert_int_equal(io->ops->open(io, "d/a", 0, &file), PS_ERR_NOENT);
-    ps_io_close(open_file(f, "b", 0));
-    assert_int_equal(io->ops->rename(io, "no", "c"), PS_ERR_NOENT);
-    assert_string_equal(ps_message(), "cannot rename no to c: No such file or directory");
-    assert_int_equal(io->ops->rename(io, "b", "no/c"), PS_ERR_NOENT);
-    assert_int_equal(io->ops->rename(io, "no/b", "c"), PS_ERR_NOENT);
-    assert_int_equal(io->ops->unlink(io, "b"), PS_OK);
-    assert_int_equal(io->ops->unlink(io, "b"), PS_ERR_NOENT);
-    assert_string_equal(ps_message(), "cannot remove b: No such file or directory");
-}
-
-static void lock_excludes_a_second_opening_until_close(void **state)
-{
-    struct fixture *f = *state;
-    struct ps_io_file *a = open_file(f, "lock", PS_IO_CREATE | PS_IO_BUFFERED);
-    struct ps_io_file *b = open_file(f, "lock", PS_IO_BUFFERED);
-
-    assert_int_equal(a->io->ops->lock(a, false), PS_OK);
-    assert_int_equal(a->io->ops->lock(b, false), PS_ERR_IN_USE);
-    assert_string_equal(ps_message(), "lock is locked by another process");
-    ps_io_close(a);
-    assert_int_equal(b->io->ops->lock(b, false), PS_OK);
-    ps_io_close(b);
-}
-
-static void shared_lock_excludes_only_those_who_want_it_alone(void **state)
-{
-    struct fixture *f = *state;
-    struct ps_io_file *a = open_file(f, "lock", PS_IO_CREATE | PS_IO_BUFFERED);
-    struct ps_io_file *b = open_file(f, "lock", PS_IO_BUFFERED | PS_IO_RDONLY);
-    struct ps_io_file *c = open_file(f, "lock", PS_IO_BUFFERED);
-
-    assert_int_equal(a->io->ops->lock(a, true), PS_OK);
-    assert_int_equal(a->io->ops->lock(b, true), PS_OK);
-    assert_int_equal(a->io->ops->lock(c, false), PS_ERR_IN_USE);
-    ps_io_close(a);
-    assert_int_equal(c->io->ops->lock(c, false), PS_ERR_IN_USE);
-    ps_io_close(b);
-    assert_int_equal(c->io->ops->lock(c, false), PS_OK);
-    ps_io_close(c);
-}
-
 static void space_and_clocks_are_plausible(void **state)
 {
     struct fixture *f = *state;
@@ -767,15 +522,6 @@ static void missing_root_is_named(void **state)
     assert_null(io);
 }
 
-#define T_AS(test, kind)                                                        \
-    {                                                                           \
-        .name = #test "/" #kind, .test_func = test, .setup_func = setup_##kind, \
-        .teardown_func = teardown                                               \
-    }
-
-/* Each in all ways, told apart by a suffix. */
-#define T(test) T_AS(test, direct), T_AS(test, threads), T_AS(test, buffered), T_AS(test, mmap)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -793,13 +539,6 @@ int main(void)
         T(allocate_grows_and_punch_gives_back),
         T(next_data_is_behind_the_hole),
         T(zeros_by_hand_overwrite_and_grow),
-        T(open_flags_do_what_they_say),
-        T(links_and_other_things_are_not_opened),
-        T(paths_out_of_the_root_are_refused),
-        T(folders_are_made_listed_and_synced),
-        T(files_are_renamed_and_removed),
-        T(lock_excludes_a_second_opening_until_close),
-        T(shared_lock_excludes_only_those_who_want_it_alone),
         T(space_and_clocks_are_plausible),
         T(direct_files_bypass_the_page_cache),
         T(file_cut_short_behind_our_back_is_a_short_read),
