@@ -373,11 +373,16 @@ static ps_err open_tables(struct ps_pg_walk *w)
     return err;
 }
 
-/* The disk has work while this piece is judged: the pieces behind it are walked next. */
+/* The disk has work while this piece is judged: the pieces behind it are walked next. Behind a
+ * hole, which is a piece of any length, none has asked for anything yet. */
 static void read_ahead(struct ps_pg_walk *w)
 {
     const uint32_t ahead = pages_in(AHEAD_BYTES, w->page_size);
 
+    if (w->to - w->from > ps_pg_walk_piece(w->cluster)) {
+        ps_foreign_will_read(w->table, w->to, w->to + ahead);
+        return;
+    }
     if (w->from == w->subject.first_block && w->subject.pages_end - w->from > w->run.cap)
         ps_foreign_will_read(w->table, w->from, w->from + ahead);
     if (w->subject.pages_end > w->from + ahead)

@@ -241,13 +241,14 @@ static void views_have_what_lies_behind_holes(void **state)
     end(&b);
 }
 
-static void holes_are_new_pages_to_who_looks_for_damage(void **state)
+static void look_into_holes(void **state, const char *io)
 {
     const time_t start = seconds();
     struct said before, after;
     struct bed b;
 
     begin(&b, state);
+    b.store_opts.io = io;
     before = damage_of_all(&b, 1);
     claim_a_tebibyte(&b, T_HOT);
     after = expect_same_of_threads(&b);
@@ -266,6 +267,12 @@ static void holes_are_new_pages_to_who_looks_for_damage(void **state)
     ps_text_deinit(&before.lines);
     ps_text_deinit(&after.lines);
     end(&b);
+}
+
+static void holes_are_new_pages_to_who_looks_for_damage(void **state)
+{
+    look_into_holes(state, "auto");
+    look_into_holes(state, "buffered"); /* where the kernel reads ahead */
 }
 
 static void an_index_that_begins_with_a_hole_lacks_its_first_page(void **state)
