@@ -27,41 +27,13 @@ static void free_memory(struct ps_pool *pool)
     ps_pool_notes_deinit(pool);
     free(pool->free_frames);
     free(pool->free_copies);
+    free(pool->cold);
     ps_arena_deinit(&pool->frame_arena);
+    ps_arena_deinit(&pool->state_arena);
+    ps_arena_deinit(&pool->map_arena);
     ps_arena_deinit(&pool->data_arena);
     ps_arena_deinit(&pool->copy_arena);
     free(pool);
-}
-
-/* Bytes of an array, so many that the next one begins with a cache line of its own. */
-static size_t lines_of(size_t count, size_t size)
-{
-    return (count * size + 63) / 64 * 64;
-}
-
-/* What there is of each frame beside its page lies in one arena, so that little is lost to
- * rounding. What hits touch comes first, where there are huge pages in small pools, too. */
-static ps_err alloc_frames(struct ps_pool *pool)
-{
-    const size_t frames = pool->frame_count;
-    const size_t states_len = lines_of(frames, sizeof(*pool->states));
-    const size_t changes_len = lines_of(frames, sizeof(*pool->changes));
-    const size_t runs_len = ps_pool_map_init(pool) * sizeof(*pool->runs);
-    const size_t frames_len = lines_of(frames, sizeof(*pool->frames));
-    const size_t cold_len = lines_of(frames, sizeof(*pool->cold));
-    uint8_t *at;
-    ps_err err = ps_arena_init(&pool->frame_arena,
-                               states_len + changes_len + runs_len + frames_len + cold_len);
-
-    if (err)
-        return err;
-    at = pool->frame_arena.base;
-    pool->states = (void *)at;
-    pool->changes = (void *)(at += states_len);
-    pool->runs = (void *)(at += changes_len);
-    pool->frames = (void *)(at += runs_len);
-    pool->cold = (void *)(at += frames_len);
-    return PS_OK;
 }
 
 static ps_err alloc_memory(struct ps_pool *pool)
@@ -73,11 +45,16 @@ static ps_err alloc_memory(struct ps_pool *pool)
     if (pool->batch_pages > PS_POOL_BATCH_MAX)
         pool->batch_pages = PS_POOL_BATCH_MAX;
     pool->copy_count = copy_count(pool->batch_pages, pool->frame_count);
+    pool->cold = calloc(frames, sizeof(*pool->cold));
     pool->free_frames = calloc(frames, sizeof(*pool->free_frames));
     pool->free_copies = calloc(pool->copy_count, sizeof(*pool->free_copies));
-    if (!pool->free_frames || !pool->free_copies)
+    if (!pool->cold || !pool->free_frames || !pool->free_copies)
         return ps_fail(PS_ERR_NOMEM, "no memory for a pool of %zu frames", frames);
-    err = alloc_frames(pool);
+    err = ps_arena_init(&pool->frame_arena, frames * sizeof(struct ps_frame));
+    if (!err)
+        err = ps_arena_init(&pool->state_arena, frames * (sizeof(uint64_t) + sizeof(uint32_t)));
+    if (!err)
+        err = ps_pool_map_init(pool);
     if (!err)
         err = ps_arena_init(&pool->data_arena, frames * pool->page_size);
     if (!err)
@@ -86,6 +63,9 @@ static ps_err alloc_memory(struct ps_pool *pool)
         err = ps_pool_notes_init(pool);
     if (err)
         return ps_fail_in(err, "a pool of %zu frames of %u bytes", frames, pool->page_size);
+    pool->frames = (struct ps_frame *)(void *)pool->frame_arena.base;
+    pool->states = (_Atomic uint64_t *)(void *)pool->state_arena.base;
+    pool->changes = (_Atomic uint32_t *)(void *)(pool->states + frames);
     return PS_OK;
 }
 

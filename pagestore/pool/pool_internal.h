@@ -204,8 +204,7 @@ struct ps_pool {
     uint32_t clean_every; /* evictions from one want_clean to the next; with more frames free than
                              that, nothing is cleaned ahead of eviction */
     struct ps_provider *providers[PS_POOL_PROVIDERS];
-    struct ps_arena frame_arena; /* of frames, cold, states, changes, runs */
-    struct ps_arena data_arena, copy_arena;
+    struct ps_arena frame_arena, state_arena, map_arena, data_arena, copy_arena;
     uint32_t batch_pages;       /* most pages in one batch of writes */
     struct ps_pin_notes *notes; /* where pages were pinned; NULL without PS_DEBUG_PINS */
 
@@ -324,8 +323,8 @@ enum ps_found {
     PS_FOUND_INSERTED, /* the frame given is in the map now, LOADING */
 };
 
-/* The pool's frame_count is set. Returns how many runs there have to be, all zero. */
-size_t ps_pool_map_init(struct ps_pool *pool);
+/* Takes memory: the pool's frame_count is set. */
+PS_MUST_USE ps_err ps_pool_map_init(struct ps_pool *pool);
 
 /* Pins it, deciding under the partition's mutex. Where it is in no frame, `mine` (PRIVATE, tag
  * set; may be NULL) takes its place in the map. */

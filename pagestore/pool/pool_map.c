@@ -10,7 +10,7 @@ int ps_tag_cmp(const struct ps_tag *a, const struct ps_tag *b)
     return ps_pool_key_cmp(&ka, &kb);
 }
 
-/* --- size --------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------- */
 
 /* A bucket for two to four frames: enough where few pages of each run are there. */
 static unsigned bits_for(uint32_t frames)
@@ -22,11 +22,19 @@ static unsigned bits_for(uint32_t frames)
     return bits;
 }
 
-size_t ps_pool_map_init(struct ps_pool *pool)
+ps_err ps_pool_map_init(struct ps_pool *pool)
 {
+    size_t runs;
+    ps_err err;
+
     pool->bucket_bits = bits_for(pool->frame_count);
+    runs = ((size_t)1 << pool->bucket_bits) + pool->frame_count;
+    err = ps_arena_init(&pool->map_arena, runs * sizeof(struct ps_pool_run));
+    if (err)
+        return err;
+    pool->runs = (struct ps_pool_run *)(void *)pool->map_arena.base;
     pool->runs_used = 1u << pool->bucket_bits;
-    return ((size_t)1 << pool->bucket_bits) + pool->frame_count;
+    return PS_OK;
 }
 
 static uint32_t count_entries(const struct ps_pool_run *run)
