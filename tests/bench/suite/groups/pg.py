@@ -141,8 +141,8 @@ def image(world, server, shown):
 
 
 def verify(world, server, copy):
-    files = [os.path.join(at, name) for at, _, names in os.walk(copy) for name in names]
-    size = sum(os.path.getsize(file) for file in files)
+    size = sum(os.path.getsize(os.path.join(at, name)) for part in ("base", "global")
+               for at, _, names in os.walk(os.path.join(copy, part)) for name in names)
     ours = [world.program("pagectl"), "verify", copy]
     theirs = [server.bin + "/pg_checksums", "-c", "-D", copy]
 
@@ -151,8 +151,8 @@ def verify(world, server, copy):
             drop_cached(copy)
         return size / MIB / seconds_of(command, cpus)
 
-    for words, cold, cpus in (("warm", False, ONE_CPU), ("cold", True, ONE_CPU),
-                              ("cold, any CPU", True, [])):
+    for words, cold, cpus in (("warm", False, ONE_CPU), ("warm, any CPU", False, []),
+                              ("cold", True, ONE_CPU), ("cold, any CPU", True, [])):
         world.pair(f"pagectl verify, {words}", "MiB/s", lambda: rate(ours, cold, cpus),
                    "pg_checksums -c", lambda: rate(theirs, cold, cpus),
                    rounds=min(world.rounds, 5), aim=2.0)
