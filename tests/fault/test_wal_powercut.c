@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "format_test.h"
+#include "seed.h"
 #include "sim_disk.h"
 #include "wal_test.h"
 

@@ -14,7 +14,7 @@ descriptor acknowledged.
 The daemon dies of a signal out of the blue, or (under strace) as it enters its n-th write;
 recovery, by mounting or by `pagectl recover`, dies now and then, too. Before recovery `pagectl
 verify` finds the store in need of recovery and without faults; after it, sound.
-SEED in the environment repeats a run's choices, though not its races.
+PS_SEED in the environment repeats a run's choices, though not its races.
 """
 import collections
 import contextlib

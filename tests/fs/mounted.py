@@ -14,8 +14,8 @@ import tempfile
 
 
 def seeded():
-    """The generator of this run; $SEED repeats an earlier one."""
-    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 32)))
+    """The generator of this run; $PS_SEED repeats an earlier one."""
+    seed = int(os.environ.get("PS_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"seed {seed}", flush=True)
     return random.Random(seed)
 

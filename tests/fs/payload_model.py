@@ -6,7 +6,7 @@ Usage: payload_model.py PROGRAMS PAGE_SIZE OPERATIONS
 Reads, writes of 1 byte to 1 MiB, appends, truncates, fallocate's modes, SEEK_DATA and SEEK_HOLE,
 each followed by a comparison of what it touched; at intervals all of the payload, the payload
 parts of views/image and of every page-file, and views/checksums; also after clean remounts and
-after fsync and SIGKILL. SEED in the environment repeats a run.
+after fsync and SIGKILL. PS_SEED in the environment repeats a run.
 """
 import ctypes
 import errno

@@ -66,15 +66,6 @@ char *describe(const struct ps_format *fmt, const void *page, uint32_t page_size
     return text;
 }
 
-uint64_t test_seed(void)
-{
-    const char *given = getenv("PS_TEST_SEED");
-    uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-
-    print_message("PS_TEST_SEED=%" PRIu64 "\n", seed);
-    return seed;
-}
-
 /* SplitMix64. */
 uint64_t random_next(uint64_t *seed)
 {

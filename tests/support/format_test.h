@@ -29,8 +29,6 @@ void read_page(const char *path, uint32_t page_no, unsigned char *page, uint32_t
 char *describe(const struct ps_format *fmt, const void *page, uint32_t page_size, uint32_t page_no,
                uint32_t table_id);
 
-/* The seed of a random test: PS_TEST_SEED or the time; printed. */
-uint64_t test_seed(void);
 uint64_t random_next(uint64_t *seed);
 uint32_t random_below(uint64_t *seed, uint32_t limit);
 void fill_random(uint64_t *seed, unsigned char *bytes, size_t len);

@@ -7,10 +7,10 @@
 #define PS_TESTS_MAP_BED_H
 
 #include <inttypes.h>
-#include <time.h>
 
 #include "alloc/map_internal.h"
 #include "map_model.h"
+#include "seed.h"
 
 #define PAGES ((uint64_t)PS_MAP_PAGES_MAX)
 
@@ -29,10 +29,7 @@ static inline uint64_t chance(uint64_t below)
 
 static inline void seed_chance(void)
 {
-    const char *given = getenv("PS_TEST_SEED");
-
-    chance_state = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    print_message("seed %" PRIu64 "\n", chance_state);
+    chance_state = test_seed();
 }
 
 /* --- the flat model ----------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "corpus.h"
 #include "format_exercise.h"
 #include "format_test.h"
+#include "seed.h"
 
 static unsigned char *copy_of(const unsigned char *page, uint32_t page_size)
 {

@@ -14,6 +14,7 @@
 
 #include "format_test.h"
 #include "pagestore/slotted.h"
+#include "seed.h"
 
 extern char **environ;
 

@@ -15,6 +15,7 @@
 #include "csv.h"
 #include "format_test.h"
 #include "pagestore/slotted.h"
+#include "seed.h"
 
 #define PG_PAGE 8192u
 

@@ -2,9 +2,9 @@
  * test_group.c - what a group logs, and what it leaves in pages and pool.
  */
 #include "pool_fixture.h"
+#include "seed.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define FRAMES 32u
 
@@ -554,13 +554,10 @@ static void log_of_random_groups_replays_to_the_same_pages(void **state)
 {
     static uint8_t replayed[MODEL_PAGES][FX_PAGE_SIZE];
     struct group_test *t = *state;
-    const char *given = getenv("SEED");
-    unsigned seed = given ? (unsigned)strtoul(given, NULL, 0) : (unsigned)time(NULL);
     struct ps_txn_log txn = {.id = 1};
     uint32_t i;
 
-    printf("seed %u\n", seed);
-    srand(seed);
+    srand((unsigned)test_seed());
     memset(replayed, 0, sizeof(replayed));
     for (i = 0; i < 300; i++) {
         random_group(t, &txn);

@@ -2,7 +2,7 @@
  * test_map.c - the allocation map against a flat model: a list of runs of pages.
  *
  * The pool below it is map_model.h's, the flat model map_bed.h's. The random tests print their
- * seed; PS_TEST_SEED repeats one.
+ * seed; PS_SEED repeats one.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* What a missing, damaged or contradictory catalog costs: itself, and nothing beside. */
-#include <time.h>
 
 #include "pg_catalog_bed.h"
+#include "seed.h"
 
 #define PG_CLASS "base/16384/16638"
 #define PG_ATTRIBUTE "base/16384/16644"
@@ -305,15 +305,6 @@ static void of_relations_that_claim_one_file_one_has_it(void **state)
 
 /* --- any damage --------------------------------------------------------------------------- */
 
-static unsigned long random_seed(void)
-{
-    const char *given = getenv("PS_SEED");
-    unsigned long seed = given ? strtoul(given, NULL, 10) : (unsigned long)time(NULL);
-
-    print_message("PS_SEED=%lu\n", seed);
-    return seed;
-}
-
 /* Changes some bytes anywhere in some pages, which are served all the same. */
 static void scramble(const struct bed *b, const char *name, unsigned changes)
 {
@@ -370,7 +361,7 @@ static void any_bytes_in_catalogs_are_survived(void **state)
     unsigned round;
     size_t i;
 
-    srandom((unsigned)random_seed());
+    srandom((unsigned)test_seed());
     for (round = 0; round < ROUNDS; round++) {
         begin(&b, state);
         for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)

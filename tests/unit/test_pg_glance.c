@@ -1,10 +1,9 @@
 /* A glance at a page and the checks that explain agree: where it is certain, they find nothing that
  * it did not tell, whatever the page's bytes. */
-#include <time.h>
-
 #include "pg/damage_plan.h"
 #include "pg/damage_walk.h"
 #include "pg_bed.h"
+#include "seed.h"
 
 #define TRIES 24u
 
@@ -12,15 +11,6 @@ struct looked {
     struct ps_text at_a_glance, in_full;
     unsigned pages, fine, changed_fine;
 };
-
-static void seed_random(void)
-{
-    const char *given = getenv("PS_SEED");
-    unsigned long seed = given ? strtoul(given, NULL, 10) : (unsigned long)time(NULL);
-
-    print_message("PS_SEED=%lu\n", seed);
-    srandom((unsigned)seed);
-}
 
 static uint32_t below(uint32_t end)
 {
@@ -146,7 +136,7 @@ static void look_at_cluster(void **state, bool has_xacts)
     struct bed b;
     bool done = false;
 
-    seed_random();
+    srandom((unsigned)test_seed());
     begin(&b, state);
     ok(try_open(&b, ""));
     ok(ps_pg_catalog_open(b.cluster, &catalog));

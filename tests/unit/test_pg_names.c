@@ -4,11 +4,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "pg/names.h"
+#include "seed.h"
 
 #define OID 4294967295u /* the longest */
 
@@ -79,15 +79,6 @@ static void long_names_are_cut_between_characters_and_end_in_the_oid(void **stat
 
 /* --- any names ---------------------------------------------------------------------------- */
 
-static unsigned long random_seed(void)
-{
-    const char *given = getenv("PS_SEED");
-    unsigned long seed = given ? strtoul(given, NULL, 10) : (unsigned long)time(NULL);
-
-    print_message("PS_SEED=%lu\n", seed);
-    return seed;
-}
-
 /* Pieces that naive schemes mix up. */
 static void random_name(char name[64])
 {
@@ -129,7 +120,7 @@ static void distinct_names_never_meet(void **state)
 
     (void)state;
     assert_non_null(all);
-    srandom((unsigned)random_seed());
+    srandom((unsigned)test_seed());
     for (i = 0; i < MADE; i++) {
         random_name(all[i].schema);
         random_name(all[i].name);

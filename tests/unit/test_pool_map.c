@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "pool/pool_internal.h"
+#include "seed.h"
 
 #define FRAMES 96u
 #define PAGE_SIZE 4096u
@@ -51,11 +51,9 @@ static int setup(void **state)
     struct bed *b = calloc(1, sizeof(*b));
     const struct ps_pool_options opts = {
         .frames = FRAMES, .page_size = PAGE_SIZE, .io = &io, .policy = &ps_evict_clock};
-    const char *seed = getenv("PS_TEST_SEED");
 
     assert_non_null(b);
-    b->random = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
-    printf("PS_TEST_SEED=%llu\n", (unsigned long long)b->random);
+    b->random = test_seed();
     b->provider.ops = &provider_ops;
     assert_int_equal(ps_pool_create(&opts, &b->pool), PS_OK);
     ps_pool_set_provider(b->pool, 0, &b->provider);

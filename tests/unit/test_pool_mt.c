@@ -2,9 +2,9 @@
  * test_pool_mt.c - what several threads do to one pool. Also run under ThreadSanitizer.
  */
 #include "pool_fixture.h"
+#include "seed.h"
 
 #include <stdio.h>
-#include <time.h>
 
 /* Waits until the pool has counted that many of something. */
 #define AWAIT_STAT(fx, field, value) \
@@ -631,14 +631,12 @@ static void *stress_body(void *arg)
 
 static void random_pins_changes_and_flushes_lose_nothing(void **state)
 {
-    const char *given = getenv("SEED");
     struct stress s = {.fx = fx_create(13)};
     struct stress_thread threads[STRESS_THREADS];
     uint32_t i;
 
     (void)state;
-    s.seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    printf("seed %llu\n", (unsigned long long)s.seed);
+    s.seed = test_seed();
     for (i = 0; i < STRESS_THREADS; i++) {
         threads[i] =
             (struct stress_thread){.s = &s, .random = (s.seed + i) * 0x9e3779b97f4a7c15ull | 1};

@@ -10,6 +10,7 @@
 
 #include "format_test.h"
 #include "pagestore/slotted.h"
+#include "seed.h"
 
 #define SMALL 4096u
 

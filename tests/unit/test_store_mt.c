@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "format_test.h"
 #include "pagestore/txn.h"
 #include "pagestore/verify.h"
+#include "seed.h"
 #include "temp_dir.h"
 
 #define PAGE 4096u

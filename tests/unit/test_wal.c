@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "format_test.h"
+#include "seed.h"
 #include "wal_bed.h"
 
 static void flushed_groups_are_read_back(void **state)

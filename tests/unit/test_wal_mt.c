@@ -5,6 +5,7 @@
 
 #include "format_test.h"
 #include "must.h"
+#include "seed.h"
 #include "wal_bed.h"
 
 #define WRITERS 4u

@@ -10,6 +10,7 @@
 
 #include "base/crc32c.h"
 #include "format_test.h"
+#include "seed.h"
 #include "wal/wal_internal.h"
 
 #define PAGE 8192u
