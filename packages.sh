@@ -10,7 +10,7 @@ PACKAGES_TEST="clang clang-format libclang-rt-dev libcmocka-dev python3 git
                acl e2fsprogs strace xxd jq procps man-db"
 # The peers that tests/bench/run measures pagefs beside, and what it drives them with.
 PACKAGES_BENCH="python3 util-linux e2fsprogs libcmocka-dev libdb5.3-dev libsqlite3-dev liblmdb-dev
-                postgresql-15 fio"
+                postgresql-15 fio linux-perf"
 
 # install_packages NAME...: installs those that are missing; quick when none is.
 install_packages()

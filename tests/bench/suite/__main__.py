@@ -30,6 +30,7 @@ class Result:
     rows: list
     tables: list
     curves: dict
+    profiles: list
     left_out: list
 
 
@@ -60,11 +61,12 @@ def run_part(world, name, part):
 def run_group(world, name, module):
     """Returns its rows, and what went wrong."""
     say(f"{name} ({time.strftime('%H:%M:%S')})")
-    world.rows, world.tables, world.curves, world.left_out = [], [], {}, []
+    world.rows, world.tables, world.curves = [], [], {}
+    world.profiles, world.left_out = [], []
     wrongs = [wrong for part in module.PARTS if (wrong := run_part(world, name, part))]
     left_out = world.left_out + [f"a row whose measurement failed: {wrong}" for wrong in wrongs]
     return Result(module.TITLE, module.METHOD, world.rows, world.tables, world.curves,
-                  left_out), wrongs
+                  world.profiles, left_out), wrongs
 
 
 def parse():

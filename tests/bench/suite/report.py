@@ -6,6 +6,7 @@ import time
 
 from measure import Pair, number
 from plots import amount, byte_amount, draw_curves, draw_ratios
+from where import KINDS
 
 PICTURES = {"fsync-cost": ("Cost of an fsync", "ms")}
 
@@ -58,6 +59,13 @@ def panel_cells(panel):
                     for curve in panel.curves]
 
 
+def profile_cells(profiles):
+    """A line a row, a column a kind of which any has a hundredth."""
+    kinds = [kind for kind in KINDS if any(shares[kind] >= 1 for _, shares in profiles)]
+    return [["Where the time goes, %"] + kinds] + [
+        [what] + [f"{shares[kind]:.0f}" for kind in kinds] for what, shares in profiles]
+
+
 def section(group, pictures):
     parts = [f"## {group.title}", group.method]
     for name in group.curves:
@@ -67,6 +75,8 @@ def section(group, pictures):
     parts += [cells(lines) for lines in group.tables]
     if group.rows:
         parts.append(table(group.rows))
+    if group.profiles:
+        parts.append(cells(profile_cells(group.profiles)))
     parts += [f"Left out: {reason}." for reason in group.left_out]
     return "\n\n".join(parts)
 

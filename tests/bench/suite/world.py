@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from measure import Missing, Worker, Wrong, pair, turns
+from where import profile
 
 PAGE = 8192
 MIB = 1 << 20
@@ -33,10 +34,11 @@ class World:
         self.seconds = seconds
         self.smoke = smoke
         self.quick = quick or smoke
-        self.rows = []      # these four: of the group that runs
+        self.rows = []      # these five: of the group that runs
         self.left_out = []  # reasons, of rows of this group
         self.tables = []    # of other things than rows: titles, then lines of cells
         self.curves = {}    # name of a plot: its panels
+        self.profiles = []  # of rows that missed their aim: what, percent of the time by kind
         self._stack = None
 
     @contextlib.contextmanager
@@ -110,7 +112,15 @@ class World:
         worst counts."""
         several = theirs if isinstance(theirs, list) else [theirs]
         figures = turns(rounds or self.rounds, [ours] + several)
-        self.add(pair(what, unit, figures[0], peer, figures[1:], **how))
+        row = pair(what, unit, figures[0], peer, figures[1:], **how)
+        self.add(row)
+        if row.missed and not self.quick and what not in dict(self.profiles):
+            self.look_where(what, ours)
+
+    def look_where(self, what, ours):
+        shares = profile(ours, self.build, "any CPU" not in what)
+        if shares:
+            self.profiles.append((what, shares))
 
     def pair_rates(self, what, ours, peer, theirs, steps=0, seconds=None, scale=1, unit="1/s",
                    **how):

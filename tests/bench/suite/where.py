@@ -1,0 +1,84 @@
+"""Where the time of one measurement goes: perf samples the CPU, and samples are added up by what the
+sampled code is for."""
+
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+KINDS = ("idle", "kernel, copies", "kernel, the rest", "client and others", "copies", "checksums",
+         "pool", "log", "PostgreSQL", "pagefs, the rest")
+PROGRAMS = ("pagefs", "pagectl")
+LAYERS = {"libps_pool.a": "pool", "libps_wal.a": "log", "libps_pg.a": "PostgreSQL"}
+KERNEL_COPIES = ("rep_movs", "copy_user", "_copy_", "copy_page", "memcpy", "clear_page")
+COPIES = ("memmove", "memcpy", "memset")
+CHECKSUMS = ("crc32", "sum_page")
+
+
+def layers(build):
+    """The layer of each function of the library that only one layer has."""
+    found = {}
+    for archive in glob.glob(os.path.join(build, "**", "lib*.a"), recursive=True):
+        kind = LAYERS.get(os.path.basename(archive), "pagefs, the rest")
+        names = subprocess.run(["nm", "--defined-only", "--format=just-symbols", archive],
+                               capture_output=True, text=True, check=True).stdout.split()
+        for name in names:
+            found[name] = kind if found.get(name, kind) == kind else "pagefs, the rest"
+    return found
+
+
+def kind_of(program, binary, symbol, layer_of):
+    if program == "swapper":
+        return "idle"
+    if binary == "[kernel.kallsyms]":
+        copies = any(part in symbol for part in KERNEL_COPIES)
+        return "kernel, copies" if copies else "kernel, the rest"
+    if program not in PROGRAMS:
+        return "client and others"
+    if any(part in symbol for part in CHECKSUMS) or "libisal" in binary:
+        return "checksums"
+    if any(part in symbol for part in COPIES):
+        return "copies"
+    return layer_of.get(symbol, "pagefs, the rest")
+
+
+def shares(data, layer_of):
+    """Percent of the samples, by kind."""
+    told = subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "-q",
+                           "-F", "overhead,comm,dso,symbol", "-t", "|"],
+                          capture_output=True, text=True, check=True).stdout
+    sums = dict.fromkeys(KINDS, 0.0)
+    for line in told.splitlines():
+        parts = [part.strip() for part in line.split("|")]
+        if len(parts) != 4 or parts[1].startswith("perf"):
+            continue
+        symbol = parts[3].split("] ", 1)[-1]
+        sums[kind_of(parts[1], parts[2], symbol, layer_of)] += float(parts[0].rstrip("%"))
+    whole = sum(sums.values())
+    return {kind: 100 * value / whole for kind, value in sums.items()} if whole > 0 else None
+
+
+def sampled(measure, data, cpus):
+    """perf is told to stop when measure() is done; False: it could not run."""
+    with subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-o", data]
+                          + cpus, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as perf:
+        while perf.poll() is None and not os.path.exists(data):
+            time.sleep(0.01)
+        measure()
+        perf.send_signal(signal.SIGINT)
+        perf.wait()
+    return os.path.exists(data) and os.path.getsize(data) > 0
+
+
+def profile(measure, build, one_cpu):
+    """Percent by kind, of CPU 0 or of all; None where there is no perf, or it may not look."""
+    if not shutil.which("perf"):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        data = os.path.join(folder, "perf.data")
+        if not sampled(measure, data, ["-C", "0"] if one_cpu else ["-a"]):
+            return None
+        return shares(data, layers(build))
