@@ -49,6 +49,13 @@ static ps_err check_unlocked(struct ps_table *t, uint64_t first, uint64_t last)
 
 /* --- truncate ----------------------------------------------------------------------------- */
 
+/* What is asked of it. */
+struct resize {
+    enum ps_space space;
+    uint64_t len;
+    bool only_grow; /* a table that is longer is left alone */
+};
+
 /* What a truncate does. */
 struct cut {
     uint64_t end;              /* pages after */
@@ -60,14 +67,20 @@ struct cut {
     struct ps_map_range fresh; /* pages that are allocated */
 };
 
-static ps_err plan_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct cut *ret)
+/* PS_ERR_EXIST: the table is to grow only, and is that long. */
+static ps_err plan_truncate(struct ps_table *t, const struct resize *to, struct cut *ret)
 {
+    const enum ps_space space = to->space;
+    const uint64_t len = to->len;
     struct cut cut = {0};
     uint32_t page_bytes, page_off, end;
     ps_err err = ps_space_shape(t, space, &page_bytes, &page_off);
 
     if (err)
         return err;
+    if (to->only_grow &&
+        len <= (space == PS_SPACE_IMAGE ? t->pages_end * page_bytes : t->payload_len))
+        return PS_ERR_EXIST;
     if (space == PS_SPACE_IMAGE && len % page_bytes != 0)
         return ps_fail(PS_ERR_INVAL, "length %llu is not a multiple of the page size %u",
                        (unsigned long long)len, page_bytes);
@@ -176,7 +189,7 @@ static ps_err cut_done(struct ps_change *c, const struct cut *cut, uint64_t lsn)
 
 /* Begins a change whose ranges depend on the table's size: plans, reserves, and plans again under
  * the lock, until both say the same. */
-static ps_err cut_begin(struct ps_change *c, struct ps_table *t, enum ps_space space, uint64_t len,
+static ps_err cut_begin(struct ps_change *c, struct ps_table *t, const struct resize *to,
                         struct cut *cut, struct ps_cancel *cancel)
 {
     struct ps_map_range ranges[2];
@@ -189,7 +202,7 @@ static ps_err cut_begin(struct ps_change *c, struct ps_table *t, enum ps_space s
         err = ps_table_lock_known(t, cancel);
         if (err)
             return err;
-        err = plan_truncate(t, space, len, &before);
+        err = plan_truncate(t, to, &before);
         ps_table_unlock(t);
         if (err)
             return err;
@@ -197,7 +210,7 @@ static ps_err cut_begin(struct ps_change *c, struct ps_table *t, enum ps_space s
         err = ps_change_begin(c, t, &needs, cancel);
         if (err)
             return err;
-        err = plan_truncate(t, space, len, cut);
+        err = plan_truncate(t, to, cut);
         if (!err && memcmp(&before.gone, &cut->gone, sizeof(cut->gone)) == 0 &&
             memcmp(&before.fresh, &cut->fresh, sizeof(cut->fresh)) == 0)
             return PS_OK;
@@ -207,7 +220,7 @@ static ps_err cut_begin(struct ps_change *c, struct ps_table *t, enum ps_space s
     }
 }
 
-static ps_err try_truncate(struct ps_table *t, enum ps_space space, uint64_t len, uint64_t *ret_end,
+static ps_err try_truncate(struct ps_table *t, const struct resize *to, uint64_t *ret_end,
                            struct ps_cancel *cancel)
 {
     struct ps_change c;
@@ -216,7 +229,7 @@ static ps_err try_truncate(struct ps_table *t, enum ps_space space, uint64_t len
     ps_err err = ps_table_writable(t);
 
     if (!err)
-        err = cut_begin(&c, t, space, len, &cut, cancel);
+        err = cut_begin(&c, t, to, &cut, cancel);
     if (err)
         return err;
     *ret_end = cut.end;
@@ -230,12 +243,12 @@ static ps_err try_truncate(struct ps_table *t, enum ps_space space, uint64_t len
     return err;
 }
 
-ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct ps_cancel *cancel)
+static ps_err resize(struct ps_table *t, const struct resize *to, struct ps_cancel *cancel)
 {
     uint64_t end = 0;
     ps_err err;
 
-    while ((err = try_truncate(t, space, len, &end, cancel)) == PS_ERR_CONFLICT) {
+    while ((err = try_truncate(t, to, &end, cancel)) == PS_ERR_CONFLICT) {
         err = ps_range_lock_wait(&t->store->txns, t->id, end ? (uint32_t)end - 1 : 0, UINT32_MAX,
                                  cancel);
         if (err)
@@ -244,21 +257,34 @@ ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct
     return err;
 }
 
-/* --- ranges of one state ------------------------------------------------------------------ */
-
-/* Does the range reach what must not become that state: pages past the table's end, or, where pages
- * are freed, its last one? The table's lock is held. */
-static bool reaches_end(const struct ps_table *t, const struct ps_map_range *range,
-                        enum ps_page_state state)
+ps_err ps_truncate(struct ps_table *t, enum ps_space space, uint64_t len, struct ps_cancel *cancel)
 {
-    uint64_t end = (uint64_t)range->first + range->count;
-
-    return end > t->pages_end || (state == PS_FREE && end == t->pages_end);
+    return resize(t, &(struct resize){.space = space, .len = len}, cancel);
 }
 
-static ps_err try_empty_range(struct ps_table *t, const struct ps_map_range *range,
-                              enum ps_page_state state, struct ps_cancel *cancel, bool *ret_again)
+/* --- ranges of one state ------------------------------------------------------------------ */
+
+/* Pages that are emptied in one step. */
+struct hole {
+    struct ps_map_range pages;
+    enum ps_page_state state; /* that they come into: PS_FREE or PS_VIRGIN */
+    uint64_t payload_max;     /* a longer payload would lose bytes that the hole does not reach */
+};
+
+/* Does it reach what must not be emptied: pages past the table's end, its last one, if pages are
+ * freed, or the end of a payload that has grown? The table's lock is held. */
+static bool reaches_end(const struct ps_table *t, const struct hole *hole)
 {
+    uint64_t end = (uint64_t)hole->pages.first + hole->pages.count;
+
+    return end > t->pages_end || (hole->state == PS_FREE && end == t->pages_end) ||
+           t->payload_len > hole->payload_max;
+}
+
+static ps_err try_empty(struct ps_table *t, const struct hole *hole, struct ps_cancel *cancel,
+                        bool *ret_again)
+{
+    const struct ps_map_range *range = &hole->pages;
     const struct ps_change_needs needs = {.ranges = range, .range_count = 1, .exclusive = true};
     struct ps_change c;
     uint64_t lsn;
@@ -266,7 +292,7 @@ static ps_err try_empty_range(struct ps_table *t, const struct ps_map_range *ran
 
     if (err)
         return err;
-    *ret_again = reaches_end(t, range, state);
+    *ret_again = reaches_end(t, hole);
     if (!*ret_again)
         err = check_unlocked(t, range->first, (uint64_t)range->first + range->count - 1);
     if (!err && !*ret_again)
@@ -275,23 +301,23 @@ static ps_err try_empty_range(struct ps_table *t, const struct ps_map_range *ran
         ps_change_abandon(&c);
         return err;
     }
-    ps_map_apply_set(&t->map, &c.g, range->first, range->count, state);
+    ps_map_apply_set(&t->map, &c.g, range->first, range->count, hole->state);
     lsn = ps_change_commit(&c);
-    err = let_go(t, range->first, range->count, state == PS_FREE, lsn);
+    err = let_go(t, range->first, range->count, hole->state == PS_FREE, lsn);
     ps_change_end(&c);
     return err;
 }
 
-/* Empties the pages [first, end), in one step: state is PS_FREE or PS_VIRGIN. *ret_again: the table
- * has become too short for that, and nothing was changed. */
-static ps_err empty_range(struct ps_table *t, uint64_t first, uint64_t end,
-                          enum ps_page_state state, struct ps_cancel *cancel, bool *ret_again)
+/* *ret_again: the table's end has moved into the hole, and nothing was changed. */
+static ps_err empty(struct ps_table *t, const struct hole *hole, struct ps_cancel *cancel,
+                    bool *ret_again)
 {
-    const struct ps_map_range range = {.first = (uint32_t)first, .count = (uint32_t)(end - first)};
+    const struct ps_map_range *range = &hole->pages;
     ps_err err;
 
-    while ((err = try_empty_range(t, &range, state, cancel, ret_again)) == PS_ERR_CONFLICT) {
-        err = ps_range_lock_wait(&t->store->txns, t->id, range.first, (uint32_t)end - 1, cancel);
+    while ((err = try_empty(t, hole, cancel, ret_again)) == PS_ERR_CONFLICT) {
+        err = ps_range_lock_wait(&t->store->txns, t->id, range->first,
+                                 range->first + (range->count - 1), cancel);
         if (err)
             return err;
     }
@@ -333,7 +359,39 @@ static ps_err punch_edges(struct ps_table *t, uint64_t off, uint64_t end, uint64
     return err;
 }
 
-/* One attempt. *ret_again: the table has become shorter meanwhile. */
+/* The pages [first, last) of an image. Its last page stays, empty, so that it keeps its size. */
+static ps_err punch_image(struct ps_table *t, uint64_t first, uint64_t last, bool to_end,
+                          struct ps_cancel *cancel, bool *ret_again)
+{
+    struct hole hole = {.payload_max = UINT64_MAX};
+    ps_err err = PS_OK;
+
+    if (to_end) {
+        last--;
+        hole.pages = (struct ps_map_range){.first = (uint32_t)last, .count = 1};
+        hole.state = PS_VIRGIN;
+        err = empty(t, &hole, cancel, ret_again);
+    }
+    hole.pages = (struct ps_map_range){.first = (uint32_t)first, .count = (uint32_t)(last - first)};
+    hole.state = PS_FREE;
+    if (!err && !*ret_again && first < last)
+        err = empty(t, &hole, cancel, ret_again);
+    return err;
+}
+
+static ps_err punch_payload(struct ps_table *t, uint64_t first, uint64_t last, uint64_t payload_max,
+                            struct ps_cancel *cancel, bool *ret_again)
+{
+    const struct hole hole = {
+        .pages = {.first = (uint32_t)first, .count = (uint32_t)(last - first)},
+        .state = PS_VIRGIN,
+        .payload_max = payload_max,
+    };
+
+    return empty(t, &hole, cancel, ret_again);
+}
+
+/* One attempt. *ret_again: the table's end has moved meanwhile. */
 static ps_err try_punch(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t len,
                         struct ps_cancel *cancel, bool *ret_again)
 {
@@ -352,16 +410,9 @@ static ps_err try_punch(struct ps_table *t, enum ps_space space, uint64_t off, u
     last = (end == size ? end + page_bytes - 1 : end) / page_bytes;
     if (err || first >= last)
         return err;
-    if (space == PS_SPACE_PAYLOAD)
-        return empty_range(t, first, last, PS_VIRGIN, cancel, ret_again);
-    /* The last page stays, empty, so that the image keeps its size. */
-    if (end == size) {
-        last--;
-        err = empty_range(t, last, last + 1, PS_VIRGIN, cancel, ret_again);
-    }
-    if (!err && !*ret_again && first < last)
-        err = empty_range(t, first, last, PS_FREE, cancel, ret_again);
-    return err;
+    if (space == PS_SPACE_IMAGE)
+        return punch_image(t, first, last, end == size, cancel, ret_again);
+    return punch_payload(t, first, last, end == size ? size : UINT64_MAX, cancel, ret_again);
 }
 
 ps_err ps_punch(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t len,
@@ -441,16 +492,22 @@ static ps_err allocate_run(struct ps_table *t, const struct ps_map_range *run,
     return PS_OK;
 }
 
+/* Others may make the table longer meanwhile: what they add stays. */
+static ps_err grow(struct ps_table *t, enum ps_space space, uint64_t len, struct ps_cancel *cancel)
+{
+    ps_err err = resize(t, &(struct resize){.space = space, .len = len, .only_grow = true}, cancel);
+
+    return err == PS_ERR_EXIST ? PS_OK : err;
+}
+
 ps_err ps_allocate(struct ps_table *t, enum ps_space space, uint64_t off, uint64_t len,
                    bool keep_size, struct ps_cancel *cancel)
 {
     uint32_t page_bytes = 0, page_off;
-    uint64_t size = 0, end = off + len, first, last;
+    uint64_t end = off + len, first, last;
     struct ps_map_range run;
     ps_err err = ps_table_writable(t);
 
-    if (!err)
-        err = ps_space_len(t, space, &size);
     if (!err)
         err = ps_space_shape(t, space, &page_bytes, &page_off);
     if (err || len == 0)
@@ -462,15 +519,15 @@ ps_err ps_allocate(struct ps_table *t, enum ps_space space, uint64_t off, uint64
     err = ps_table_open_files(t);
     if (!err)
         err = ps_pagefile_reserve(&t->data, first, last - first);
-    if (!err && end > size && !keep_size)
-        err = ps_truncate(t, space, space == PS_SPACE_IMAGE ? last * page_bytes : end, cancel);
+    if (!err && !keep_size)
+        err = grow(t, space, space == PS_SPACE_IMAGE ? last * page_bytes : end, cancel);
     while (!err && first < last) {
         bool again = false;
 
         err = next_free_run(t, (uint32_t)first, (uint32_t)last, &run, cancel);
         if (!err)
             err = allocate_run(t, &run, cancel, &again);
-        if (!again)
+        if (!err && !again)
             first = (uint64_t)run.first + run.count;
     }
     return err == PS_ERR_NOENT ? PS_OK : err;

@@ -112,6 +112,23 @@ static ps_err free_last_page(struct ps_table *t)
     return ps_page_free(t, PAGES - 1, NULL);
 }
 
+static ps_err add_pages(struct ps_table *t)
+{
+    static const uint8_t bytes[3 * 8192] = {1};
+
+    return ps_write(t, PS_SPACE_IMAGE, 0, bytes, sizeof(bytes), PS_WRITE_APPEND, NULL);
+}
+
+static ps_err punch_to_end(struct ps_table *t)
+{
+    return ps_punch(t, PS_SPACE_PAYLOAD, 0, 100, NULL);
+}
+
+static ps_err add_to_payload(struct ps_table *t)
+{
+    return ps_write(t, PS_SPACE_PAYLOAD, 0, "added", 5, PS_WRITE_APPEND, NULL);
+}
+
 /* The table ends behind its last page, and its payload in that page. Returns how many pages it has
  * up to there. */
 static uint32_t check_end(struct ps_table *t)
@@ -120,7 +137,7 @@ static uint32_t check_end(struct ps_table *t)
     struct ps_page_info page;
     uint32_t page_no;
 
-    for (page_no = 0; page_no <= PAGES; page_no++)
+    for (page_no = 0; page_no < 2 * PAGES; page_no++)
         if (ps_page_stat(t, page_no, &page) == PS_OK)
             end = page_no + 1;
     ok(ps_space_len(t, PS_SPACE_IMAGE, &image));
@@ -172,6 +189,38 @@ static void allocating_makes_no_page_past_an_end_that_moved(void **state)
     come_between(*state, lengthen, free_last_page, PAGES + 1, PAGES + 1);
 }
 
+static void allocating_keeps_pages_that_others_add(void **state)
+{
+    come_between(*state, lengthen, add_pages, PAGES + 3, PAGES + 4);
+}
+
+static void punching_to_the_end_keeps_bytes_that_others_add(void **state)
+{
+    const char *want = "added";
+    struct fixture *f = *state;
+    bool came = true;
+    unsigned step;
+
+    for (step = 1; came; step++) {
+        struct ps_table *t = make(f, "t", PS_FORMAT_NATIVE);
+        uint8_t bytes[105], zeros[100] = {0};
+        size_t got = 0;
+
+        memset(bytes, 1, sizeof(bytes));
+        ok(ps_write(t, PS_SPACE_PAYLOAD, 0, bytes, 100, 0, NULL));
+        came = run_with(f, t, punch_to_end, add_to_payload, step);
+        if (came) {
+            ok(ps_read(t, PS_SPACE_PAYLOAD, 0, bytes, sizeof(bytes), NULL, &got));
+            assert_int_equal(got, sizeof(bytes));
+            assert_memory_equal(bytes, zeros, 100);
+            assert_memory_equal(bytes + 100, want, 5);
+        }
+        ok(ps_table_drop(f->store, "t", true));
+        ps_table_unref(t);
+    }
+    assert_true(step > 2);
+}
+
 static void punching_leaves_the_end_where_it_moved_to(void **state)
 {
     come_between(*state, punch_second_half, cut_off, 0, 0);
@@ -187,6 +236,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(allocated_range_has_its_pages_and_their_space_on_disk),
         T(allocating_makes_no_page_past_an_end_that_moved),
+        T(allocating_keeps_pages_that_others_add),
+        T(punching_to_the_end_keeps_bytes_that_others_add),
         T(punching_leaves_the_end_where_it_moved_to),
     };
 
