@@ -334,6 +334,7 @@ ps_err ps_pg_walk_new(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
     w->cluster = cluster;
     w->xacts = xacts;
     w->checksums = has_checksums(cluster);
+    w->committed = PS_PG_XID_BOOTSTRAP;
     w->settled = !ps_pg_not_recovered(cluster) && !ps_pg_opts(cluster)->live;
     w->page_size = ps_store_page_size(ps_pg_store(cluster));
     err = make_buffers(w);

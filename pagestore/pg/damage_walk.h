@@ -89,7 +89,7 @@ struct ps_pg_walk {
     bool seen_page;                  /* one that is not zero, in the piece */
     const uint8_t *page;             /* that is walked; in run, or copy */
     uint64_t vm_block;               /* that vm is a copy of; UINT64_MAX: none */
-    uint32_t committed;              /* a transaction that did; 0: none was asked for yet */
+    uint32_t committed;              /* a transaction that did, the last that was asked for */
     struct ps_pg_shape shape;        /* of the subject's columns, if it has a desc */
     struct ps_pg_key_order order;
     uint32_t btree_version; /* of the metapage; 0: not seen */
