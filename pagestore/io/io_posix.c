@@ -169,8 +169,8 @@ static ps_err stat_regular(int fd, const char *path, struct stat *ret)
     return PS_OK;
 }
 
-/* What root makes in somebody else's folder belongs to that one, who could not open the store any
- * more. *ret: whose the root folder is; false: as it should be, or not to be told. */
+/* What root makes in somebody else's store has to belong to that one, who could not open it
+ * otherwise. *ret: of the store's folder; false: it is root's own, or that cannot be told. */
 static bool made_for_other(const struct ps_posix_io *io, struct stat *ret)
 {
     return geteuid() == 0 && fstat(io->root_fd, ret) == 0 && ret->st_uid != 0;
@@ -296,11 +296,26 @@ static int open_parent(struct ps_posix_io *io, const char *path, const char **re
     return fd;
 }
 
+/* A folder that was just made. By a descriptor: in that one's folder its name may lead elsewhere by
+ * now. */
+static void give_folder_to_owner(const struct ps_posix_io *io, int parent_fd, const char *name)
+{
+    struct stat root;
+    int fd;
+
+    if (!made_for_other(io, &root))
+        return;
+    fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)!fchown(fd, root.st_uid, root.st_gid);
+    close(fd);
+}
+
 static ps_err posix_mkdir(struct ps_io *io, const char *path)
 {
     ps_err err = check_changeable(io_of(io), path);
     const char *name;
-    struct stat root;
     int fd;
 
     if (err)
@@ -310,8 +325,8 @@ static ps_err posix_mkdir(struct ps_io *io, const char *path)
         return fail_open(errno, "make folder", path);
     if (mkdirat(fd, name, 0777) != 0)
         err = ps_fail_errno(errno, "cannot make folder %s", path);
-    else if (made_for_other(io_of(io), &root))
-        (void)!fchownat(fd, name, root.st_uid, root.st_gid, AT_SYMLINK_NOFOLLOW);
+    else
+        give_folder_to_owner(io_of(io), fd, name);
     close(fd);
     return err;
 }
