@@ -133,21 +133,10 @@ struct entry {
     uint32_t data, end; /* of its key */
     uint16_t info;
     bool pivot;
-    const uint8_t *tids; /* where it leads, unless it is a pivot */
-    uint32_t tid_count;
-    const uint8_t *key; /* what of the key is compared; NULL: nothing */
+    struct ps_pg_tid first, last; /* where it leads, unless it is a pivot */
+    const uint8_t *key;           /* what of the key is compared; NULL: nothing */
     uint32_t key_len;
 };
-
-static struct ps_pg_tid first_tid(const struct entry *e)
-{
-    return ps_pg_tid(e->tids);
-}
-
-static struct ps_pg_tid last_tid(const struct entry *e)
-{
-    return ps_pg_tid(e->tids + (e->tid_count - 1) * PS_PG_TID_LEN);
-}
 
 /* The first column's bytes; NULL: null, cut off (of a pivot), or compressed. */
 static inline const uint8_t *first_key(const struct ps_pg_key_order *o, const struct entry *e,
@@ -194,9 +183,11 @@ static void take_tuple(const struct ps_pg_walk *w, const struct ps_bt_tuple *t, 
         .end = x->end,
         .info = x->info,
         .pivot = t->pivot,
-        .tids = t->posting && t->tid_count > 0 ? t->tids : x->bytes,
-        .tid_count = t->posting && t->tid_count > 0 ? t->tid_count : 1,
+        .first = t->htid,
+        .last = t->htid,
     };
+    if (t->posting && t->tid_count > 0)
+        ret->last = ps_pg_tid(t->tids + (t->tid_count - 1) * PS_PG_TID_LEN);
     find_key(w, ret);
 }
 
@@ -220,7 +211,7 @@ static inline int compare_entries(const struct ps_pg_walk *w, const struct entry
 static bool leads_back(const struct ps_pg_walk *w, const struct entry *a, const struct entry *b)
 {
     return w->btree_version >= VERSION_UNIQUE && !a->pivot && !b->pivot && same_key(a, b) &&
-           ps_pg_tid_cmp(last_tid(a), first_tid(b)) >= 0;
+           ps_pg_tid_cmp(a->last, b->first) >= 0;
 }
 
 /* Items come in their order, which the high key ends. The slot after the given one, 0 at first; 0:
@@ -305,11 +296,10 @@ static inline bool glance_item(const struct ps_pg_walk *w, struct ps_glance *g,
         ret->end = size < lp.len ? size : lp.len;
         ret->info = (uint16_t)info;
         ret->pivot = false;
-        ret->tids = item;
-        ret->tid_count = 1;
+        ret->first = ret->last = ps_pg_tid(item);
         find_key(w, ret);
     }
-    return ret->pivot || last_tid(ret).block < w->subject.heap_pages;
+    return ret->pivot || ret->last.block < w->subject.heap_pages;
 }
 
 bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
@@ -404,7 +394,7 @@ static void judge_pair(struct ps_pg_walk *w, uint32_t slot, const struct entry *
                        slot == 1 ? "the high key, and the last item is beyond it"
                                  : "not beyond the one before it");
     else if (leads_back(w, a, b))
-        tell_leads_back(w, slot, last_tid(a), first_tid(b));
+        tell_leads_back(w, slot, a->last, b->first);
 }
 
 void ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v, const struct ps_bt_page *b)
