@@ -189,6 +189,22 @@ static void verify_file_names(struct ps_verifier *v)
         ps_verify_report(v, PS_FAULT, &place, "missing", "%s", ps_message());
 }
 
+/* --- what the log of a crashed store needs ------------------------------------------------ */
+
+/* Files of tables that there are, or were until the log dropped them, are seen to elsewhere. */
+static void check_log_file(void *ctx, uint32_t table, uint32_t fork)
+{
+    struct ps_verifier *v = ctx;
+    struct ps_io_stat st;
+    char path[32];
+    const struct ps_place place = {.file = path, .page = -1};
+
+    ps_table_path(path, sizeof(path), table, fork == PS_FORK_MAP ? "map" : "pages");
+    if (!find_table(v, table) && v->io->ops->stat_path(v->io, path, &st) == PS_ERR_NOENT)
+        ps_verify_report(v, PS_FAULT, &place, "missing",
+                         "the log changes it, but no table has id %" PRIu32, table);
+}
+
 /* --- all of it ---------------------------------------------------------------------------- */
 
 static void add_file_size(struct ps_verifier *v, uint32_t id)
@@ -234,6 +250,8 @@ static ps_err verify_store(struct ps_verifier *v)
     if (!err)
         err = ps_verify_catalog(v);
     if (!err)
+        ps_pageset_each(&v->log_files, check_log_file, v);
+    if (!err)
         err = verify_tables(v);
     if (!err)
         verify_file_names(v);
@@ -264,6 +282,7 @@ ps_err ps_verify(const char *path, const struct ps_verify_options *opts,
     free(v.tables);
     ps_pageset_deinit(&v.data_images);
     ps_pageset_deinit(&v.map_images);
+    ps_pageset_deinit(&v.log_files);
     if (!opts->io_given)
         ps_io_destroy(v.io);
     if (err)

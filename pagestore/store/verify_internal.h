@@ -45,6 +45,9 @@ struct ps_pageset {
 
 PS_MUST_USE ps_err ps_pageset_add(struct ps_pageset *set, uint32_t table, uint32_t page);
 bool ps_pageset_has(const struct ps_pageset *set, uint32_t table, uint32_t page);
+/* In no order. */
+void ps_pageset_each(const struct ps_pageset *set,
+                     void (*each)(void *ctx, uint32_t table, uint32_t page), void *ctx);
 void ps_pageset_deinit(struct ps_pageset *set);
 
 /* --- verify.c ----------------------------------------------------------------------------- */
@@ -66,6 +69,7 @@ struct ps_verifier {
     uint32_t page_size;
     uint64_t end_lsn; /* no page can have a higher LSN; UINT64_MAX where that is not known */
     struct ps_pageset data_images, map_images; /* pages whose image recovery will put down */
+    struct ps_pageset log_files;               /* that recovery will change: forks as pages */
     struct ps_verify_table *tables;            /* ascending ids once the catalog was read */
     size_t table_count, table_cap;
     bool catalog_whole; /* so a table that it does not name is not there */

@@ -44,21 +44,19 @@ static ps_err note_table(struct ps_verifier *v, const struct ps_record *rec)
     return ps_verify_add_table(v, &table);
 }
 
-static ps_err note_images(struct ps_verifier *v, const struct ps_record *rec)
+static ps_err note_refs(struct ps_verifier *v, const struct ps_record *rec)
 {
-    struct ps_pageset *set;
-    unsigned i;
-    ps_err err;
+    ps_err err = PS_OK;
 
-    for (i = 0; i < rec->ref_count; i++) {
-        if (!(rec->refs[i].flags & PS_REF_IMAGE))
-            continue;
-        set = rec->refs[i].fork == PS_FORK_MAP ? &v->map_images : &v->data_images;
-        err = ps_pageset_add(set, rec->refs[i].table, rec->refs[i].page);
-        if (err)
-            return err;
+    for (unsigned i = 0; i < rec->ref_count && !err; i++) {
+        const struct ps_ref *ref = &rec->refs[i];
+
+        err = ps_pageset_add(&v->log_files, ref->table, ref->fork);
+        if (!err && ref->flags & PS_REF_IMAGE)
+            err = ps_pageset_add(ref->fork == PS_FORK_MAP ? &v->map_images : &v->data_images,
+                                 ref->table, ref->page);
     }
-    return PS_OK;
+    return err;
 }
 
 static ps_err note_record(struct log_pass *pass, const struct ps_record *rec)
@@ -79,7 +77,7 @@ static ps_err note_record(struct log_pass *pass, const struct ps_record *rec)
         return PS_OK;
     if (rec->rm == PS_RM_TABLE)
         return note_table(v, rec);
-    return note_images(v, rec);
+    return note_refs(v, rec);
 }
 
 /* --- reading it --------------------------------------------------------------------------- */

@@ -63,6 +63,14 @@ bool ps_pageset_has(const struct ps_pageset *set, uint32_t table, uint32_t page)
     return set->cap > 0 && *slot_of(set, key_of(table, page)) != 0;
 }
 
+void ps_pageset_each(const struct ps_pageset *set,
+                     void (*each)(void *ctx, uint32_t table, uint32_t page), void *ctx)
+{
+    for (size_t i = 0; i < set->cap; i++)
+        if (set->slots[i] != 0)
+            each(ctx, (uint32_t)(set->slots[i] >> 32), (uint32_t)set->slots[i]);
+}
+
 void ps_pageset_deinit(struct ps_pageset *set)
 {
     free(set->slots);

@@ -394,6 +394,45 @@ static void tables_made_and_dropped_before_a_crash_are_known_from_the_log(void *
     expect_sound(f);
 }
 
+/* Puts a file back to what it was. */
+static void put_back(struct fixture *f, const char *path, unsigned char *bytes, size_t len)
+{
+    sim_disk_patch(f->disk, path, 0, bytes, len);
+    free(bytes);
+}
+
+static void log_of_a_table_that_does_not_exist_is_a_fault(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io *io = sim_disk_io(f->disk);
+    struct ps_store_options opts;
+    unsigned char *pages, *map;
+    size_t pages_len, map_len;
+
+    let_table_go(f);
+    ok(ps_table_drop(f->store, "t", true));
+    ok(ps_store_checkpoint(f->store, NULL));
+    pages = sim_disk_dump(f->disk, "tables/1.pages", &pages_len);
+    map = sim_disk_dump(f->disk, "tables/1.map", &map_len);
+    create_table(f);
+    ok(ps_store_checkpoint(f->store, NULL));
+    write_pages(f, 0, 4, 'a');
+    ok(ps_store_sync(f->store, PS_SYNC_DATA));
+    crash(f, SIM_CRASH_DROP);
+    put_back(f, "tables/1.pages", pages, pages_len);
+    put_back(f, "tables/1.map", map, map_len);
+    expect_needs_recovery(f); /* which removes the files */
+    ok(io->ops->unlink(io, "tables/3.pages"));
+    ok(io->ops->unlink(io, "tables/3.map"));
+    verify(f);
+    expect_finding(f, PS_FAULT, "tables/3.pages", -1, "missing");
+    expect_finding(f, PS_FAULT, "tables/3.map", -1, "missing");
+    ps_store_options_default(&opts);
+    opts.io_given = io;
+    opts.no_threads = true;
+    assert_int_not_equal(ps_store_open("sim", &opts, &f->store), PS_OK);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -413,6 +452,7 @@ int main(void)
         T(damage_that_no_log_repairs_is_a_fault_of_a_crashed_store_too),
         T(pages_freed_before_a_crash_are_no_faults),
         T(tables_made_and_dropped_before_a_crash_are_known_from_the_log),
+        T(log_of_a_table_that_does_not_exist_is_a_fault),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
