@@ -1,7 +1,24 @@
 /*
  * pagectl init STORE [--page-size N]
  */
+#include <libgen.h>
+
 #include "pagectl.h"
+
+/* Below a mount a folder that is made is a table. */
+static int check_place(const char *path)
+{
+    char parent[PATH_MAX];
+    struct pc_target target;
+    int n = snprintf(parent, sizeof(parent), "%s", path);
+
+    if (n < 0 || (size_t)n >= sizeof(parent))
+        return pc_error("%s: path is too long", path);
+    pc_target_find(dirname(parent), &target);
+    if (pc_mounted(&target))
+        return pc_error_mounted(&target, "no store can be made in it");
+    return PC_GO_ON;
+}
 
 static int run(const struct pc_command *cmd, int argc, char **argv)
 {
@@ -22,6 +39,9 @@ static int run(const struct pc_command *cmd, int argc, char **argv)
     pc_target_find(words[0], &target);
     if (pc_mounted(&target))
         return pc_error_mounted(&target, "it is a store already");
+    status = check_place(words[0]);
+    if (status != PC_GO_ON)
+        return status;
     return pc_report(ps_store_init(words[0], &opts));
 }
 

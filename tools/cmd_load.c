@@ -200,6 +200,18 @@ static ps_err put_text(struct sink *sink, const struct batch *batch)
     return PS_OK;
 }
 
+/* Only tables that have items, or may come to have some, show that file. */
+static int error_no_items(const struct pc_target *target, const char *name, const char *path,
+                          int sys_errno)
+{
+    char folder[PATH_MAX];
+
+    if (sys_errno == ENOENT && pc_mount_path(target, name, NULL, folder, sizeof(folder)) == PC_OK &&
+        access(folder, F_OK) == 0)
+        return pc_error("table '%s' is raw: it has no items", name);
+    return pc_error_mount(target, name, path, sys_errno);
+}
+
 static int load_mounted(struct source *source, const struct pc_target *target, const char *name)
 {
     char path[PATH_MAX];
@@ -211,7 +223,7 @@ static int load_mounted(struct source *source, const struct pc_target *target, c
         return status;
     sink.fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (sink.fd < 0)
-        return pc_error_mount(target, name, path, errno);
+        return error_no_items(target, name, path, errno);
     status = load(source, &sink);
     if (close(sink.fd) != 0 && status == PC_OK)
         status = pc_error("%s: %s", path, strerror(errno));

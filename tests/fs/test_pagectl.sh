@@ -42,6 +42,13 @@ check "the items are the lines, in order" cmp mnt/notes/views/items lines
 check "load takes backslashes and tabs as they are" \
     sh "printf 'a\\\\x41\tb\n' | tee one | pagectl load store users && cmp mnt/users/views/items one"
 check "load refuses a table that is not there" fails_saying nobody load store nobody lines
+pagectl create store full
+head -c 8192 /dev/zero | tr '\0' x >mnt/full/0
+check "load refuses a raw table that has pages" fails_saying "'full' is raw" load store full lines
+pagectl drop store full
+check "init refuses to make a store in a mounted one" \
+    fails_saying "is mounted at $work/mnt: no store can be made in it" init mnt/new
+check "and makes no table of it" test ! -e mnt/new
 check "ls lists the tables, by id" \
     sh "pagectl ls store | awk 'NR > 1 {print \$1, \$4}' | diff - <(printf '%s\n' \
         'pagestore_catalog slotted' 'heap raw' 'users slotted' 'notes slotted')"
