@@ -214,7 +214,7 @@ uint64_t ps_foreign_next_data(struct ps_table *t, uint64_t from, uint64_t end)
 {
     const uint64_t first = t->foreign->first_page;
 
-    assert(t->foreign && from <= end);
+    assert(from <= end);
     if (from == end || t->fmt != &ps_format_postgres || !t->foreign->segments.path)
         return from;
     assert(from >= first);

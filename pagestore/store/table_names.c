@@ -1,8 +1,8 @@
 /*
  * table_names.c - tables by name: chains of a hash table.
  *
- * Its chains grow with the registry, when a failure can still be told; to give a table a name, once
- * that is logged, cannot fail.
+ * Its chains grow with the registry, where a failure can still be reported: giving a table its
+ * name, which comes after that was logged, cannot fail.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -126,8 +126,8 @@ PS_MUST_USE ps_err ps_wal_recycle(struct ps_wal *wal, uint64_t log_start_lsn);
 
 /* Steps of background work; each returns when there is nothing left to do. */
 PS_MUST_USE ps_err ps_wal_writer_step(struct ps_wal *wal); /* flush what is appended */
-/* Called now and then: where little was appended since the last time, memory of the buffer that
- * what waits in it does not need goes back to the kernel. */
+/* To be called now and then. If little was appended since the last call, the buffer's memory that
+ * holds nothing waiting to be written goes back to the kernel. */
 void ps_wal_trim(struct ps_wal *wal);
 /* Makes the next segments ready. *ret_made: one had to be made. */
 PS_MUST_USE ps_err ps_wal_prepare_step(struct ps_wal *wal, bool *ret_made);

@@ -212,9 +212,9 @@ void ps_wal_wake(struct ps_wal *wal)
 
 /* --- memory ------------------------------------------------------------------------------- */
 
-#define TRIM_SHARE 8u /* of the ring, keeps its memory in any case */
+#define TRIM_SHARE 8u /* of the ring: less than this is little, and keeps its memory */
 
-/* The ring but for [written_pos, tail), in which all that is awaited lies. */
+/* The ring except [written_pos, tail), which holds all that waits to be written. */
 static void give_back_free(struct ps_wal *wal)
 {
     uint64_t off = wal->tail % wal->ring_len;
