@@ -37,6 +37,9 @@ enum {
     PS_PGC_TS_CONFIG = 3602,
 };
 
+/* OIDs from here on are of what users make, those below of what PostgreSQL comes with. */
+#define PS_PGC_FIRST_NORMAL 16384u
+
 /* OIDs of schemas that every database has. */
 #define PS_PGC_SCHEMA_CATALOG 11u
 #define PS_PGC_SCHEMA_TOAST 99u

@@ -166,22 +166,36 @@ static ps_err add_child(void *ctx, const struct ps_pgc_row *row)
                            row->sure, &child);
 }
 
-static const char *const index_columns[] = {"indexrelid", "indrelid"};
+static const char *const index_columns[] = {"indexrelid", "indrelid", "indclass"};
 static const struct ps_pgc_spec index_spec = {
     .oid = PS_PGC_INDEX,
     .name = "pg_index",
-    .lost = "tables of indexes",
+    .lost = "tables and operator classes of indexes",
     .columns = index_columns,
     .column_count = COUNT(index_columns),
 };
 
-static ps_err set_index_owner(void *ctx, const struct ps_pgc_row *row)
+/* 0: not known. */
+static ps_oid first_class(const struct ps_pgc_row *row)
+{
+    struct ps_text classes = {0};
+    ps_oid first = 0;
+
+    if (ps_pgc_text(row, 2, &classes))
+        (void)ps_pgc_vector(&classes, sizeof(first), &first, 1);
+    ps_text_deinit(&classes);
+    return first;
+}
+
+static ps_err set_index(void *ctx, const struct ps_pgc_row *row)
 {
     struct ps_pgc_db *db = ctx;
     struct ps_pgc_relation *index = ps_pgc_list_find(&db->relations, ps_pgc_oid(row, 0), 0);
 
-    if (index && (index->pub.owner == 0 || row->sure))
-        index->pub.owner = ps_pgc_oid(row, 1);
+    if (!index || (index->pub.owner != 0 && !row->sure))
+        return PS_OK;
+    index->pub.owner = ps_pgc_oid(row, 1);
+    index->pub.own_class = first_class(row) >= PS_PGC_FIRST_NORMAL;
     return PS_OK;
 }
 
@@ -246,7 +260,7 @@ ps_err ps_pgc_load_relations(struct ps_pgc_db *db)
         err = ps_pgc_optional(ps_pgc_read(db, &inherits_spec, add_child, db, NULL));
     ps_pgc_list_settle(&db->children);
     if (!err)
-        err = ps_pgc_optional(ps_pgc_read(db, &index_spec, set_index_owner, db, NULL));
+        err = ps_pgc_optional(ps_pgc_read(db, &index_spec, set_index, db, NULL));
     link_toast(db);
     set_names(db);
     return err ? err : ps_pgc_set_dirs(db);

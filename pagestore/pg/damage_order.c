@@ -118,6 +118,8 @@ void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_
     const struct ps_pg_attr *attr = desc && desc->count > 0 ? &desc->attrs[0] : NULL;
 
     *ret = (struct ps_pg_key_order){0};
+    if (subject->own_class)
+        return;
     for (unsigned i = 0; attr && i < sizeof(orders) / sizeof(orders[0]); i++)
         if (orders[i].type == attr->type)
             *ret = orders[i].order;
@@ -248,8 +250,8 @@ static void note_pairs(struct ps_pg_key_order *o, const struct pairs *p)
     o->descending += p->descending;
 }
 
-/* Is the first column's order known well enough? An operator class of its own may order a type in a
- * way that has nothing to do with the usual one. */
+/* Is the first column's order known well enough? Where no catalog tells, an operator class of its
+ * own may order a type in a way that has nothing to do with the usual one. */
 static bool is_judged(const struct ps_pg_key_order *o, bool *ret_descending)
 {
     uint64_t fewer = o->ascending < o->descending ? o->ascending : o->descending;

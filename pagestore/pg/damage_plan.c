@@ -97,6 +97,7 @@ static ps_err know_relation(struct ps_pg_plan *p, const struct ps_pg_relation *r
 
     s->relation = r->dir;
     s->orders_bytes = ps_pg_database(p->catalog, p->db)->orders_bytes;
+    s->own_class = r->own_class;
     s->kind = ps_pg_page_kind(r->am_name, r->kind, s->file->fork);
     if (err == PS_ERR_NOMEM)
         return err;

@@ -36,6 +36,7 @@ struct ps_pg_subject {
     const struct ps_pg_file *heap;       /* of an index: what it leads to; NULL: not known */
     const struct ps_pg_toaster *toaster; /* NULL: values stored elsewhere are not looked for */
     bool orders_bytes;                   /* as ps_pg_database of its database */
+    bool own_class;                      /* as ps_pg_relation */
     /* As ps_pg_subject_measure() finds them. */
     uint64_t first_block, pages_end;
     uint64_t heap_pages; /* UINT64_MAX: not known */

@@ -7,7 +7,6 @@
 #include "pg/sql_schema.h"
 
 #define DEPTH_MAX 64u
-#define FIRST_NORMAL_OID 16384u /* what users make; below are PostgreSQL's own */
 
 void ps_pgc_write_comment(struct ps_text *out, const char *name)
 {
@@ -39,7 +38,7 @@ ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema)
     bool first;
     ps_err err;
 
-    if (!name || schema < FIRST_NORMAL_OID)
+    if (!name || schema < PS_PGC_FIRST_NORMAL)
         return PS_OK;
     err = ps_pgc_write_once(w, PS_PGC_WRITTEN_SCHEMA, schema, &first);
     if (err || !first)
@@ -304,7 +303,7 @@ ps_err ps_pgc_write_type(struct ps_pgc_writer *w, ps_oid oid)
     bool first;
     ps_err err;
 
-    if (!type || oid < FIRST_NORMAL_OID || w->depth >= DEPTH_MAX)
+    if (!type || oid < PS_PGC_FIRST_NORMAL || w->depth >= DEPTH_MAX)
         return PS_OK;
     err = ps_pgc_write_once(w, PS_PGC_WRITTEN_TYPE, oid, &first);
     if (err || !first)

@@ -25,6 +25,13 @@ INSERT INTO "${long}1"."${long}2" VALUES (12);
 INSERT INTO "${long}1"."${long}1" VALUES (11);
 VACUUM "${long}1"."${long}1";
 CREATE UNLOGGED TABLE fleeting (id int);
+CREATE FUNCTION by_rest(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS
+    'SELECT 2 * btint4cmp(\$1 % 100, \$2 % 100) + btint4cmp(\$1, \$2)';
+CREATE OPERATOR CLASS by_rest FOR TYPE int USING btree AS
+    OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 by_rest(int, int);
+CREATE TABLE rests (id int);
+INSERT INTO rests SELECT generate_series(1, 3000);
+CREATE INDEX rests_id ON rests (id by_rest);
 CHECKPOINT;
 END
     for database in shop bytes icu; do
@@ -139,6 +146,8 @@ unchecked_words()
 }
 check "keys of words are in order of bytes, and judged where that is the collation: not by libc's C.UTF-8, nor ICU" \
     unchecked_words
+check "keys of an operator class that users made are not judged by the order of their type" \
+    bash -c '[ "$(awk "\$1 == \"public.rests_id\" { print \$5, \$6 }" "$work/findings")" = "suspect unchecked" ]'
 check "names that had to be cut are in .rows, too" \
     with '[ $(ls shop/.rows | grep -c "~[0-9]*.csv$") = 2 ] && cat shop/.rows/*~*.csv | tr "\n" " " | grep -q "id 11 id 12"'
 check "what had to be cut has forks that are found" \
