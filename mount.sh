@@ -81,7 +81,7 @@ stop()
         echo "nothing is mounted at $mnt"
         return 0
     }
-    lock=$(sed -n 's/^lock  *//p' "$mnt/.pagefs/stats" 2>/dev/null)
+    lock=$(sed -n 's/^lock  *//p' "$mnt/.pagefs/stats" 2>/dev/null) || lock= # its daemon is dead
     fusermount3 -u "$mnt" || return 1
     if [ "$lock" = lost ]; then
         echo "mount.sh: the lock file of $store was removed: others may have written it" >&2
