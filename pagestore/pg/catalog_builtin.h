@@ -40,6 +40,8 @@ enum {
 /* OIDs from here on are of what users make, those below of what PostgreSQL comes with. */
 #define PS_PGC_FIRST_NORMAL 16384u
 
+#define PS_PGC_INDEX_KEYS_MAX 32u /* columns of an index: INDEX_MAX_KEYS */
+
 /* OIDs of schemas that every database has. */
 #define PS_PGC_SCHEMA_CATALOG 11u
 #define PS_PGC_SCHEMA_TOAST 99u

@@ -44,7 +44,7 @@ void ps_pgc_name(const struct ps_pgc_row *row, unsigned column, char buf[PS_PGC_
 /* Appends a text (or other varlena) value's bytes; false: null, damaged, or stored elsewhere. */
 bool ps_pgc_text(const struct ps_pgc_row *row, unsigned column, struct ps_text *out);
 /* The elements of an int2vector, oidvector, int2[] or oid[] of one dimension, from bytes that came
- * from ps_pgc_text; their number, at most max. */
+ * from ps_pgc_text; their number, 0 if there are more than max. */
 uint32_t ps_pgc_vector(const struct ps_text *array, uint32_t elem_len, uint32_t *ret, uint32_t max);
 
 /* What a reader met. */

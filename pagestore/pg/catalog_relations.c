@@ -178,13 +178,13 @@ static const struct ps_pgc_spec index_spec = {
 /* 0: not known. */
 static ps_oid first_class(const struct ps_pgc_row *row)
 {
-    struct ps_text classes = {0};
-    ps_oid first = 0;
+    struct ps_text vector = {0};
+    ps_oid classes[PS_PGC_INDEX_KEYS_MAX] = {0};
 
-    if (ps_pgc_text(row, 2, &classes))
-        (void)ps_pgc_vector(&classes, sizeof(first), &first, 1);
-    ps_text_deinit(&classes);
-    return first;
+    if (ps_pgc_text(row, 2, &vector))
+        (void)ps_pgc_vector(&vector, sizeof(ps_oid), classes, PS_PGC_INDEX_KEYS_MAX);
+    ps_text_deinit(&vector);
+    return classes[0];
 }
 
 static ps_err set_index(void *ctx, const struct ps_pgc_row *row)

@@ -18,8 +18,6 @@
 #include "pg/schema_node.h"
 #include "pg/toast_read.h"
 
-#define PS_PGC_INDEX_KEYS_MAX 32u
-
 /* --- lists ------------------------------------------------------------------------------------ */
 
 struct ps_pgc_constraint { /* by relation, or type, and OID */
