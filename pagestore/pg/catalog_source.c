@@ -151,34 +151,39 @@ static ps_err probe_row(void *ctx, const struct ps_pgc_row *row)
     return p->found ? PS_ERR_EXIST : PS_OK; /* enough was read */
 }
 
-/* Has the first row of the first page as many columns as the catalog's? */
-static ps_err is_plausible(const struct ps_pgc_probe *probe, struct ps_table *table, bool *ret)
+/* Past the pool: of most files nothing else is read, and what is remembered of a table that had
+ * pages there takes more than a page. */
+static bool read_first_page(struct ps_table *table, uint8_t *page)
+{
+    bool sound;
+
+    ps_foreign_read_run(table, 0, 1, page, &sound);
+    return sound || ps_page_copy(table, 0, NULL, page) == PS_OK;
+}
+
+/* Has the first row of the first page, which is read into `page`, as many columns as the catalog's?
+ */
+static bool is_plausible(const struct ps_pgc_probe *probe, struct ps_table *table, uint8_t *page)
 {
     uint32_t page_size = ps_store_page_size(ps_table_store(table));
-    uint8_t *page = ps_buf_alloc(page_size);
     struct ps_pg_tuple tuple;
     uint32_t slot, slots;
     struct ps_lp lp;
 
-    *ret = false;
-    if (!page)
-        return ps_fail(PS_ERR_NOMEM, "no memory for a page of %u bytes", page_size);
-    slots = ps_page_copy(table, 0, NULL, page) ? 0 : ps_pg_slots(page, page_size);
+    slots = read_first_page(table, page) ? ps_pg_slots(page, page_size) : 0;
     for (slot = 1; slot <= slots; slot++) {
         lp = ps_pg_lp_of(page, slot);
         if (lp.flags != PS_LP_NORMAL)
             continue;
-        *ret = ps_pg_lp_fits(&lp, page_size) &&
+        return ps_pg_lp_fits(&lp, page_size) &&
                ps_pg_tuple_parse(page + lp.off, lp.len, &tuple) == PS_OK &&
                tuple.natts == probe->desc->count;
-        break;
     }
-    ps_buf_free(page);
-    return PS_OK;
+    return false;
 }
 
 static ps_err probe_table(struct ps_pgc_db *db, const struct ps_pgc_probe *probe,
-                          struct ps_table *table, bool *ret)
+                          struct ps_table *table, uint8_t *page, bool *ret)
 {
     struct probing p = {.probe = probe};
     struct ps_pgc_reader r = {.desc = probe->desc,
@@ -187,13 +192,11 @@ static ps_err probe_table(struct ps_pgc_db *db, const struct ps_pgc_probe *probe
                               .xacts = db->catalog->xacts,
                               .row = probe_row,
                               .ctx = &p};
-    bool plausible;
     ps_err err;
 
     *ret = false;
-    err = is_plausible(probe, table, &plausible);
-    if (err || !plausible)
-        return err;
+    if (!is_plausible(probe, table, page))
+        return PS_OK;
     err = ps_pgc_reader_init(&r);
     if (!err)
         err = ps_pgc_read_table(&r, table, false);
@@ -203,7 +206,7 @@ static ps_err probe_table(struct ps_pgc_db *db, const struct ps_pgc_probe *probe
 }
 
 static ps_err probe_file(struct ps_pgc_db *db, const struct ps_pgc_probe *probe, uint32_t id,
-                         bool *ret)
+                         uint8_t *page, bool *ret)
 {
     struct ps_table *table;
     ps_err err;
@@ -211,12 +214,12 @@ static ps_err probe_file(struct ps_pgc_db *db, const struct ps_pgc_probe *probe,
     *ret = false;
     if (ps_table_get(ps_pg_store(db->catalog->cluster), id, &table))
         return PS_OK; /* gone, or cannot be opened: not this one */
-    err = probe_table(db, probe, table, ret);
+    err = probe_table(db, probe, table, page, ret);
     ps_table_unref(table);
     return err;
 }
 
-static ps_err search_files(struct ps_pgc_db *db, const struct ps_pgc_probe *probe,
+static ps_err search_files(struct ps_pgc_db *db, const struct ps_pgc_probe *probe, uint8_t *page,
                            uint32_t *ret_table)
 {
     struct ps_pg_cluster *cluster = db->catalog->cluster;
@@ -231,10 +234,31 @@ static ps_err search_files(struct ps_pgc_db *db, const struct ps_pgc_probe *prob
         if (file->db != db->pub.oid)
             break;
         if (file->fork == PS_PG_MAIN)
-            err = probe_file(db, probe, file->id, &found);
+            err = probe_file(db, probe, file->id, page, &found);
         if (found)
             *ret_table = file->id;
     }
+    return err;
+}
+
+/* One page's memory serves for all files: each one's own would leave a gap between what is kept of
+ * the files, too small for the next. */
+static ps_err find_by_rows(struct ps_pgc_db *db, const struct ps_pgc_probe *probe, uint32_t guess,
+                           uint32_t *ret_table)
+{
+    const uint32_t page_size = ps_store_page_size(ps_pg_store(db->catalog->cluster));
+    uint8_t *page = ps_buf_alloc(page_size);
+    bool found = false;
+    ps_err err = PS_OK;
+
+    if (!page)
+        return ps_fail(PS_ERR_NOMEM, "no memory for a page of %u bytes", page_size);
+    *ret_table = guess;
+    if (guess != 0)
+        err = probe_file(db, probe, guess, page, &found);
+    if (!err && !found)
+        err = search_files(db, probe, page, ret_table);
+    ps_buf_free(page);
     return err;
 }
 
@@ -242,19 +266,14 @@ ps_err ps_pgc_find_file(struct ps_pgc_db *db, const struct ps_pgc_probe *probe, 
 {
     struct ps_pg_cluster *cluster = db->catalog->cluster;
     const struct ps_pgc_spec *spec = probe->spec;
-    bool found = false;
+    const uint32_t guess = guess_file(db, spec->oid, false);
     ps_err err;
 
-    *ret_table = guess_file(db, spec->oid, false);
-    if (*ret_table != 0 && ps_pg_mapped_node(cluster, db->pub.oid, spec->oid) != 0)
+    *ret_table = guess;
+    if (guess != 0 && ps_pg_mapped_node(cluster, db->pub.oid, spec->oid) != 0)
         return PS_OK;
-    if (*ret_table != 0) {
-        err = probe_file(db, probe, *ret_table, &found);
-        if (err || found)
-            return err;
-    }
-    err = search_files(db, probe, ret_table);
-    if (err || *ret_table == 0)
+    err = find_by_rows(db, probe, guess, ret_table);
+    if (err || *ret_table == 0 || *ret_table == guess)
         return err;
     ps_pg_note(cluster, "%s: the map does not tell where %s is; found by its rows in %s", db->dir,
                spec->name, ps_pg_file_by_id(cluster, *ret_table)->path);

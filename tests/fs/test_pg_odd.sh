@@ -120,6 +120,24 @@ many_files()
         pagefs "$work/many" "$mnt" 2>/dev/null
 }
 
+# No catalogs, which are looked for in all of 12,000 relations of a page each.
+small_files()
+{
+    mkdir -p "$work/small/base/5" "$work/small/global" && cd "$work/small/base/5" || return 1
+    python3 - "$pgdata/$other" <<'END'
+import resource, subprocess, sys
+with open(sys.argv[1], "rb") as f:
+    page = f.read(8192)
+for node in range(100000, 112000):
+    with open(str(node), "wb") as f:
+        f.write(page)
+subprocess.run(["pagectl", "verify", "../.."], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+if kib > 200000:
+    sys.exit(f"it took {kib} KiB")
+END
+}
+
 # A thousand names, of the last that there are, in what a second of the daemon's time is enough for.
 found_at_once()
 {
@@ -182,6 +200,7 @@ check "whoever reads it is killed at once, whatever the view" \
 check "memory stays what it is" bash -c '[ "$(peak_kib)" -lt 400000 ]'
 check "it unmounts" umount.fuse.pagefs "$mnt"
 
+check "what has no catalogs is searched for them in little memory" small_files
 check "a database of 50,000 files is mounted" many_files
 check "each of them is found at once in .by-filenode" bash -c found_at_once
 check "so is each form of a name, and nothing else" \
