@@ -10,11 +10,11 @@
 #ifndef TEST_CORPUS_H
 #define TEST_CORPUS_H
 
+#include "temp_dir.h"
+
 struct corpus {
-    char tmp[256];          /* the temporary folder */
+    char tmp[TEMP_DIR_LEN]; /* the temporary folder */
     char dir[300];          /* the corpus in it */
-    int remove_when_closed; /* by a process that lives on when the test is killed */
-    int removed;            /* where it says so */
 };
 
 /* Fixtures of cmocka: *state is the struct corpus of the program's tests. */
