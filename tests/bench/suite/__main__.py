@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -114,6 +115,8 @@ def words_of(args):
 
 def main():
     args = parse()
+    for number in (signal.SIGINT, signal.SIGTERM):  # also in the background: what is open is closed
+        signal.signal(number, lambda *_: sys.exit(1))
     names, rounds, seconds, out = choose(args)
     programs = os.path.abspath(args.built or args.build)
     if not args.built:
