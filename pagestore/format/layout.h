@@ -12,6 +12,8 @@
 #ifndef PS_FORMAT_LAYOUT_H
 #define PS_FORMAT_LAYOUT_H
 
+#include <assert.h>
+
 #include "format/damage.h"
 
 #define PS_ITEM_ALIGN 8u /* items start at multiples of it, in both formats */
@@ -68,9 +70,36 @@ struct ps_taken {
     uint64_t bits[PS_PAGE_SIZE_MAX / PS_ITEM_ALIGN / 64];
 };
 
+/* Bits [from, to) of a word. */
+static inline uint64_t ps_bits_between(uint32_t from, uint32_t to)
+{
+    uint64_t below_to = to < 64 ? (UINT64_C(1) << to) - 1 : UINT64_MAX;
+
+    return below_to & (UINT64_MAX << from);
+}
+
 /* Takes the bytes of an item that lies on the page (an empty one's first, too), up to the first
- * that another item has already: then false. */
-bool ps_take(struct ps_taken *taken, uint32_t off, uint32_t len);
+ * that another item has already: then false. A word at a time. Each step takes something or is the
+ * last: many items on the same bytes cost no more than one. */
+static inline bool ps_take(struct ps_taken *taken, uint32_t off, uint32_t len)
+{
+    uint32_t at = off / PS_ITEM_ALIGN;
+    uint32_t end = (off + (len > 0 ? len - 1 : 0)) / PS_ITEM_ALIGN + 1;
+
+    assert(off < PS_PAGE_SIZE_MAX && len <= PS_PAGE_SIZE_MAX - off);
+
+    for (uint32_t word = at / 64; at < end; word++, at = word * 64) {
+        uint64_t wanted = ps_bits_between(at % 64, end - word * 64);
+        uint64_t others = taken->bits[word] & wanted;
+
+        if (others) {
+            taken->bits[word] |= wanted & ((others & -others) - 1);
+            return false;
+        }
+        taken->bits[word] |= wanted;
+    }
+    return true;
+}
 
 /* Line pointers that can be read: those before lower, as far as lower lies on the page. */
 static inline uint32_t ps_slots_before(const struct ps_slotted_layout *l, uint32_t lower,

@@ -21,36 +21,6 @@ bool ps_bounds_check(const struct ps_slotted_layout *l, const struct ps_bounds *
     return true;
 }
 
-/* Bits [from, to) of a word. */
-static uint64_t bits_between(uint32_t from, uint32_t to)
-{
-    uint64_t below_to = to < 64 ? (UINT64_C(1) << to) - 1 : UINT64_MAX;
-
-    return below_to & (UINT64_MAX << from);
-}
-
-/* A word at a time. Each step takes something or is the last: many items on the same bytes cost no
- * more than one. */
-bool ps_take(struct ps_taken *taken, uint32_t off, uint32_t len)
-{
-    uint32_t at = off / PS_ITEM_ALIGN;
-    uint32_t end = (off + (len > 0 ? len - 1 : 0)) / PS_ITEM_ALIGN + 1;
-
-    assert(off < PS_PAGE_SIZE_MAX && len <= PS_PAGE_SIZE_MAX - off);
-
-    for (uint32_t word = at / 64; at < end; word++, at = word * 64) {
-        uint64_t wanted = bits_between(at % 64, end - word * 64);
-        uint64_t others = taken->bits[word] & wanted;
-
-        if (others) {
-            taken->bits[word] |= wanted & ((others & -others) - 1);
-            return false;
-        }
-        taken->bits[word] |= wanted;
-    }
-    return true;
-}
-
 static void check_storage(const struct ps_bounds *b, uint32_t slot, const struct ps_lp *lp,
                           struct ps_taken *taken, struct ps_damage *d)
 {
