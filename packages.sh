@@ -7,7 +7,7 @@ PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 li
 PACKAGES_DEMO="xz-utils xxhash bsdextrautils util-linux"
 PACKAGES_TEST="clang clang-format libclang-rt-dev libcmocka-dev python3 git
                postgresql-15 postgresql-contrib libdb5.3-dev libsqlite3-dev sqlite3 fio rsync attr
-               acl e2fsprogs strace xxd jq procps man-db"
+               acl e2fsprogs strace xxd jq procps man-db patch"
 # The peers that tests/bench/run measures pagefs beside, and what it drives them with.
 PACKAGES_BENCH="python3 util-linux e2fsprogs libcmocka-dev libdb5.3-dev libsqlite3-dev liblmdb-dev
                 postgresql-15 fio linux-perf"
