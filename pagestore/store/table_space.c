@@ -11,6 +11,21 @@
 #define WRITTEN (1u << PS_USED | 1u << PS_ZERO)
 #define PUNCH_FILE_MIN_PAGES 4u /* fewer are not worth a call to the file system */
 
+/* The pages are gone whether the file system takes their space or not: it is an error of nobody's
+ * call, and the table's next pages can use what it keeps. */
+static void give_space_back(struct ps_table *t, uint64_t first, uint64_t count)
+{
+    ps_err err = ps_table_open_files(t);
+
+    if (!err)
+        err = first >= t->pages_end ? ps_pagefile_truncate(&t->data, t->pages_end)
+                                    : ps_pagefile_punch(&t->data, first, count);
+    if (err)
+        ps_store_say(t->store, PS_MSG_WARNING,
+                     "table %u keeps the disk space of %llu pages that are gone: %s", t->id,
+                     (unsigned long long)count, ps_message());
+}
+
 /* [first, first + count) were freed, or made virgin, by the group of LSN lsn: their frames go at
  * once, their space on disk once that is durable. The table's lock is held exclusively. */
 static ps_err let_go(struct ps_table *t, uint64_t first, uint64_t count, bool freed, uint64_t lsn)
@@ -32,10 +47,7 @@ static ps_err let_go(struct ps_table *t, uint64_t first, uint64_t count, bool fr
         return PS_OK;
     err = ps_wal_flush(s->wal, lsn, NULL);
     if (!err)
-        err = ps_table_open_files(t);
-    if (!err)
-        err = first >= t->pages_end ? ps_pagefile_truncate(&t->data, t->pages_end)
-                                    : ps_pagefile_punch(&t->data, first, count);
+        give_space_back(t, first, count);
     return err;
 }
 

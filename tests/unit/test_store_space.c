@@ -229,6 +229,43 @@ static void punching_leaves_the_end_where_it_moved_to(void **state)
     come_between(*state, punch_within, free_last_page, PAGES - 1, PAGES - 1);
 }
 
+/* --- a file that will not shrink ---------------------------------------------------------- */
+
+static enum sim_fault refuse_to_shrink(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    (void)ctx;
+    (void)disk;
+    return op->kind == SIM_TRUNCATE || op->kind == SIM_PUNCH ? SIM_EIO : SIM_NO_FAULT;
+}
+
+static void cut_and_hole_are_made_even_if_the_file_keeps_their_space(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_table *t = make_table(f);
+    uint8_t bytes[PAYLOAD], zeros[PAYLOAD] = {0};
+    size_t got = 0;
+
+    ok(ps_store_checkpoint(f->store, NULL));
+    sim_disk_set_hook(f->disk, refuse_to_shrink, NULL);
+    ok(punch_second_half(t));
+    assert_non_null(strstr(f->last_message, "keeps the disk space of"));
+    f->last_message[0] = 0;
+    ok(ps_truncate(t, PS_SPACE_PAYLOAD, 5 * PAYLOAD, NULL));
+    assert_non_null(strstr(f->last_message, "keeps the disk space of"));
+    sim_disk_set_hook(f->disk, NULL, NULL);
+    assert_int_equal(check_end(t), 5);
+
+    ok(lengthen(t));
+    ok(ps_store_checkpoint(f->store, NULL));
+    ps_table_unref(t);
+    crash(f, SIM_CRASH_DROP);
+    t = find(f, "t");
+    ok(ps_read(t, PS_SPACE_PAYLOAD, 7 * PAYLOAD, bytes, sizeof(bytes), NULL, &got));
+    assert_int_equal(got, sizeof(bytes));
+    assert_memory_equal(bytes, zeros, sizeof(bytes));
+    ps_table_unref(t);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -239,6 +276,7 @@ int main(void)
         T(allocating_keeps_pages_that_others_add),
         T(punching_to_the_end_keeps_bytes_that_others_add),
         T(punching_leaves_the_end_where_it_moved_to),
+        T(cut_and_hole_are_made_even_if_the_file_keeps_their_space),
     };
 
     return cmocka_run_group_tests_name("store_space", tests, NULL, NULL);

@@ -205,7 +205,7 @@ PS_MUST_USE ps_err ps_write(struct ps_table *table, enum ps_space space, uint64_
                             const void *buf, size_t len, unsigned flags, struct ps_cancel *cancel);
 
 /* Of an image, len must be a multiple of the page size (PS_ERR_INVAL). Growing allocates pages,
- * shrinking frees them. */
+ * shrinking frees them. A file that then cannot be shortened is no error: a message tells. */
 PS_MUST_USE ps_err ps_truncate(struct ps_table *table, enum ps_space space, uint64_t len,
                                struct ps_cancel *cancel);
 /* Allocates every page of the range that is not allocated; grows the space unless keep_size is set.
