@@ -63,8 +63,10 @@ ps_err ps_pg_hand_begin(struct ps_pg_hand *h, const struct ps_pg_piece *piece,
     ps_err err = enter(h, piece);
 
     *ret_has = !err;
+    if (err && s->links && piece->to < s->pages_end)
+        ps_pg_links_walked(s->links, piece->to - piece->from); /* nobody shall wait for it */
     if (err && piece->lore && piece->from == s->first_block)
-        ps_pg_lore_tell(piece->lore, NULL); /* nobody shall wait for it */
+        ps_pg_lore_tell(piece->lore, NULL); /* nor for that */
     if (!err || ps_pg_walk_ends(err))
         return err;
     ps_pg_damage_unread(out, s);

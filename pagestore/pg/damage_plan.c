@@ -125,6 +125,18 @@ static ps_err add_lore(struct ps_pg_plan *p, struct ps_pg_piece *piece)
     return PS_OK;
 }
 
+static ps_err add_links(struct ps_pg_plan *p, struct ps_pg_piece *piece)
+{
+    struct ps_pg_links *links;
+    ps_err err = ps_pg_links_new(piece->to, &links);
+
+    if (err)
+        return err;
+    links->next = p->links;
+    p->links = piece->subject.links = links;
+    return PS_OK;
+}
+
 /* The whole file is one piece, yet to be cut up. */
 static ps_err enter_file(struct ps_pg_plan *p, const struct ps_pg_file *file, struct ps_pg_out *out)
 {
@@ -145,6 +157,8 @@ static ps_err enter_file(struct ps_pg_plan *p, const struct ps_pg_file *file, st
     all.to = s->pages_end;
     if (s->kind == PS_PG_PAGE_BTREE && all.to - all.from > ps_pg_walk_piece(p->cluster))
         err = add_lore(p, &all);
+    if (s->kind == PS_PG_PAGE_SPGIST && all.from == 0 && all.to > 0)
+        err = add_links(p, &all);
     p->rest = all;
     return err;
 }
@@ -290,6 +304,12 @@ void ps_pg_plan_deinit(struct ps_pg_plan *p)
 
         p->lores = lore->next;
         ps_pg_lore_free(lore);
+    }
+    while (p->links) {
+        struct ps_pg_links *links = p->links;
+
+        p->links = links->next;
+        ps_pg_links_free(links);
     }
 }
 

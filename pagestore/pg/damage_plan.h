@@ -38,6 +38,7 @@ struct ps_pg_plan {
     uint32_t fork;                         /* the next */
     struct ps_pg_piece rest;               /* of the fork, not cut yet; file NULL: nothing */
     struct ps_pg_lore *lores;
+    struct ps_pg_links *links;
     bool lacks_known, lacks_files; /* may database lacks_db lack files? */
     uint32_t lacks_db;
 };

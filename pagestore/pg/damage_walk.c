@@ -63,95 +63,6 @@ static void add_damage(void *ctx, bool fault, const char *word, uint32_t lp, con
 
 /* --- a page -------------------------------------------------------------------------------- */
 
-static bool is_index(const struct ps_pg_walk *w)
-{
-    return w->subject.kind >= PS_PG_PAGE_BTREE && w->subject.kind <= PS_PG_PAGE_BRIN;
-}
-
-/* The first block, from `first` on, of the hole that ends before `end`; or end. */
-static uint64_t hole_before(struct ps_pg_walk *w, uint64_t first, uint64_t end)
-{
-    uint64_t low = first, high = end; /* [high, end) is a hole */
-
-    if (first == end || ps_foreign_next_data(w->table, end - 1, end) != end)
-        return end;
-    while (low < high) {
-        const uint64_t middle = low + (high - low) / 2;
-        const uint64_t data = ps_foreign_next_data(w->table, middle, end);
-
-        if (data == end)
-            high = middle;
-        else
-            low = data + 1;
-    }
-    return high;
-}
-
-/* Zeros that the piece begins with may have begun in those before it. */
-static void find_zeros_before(struct ps_pg_walk *w)
-{
-    const uint64_t first = w->subject.first_block;
-    const uint64_t counted = is_index(w) && first == 0 ? 1 : first;
-    uint64_t block = w->from;
-
-    while (block > counted && ps_pg_walk_is_zero(w, block - 1))
-        block = hole_before(w, counted, block - 1);
-    if (block == w->from)
-        return;
-    w->zero_count += w->from - block;
-    w->zero_first = block;
-}
-
-/* Pages of zeros at a relation's end are pages that it was extended by; between others they may be
- * what is left of a crash, or of a disk that lost them. */
-static void tell_zeros(struct ps_pg_walk *w)
-{
-    enum ps_pg_page_kind kind = w->subject.kind;
-
-    if (kind == PS_PG_PAGE_FSM || kind == PS_PG_PAGE_VM)
-        return;
-    if (!w->seen_page)
-        find_zeros_before(w);
-    w->seen_page = true;
-    if (w->zero_count > 0) {
-        if (w->zero_count == 1)
-            ps_pg_walk_add(w, w->zero_first, 0, false, "zero",
-                           "the page is all zero, later ones are not");
-        else
-            ps_pg_walk_add(w, w->zero_first, 0, false, "zero",
-                           "%" PRIu64 " pages from here on are all zero, later ones are not",
-                           w->zero_count);
-    }
-    w->zero_count = 0;
-}
-
-/* An index begins with its metapage or root, always. */
-static void see_zero_page(struct ps_pg_walk *w)
-{
-    if (is_index(w) && w->block == 0) {
-        PS_PG_WALK_DISAGREE(w, 0, "zero", "the index's first page is all zero");
-        return;
-    }
-    if (w->zero_count == 0)
-        w->zero_first = w->block;
-    w->zero_count++;
-}
-
-/* The walk goes on behind the hole that the page lies in. */
-static void see_hole(struct ps_pg_walk *w)
-{
-    const uint64_t end = ps_foreign_next_data(w->table, w->block + 1, w->to);
-    const uint64_t skipped = end - (w->block + 1);
-
-    if (skipped == 0)
-        return;
-    if (w->zero_count == 0) /* the page was an index's first, and counts for itself */
-        w->zero_first = w->block + 1;
-    w->zero_count += skipped;
-    w->counts->pages += skipped;
-    w->block += skipped;
-}
-
 static ps_err glance(struct ps_pg_walk *w, const struct ps_pg_view *v, bool *ret_fine)
 {
     *ret_fine = false;
@@ -172,14 +83,16 @@ static ps_err see_page(struct ps_pg_walk *w, bool trusted)
     struct ps_pg_view v = ps_pg_view(w->page, &who);
     bool fine = false;
     unsigned found;
-    ps_err err = PS_OK;
+    ps_err err;
 
-    tell_zeros(w);
-    if (trusted && !compare)
+    err = ps_pg_zeros_tell(w);
+    if (!err && trusted && !compare)
         err = glance(w, &v, &fine);
     if (err || fine)
         return err;
     found = ps_pg_check(w->subject.kind, w->page, &who, compare, natts, add_damage, w);
+    if (w->links && trusted && found == 0)
+        ps_pg_links_follow(w->links, &v);
     if (!trusted && found == 0)
         ps_pg_walk_add(w, w->block, 0, true, "read", "the page is not as it was written");
     if (!trusted)
@@ -197,6 +110,8 @@ static ps_err walk_page(struct ps_pg_walk *w)
     ps_err err = ps_pg_walk_read(w, w->block, &w->page);
 
     w->counts->pages++;
+    if (w->links && (err || !ps_page_is_zero(w->page, w->page_size)))
+        ps_pg_links_content(w->links, w->block);
     if (err && err != PS_ERR_CORRUPT) {
         if (ps_pg_walk_ends(err))
             return err;
@@ -204,9 +119,7 @@ static ps_err walk_page(struct ps_pg_walk *w)
         return PS_OK;
     }
     if (ps_page_is_zero(w->page, w->page_size)) {
-        see_zero_page(w);
-        if (!err)
-            see_hole(w);
+        ps_pg_zeros_see(w, err == PS_OK);
         return PS_OK;
     }
     return see_page(w, err == PS_OK);
@@ -430,9 +343,11 @@ ps_err ps_pg_walk_enter(struct ps_pg_walk *w, const struct ps_pg_subject *subjec
         err = open_tables(w);
     if (err)
         ps_pg_walk_leave(w);
-    else
-        read_ahead(w);
-    return err;
+    if (err)
+        return err;
+    w->links = subject->links;
+    read_ahead(w);
+    return PS_OK;
 }
 
 void ps_pg_walk_leave(struct ps_pg_walk *w)
@@ -440,6 +355,9 @@ void ps_pg_walk_leave(struct ps_pg_walk *w)
     if (w->lore && w->from == w->subject.first_block)
         ps_pg_lore_tell(w->lore, w);
     w->lore = NULL;
+    if (w->links && w->to < w->subject.pages_end)
+        ps_pg_links_walked(w->links, w->to - w->from);
+    w->links = NULL;
     if (w->table)
         ps_table_unref(w->table);
     if (w->vm_table)
@@ -484,6 +402,9 @@ ps_err ps_pg_walk_step(struct ps_pg_walk *w, struct ps_cancel *cancel, struct ps
         return err ? err : ps_text_err(out);
     }
     if (w->to == w->subject.pages_end) {
+        err = ps_pg_zeros_end(w);
+        if (err)
+            return err;
         see_tail(w);
         say_what_cannot_be_judged(w);
     }

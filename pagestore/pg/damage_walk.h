@@ -16,6 +16,7 @@
 
 #include "base/lock.h"
 #include "pg/damage.h"
+#include "pg/damage_links.h"
 #include "pg/decode_private.h"
 #include "pg/toast.h"
 #include "pg/xact.h"
@@ -37,6 +38,7 @@ struct ps_pg_subject {
     const struct ps_pg_toaster *toaster; /* NULL: values stored elsewhere are not looked for */
     bool orders_bytes;                   /* as ps_pg_database of its database */
     bool own_class;                      /* as ps_pg_relation */
+    struct ps_pg_links *links;           /* of an SP-GiST index; NULL: they are not looked for */
     /* As ps_pg_subject_measure() finds them. */
     uint64_t first_block, pages_end;
     uint64_t heap_pages; /* UINT64_MAX: not known */
@@ -83,7 +85,8 @@ struct ps_pg_walk {
     struct ps_text detoasted;
     /* of the piece */
     struct ps_pg_subject subject;
-    struct ps_pg_lore *lore; /* NULL: there is one piece, or nothing to learn */
+    struct ps_pg_lore *lore;   /* NULL: there is one piece, or nothing to learn */
+    struct ps_pg_links *links; /* the subject's, until the piece is left */
     struct ps_table *table, *vm_table;
     uint64_t from, to, block;
     uint64_t zero_first, zero_count; /* all-zero pages right before block */
@@ -147,6 +150,16 @@ void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_
 bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
                          const struct ps_bt_page *b);
 void ps_pg_walk_order(struct ps_pg_walk *w, const struct ps_pg_view *v, const struct ps_bt_page *b);
+
+/* --- damage_zero.c: pages of zeros --------------------------------------------------------- */
+
+/* The page that is walked is all zero. with_hole: the walk goes on behind the hole that it lies
+ * in. */
+void ps_pg_zeros_see(struct ps_pg_walk *w, bool with_hole);
+/* The page that is walked is not: what is to be told of zeros right before it. */
+PS_MUST_USE ps_err ps_pg_zeros_tell(struct ps_pg_walk *w);
+/* The file ends here. */
+PS_MUST_USE ps_err ps_pg_zeros_end(struct ps_pg_walk *w);
 
 /* --- damage_read.c: pages of the subject's file -------------------------------------------- */
 

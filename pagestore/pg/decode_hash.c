@@ -1,5 +1,7 @@
 /* Hash indexes (access/hash.h; hash_page_type(), hash_page_stats(), hash_page_items(),
  * hash_metapage_info() of pageinspect). */
+#include <assert.h>
+
 #include "pg/decode_private.h"
 
 #define OPAQUE_LEN 16u
@@ -7,6 +9,9 @@
 #define SPARES 98u
 #define MAPS_MAX 1024u
 #define META_FIXED_LEN 52u
+#define VERSION 4u       /* since PostgreSQL 10; before, splitpoints had other numbers */
+#define WHOLE_GROUPS 10u /* splitpoints whose buckets are made in one go; later ones in phases */
+#define PHASES 4u
 
 enum { OVERFLOW_PAGE = 1, BUCKET_PAGE = 2, BITMAP_PAGE = 4, META_PAGE = 8 };
 #define TYPE_MASK 0x0fu
@@ -28,6 +33,47 @@ static const char *page_type(unsigned flags)
     default:
         return "unknown";
     }
+}
+
+/* Buckets when a splitpoint's phase is complete: _hash_get_totalbuckets(). */
+static uint64_t buckets_of(uint32_t phase)
+{
+    uint64_t before;
+
+    assert(phase < SPARES);
+    if (phase < WHOLE_GROUPS)
+        return 1ull << phase;
+    phase -= WHOLE_GROUPS;
+    before = 1ull << (WHOLE_GROUPS - 1 + phase / PHASES);
+    return before + before / PHASES * (phase % PHASES + 1);
+}
+
+/* Buckets of a phase are followed by the overflow and bitmap pages that were made while it was the
+ * last: BUCKET_TO_BLKNO(), bitno_to_blkno(). */
+bool ps_hash_extent(const struct ps_pg_view *v, struct ps_hash_extent *ret)
+{
+    const uint8_t *m = ps_pg_contents(v, 0, META_FIXED_LEN + SPARES * 4);
+    uint32_t last_bucket, phase;
+    uint64_t spares_before, spares, buckets_before, buckets;
+
+    if (!m || ps_get32_at(m) != MAGIC || ps_get32_at(m + 4) != VERSION)
+        return false;
+    last_bucket = ps_get32_at(m + 24);
+    phase = ps_get32_at(m + 36);
+    if (phase >= SPARES)
+        return false;
+    spares = ps_get32_at(m + META_FIXED_LEN + phase * 4);
+    spares_before = phase > 0 ? ps_get32_at(m + META_FIXED_LEN + (phase - 1) * 4) : 0;
+    buckets = buckets_of(phase);
+    buckets_before = phase > 0 ? buckets_of(phase - 1) : 0;
+    if (last_bucket < buckets_before || last_bucket >= buckets || spares < spares_before)
+        return false;
+    ret->ahead_first = 1 + spares_before + last_bucket + 1;
+    ret->ahead_end = 1 + spares_before + buckets;
+    ret->end = 1 + spares + buckets;
+    if (ret->ahead_first == ret->ahead_end)
+        ret->ahead_first = ret->ahead_end = ret->end;
+    return true;
 }
 
 /* An array of the metapage, which may have thousands of entries, nearly all 0. */

@@ -175,6 +175,23 @@ uint32_t ps_bt_sorted_tids(const struct ps_bt_tuple *t);
 /* Columns of its key, in an index of so many: a pivot's may be cut short. */
 uint32_t ps_bt_key_columns(const struct ps_bt_tuple *t, uint32_t index_columns);
 
+/* --- hash --------------------------------------------------------------------------------- */
+
+/* Which blocks of an index are in use, as its metapage has it: those below end, but for
+ * [ahead_first, ahead_end), which were allocated for buckets to come (at the end if none were). */
+struct ps_hash_extent {
+    uint64_t ahead_first, ahead_end, end;
+};
+/* False: the page is no metapage, or one that makes no sense, or of another version. */
+bool ps_hash_extent(const struct ps_pg_view *v, struct ps_hash_extent *ret);
+
+/* --- SP-GiST ------------------------------------------------------------------------------ */
+
+/* The block of each downlink of an inner page; other pages have none. A node without one leads to
+ * block UINT32_MAX. */
+void ps_spgist_links(const struct ps_pg_view *v, void (*each)(void *ctx, uint32_t block),
+                     void *ctx);
+
 /* --- visibility map ----------------------------------------------------------------------- */
 
 #define PS_VM_PAGES_A_BYTE 4u

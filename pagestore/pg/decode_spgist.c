@@ -85,6 +85,17 @@ static void leaf_item(struct ps_pg_items *items, const uint8_t *item, uint32_t l
         ps_pg_print_data(items, item + LEAF_DATA, len > LEAF_DATA ? len - LEAF_DATA : 0, out);
 }
 
+/* The node that begins at *at, and where the next one does; false: it does not lie in the tuple. */
+static bool next_node(const uint8_t *item, uint32_t len, uint32_t *at,
+                      struct ps_pg_index_tuple *ret)
+{
+    if (*at > len || !ps_pg_index_tuple(item + *at, len - *at, ret) ||
+        ret->size < PS_PG_INDEX_HEADER)
+        return false;
+    *at += ret->size;
+    return true;
+}
+
 /* An inner tuple's nodes: where each leads, and its label in hex. */
 static void print_nodes(struct ps_pg_items *items, const uint8_t *item, uint32_t len, uint32_t at,
                         uint32_t nodes, FILE *out)
@@ -95,8 +106,7 @@ static void print_nodes(struct ps_pg_items *items, const uint8_t *item, uint32_t
     for (uint32_t i = 0; i < nodes; i++) {
         struct ps_pg_index_tuple t;
 
-        if (at > len || !ps_pg_index_tuple(item + at, len - at, &t) ||
-            t.size < PS_PG_INDEX_HEADER) {
+        if (!next_node(item, len, &at, &t)) {
             fprintf(out, "%s...", before);
             break;
         }
@@ -105,7 +115,6 @@ static void print_nodes(struct ps_pg_items *items, const uint8_t *item, uint32_t
         fputc('=', out);
         ps_pg_print_data(items, t.bytes + t.data, t.end - t.data, out);
         before = ", ";
-        at += t.size;
     }
     fputc('}', out);
 }
@@ -143,6 +152,34 @@ static void spgist_item(struct ps_pg_items *items, uint32_t slot, const struct p
         leaf_item(items, item, len, out);
     else
         inner_item(items, item, len, out);
+}
+
+/* --- where it leads ------------------------------------------------------------------------ */
+
+static void tuple_links(const uint8_t *item, uint32_t len, void (*each)(void *ctx, uint32_t block),
+                        void *ctx)
+{
+    const uint32_t word = ps_get32_at(item);
+    uint32_t at = INNER_HEADER + (word >> 16);
+    struct ps_pg_index_tuple node;
+
+    if ((word & 3) != LIVE)
+        return;
+    for (uint32_t i = word >> 3 & 0x1fff; i > 0 && next_node(item, len, &at, &node); i--)
+        each(ctx, node.tid.block);
+}
+
+void ps_spgist_links(const struct ps_pg_view *v, void (*each)(void *ctx, uint32_t block), void *ctx)
+{
+    if (v->opaque_len != OPAQUE_LEN || opaque_flags(v) & (META | DELETED | LEAF))
+        return;
+    for (uint32_t slot = 1; slot <= v->slots; slot++) {
+        uint32_t len = 0;
+        const uint8_t *item = ps_pg_view_item(v, slot, &len);
+
+        if (item && len >= INNER_HEADER)
+            tuple_links(item, len, each, ctx);
+    }
 }
 
 /* --- what is wrong ------------------------------------------------------------------------- */

@@ -230,6 +230,91 @@ static void page_of_zeros_amid_others_is_suspect(void **state)
     end(&b);
 }
 
+#define T_IDX_HASH "base/16384/16610"
+#define T_IDX_SPGIST "base/16384/16615"
+
+static void zero_pages(const struct bed *b, const char *file, unsigned block, unsigned count)
+{
+    run("dd if=/dev/zero of='%s/%s' bs=8192 seek=%u count=%u conv=notrunc status=none", b->data,
+        file, block, count);
+}
+
+static unsigned count_of(const struct found *f, const char *file, const char *word)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < f->count; i++)
+        count += strcmp(f->lines[i].at[1], file) == 0 && strcmp(f->lines[i].at[5], word) == 0;
+    return count;
+}
+
+/* Its last page, too, which could be one that it was extended by. */
+static void page_of_zeros_that_a_hash_index_uses_is_a_fault(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    zero_pages(&b, T_IDX_HASH, 2, 3);
+    zero_pages(&b, T_IDX_HASH, 17, 1);
+    look(&b, &f);
+    find(&f, T_IDX_HASH, "2", "fault", "zero");
+    find(&f, T_IDX_HASH, "17", "fault", "zero");
+    assert_int_equal(count_of(&f, T_IDX_HASH, "zero"), 2);
+    let_go(&f);
+    patch_control(&b, CONTROL_STATE_AT, IN_PRODUCTION);
+    look(&b, &f);
+    find(&f, T_IDX_HASH, "2", "suspect", "zero");
+    let_go(&f);
+    end(&b);
+}
+
+/* Seven buckets of the last splitpoint become ones to come. */
+static void pages_that_a_hash_index_allocated_ahead_may_be_zero(void **state)
+{
+    const uint32_t last_bucket = 8;
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    patch_page(&b, T_IDX_HASH, 0, 24 + 24, &last_bucket, sizeof(last_bucket));
+    zero_pages(&b, T_IDX_HASH, 10, 7); /* up to the bitmap page */
+    look(&b, &f);
+    assert_int_equal(count_of(&f, T_IDX_HASH, "zero"), 0);
+    let_go(&f);
+    zero_pages(&b, T_IDX_HASH, 9, 1);
+    look(&b, &f);
+    find(&f, T_IDX_HASH, "9", "fault", "zero");
+    assert_int_equal(count_of(&f, T_IDX_HASH, "zero"), 1);
+    let_go(&f);
+    end(&b);
+}
+
+/* Blocks 26 and 27 are new, and nothing leads there. */
+static void page_of_zeros_is_lost_where_an_sp_gist_index_leads_to_it(void **state)
+{
+    const uint8_t nothing = 0;
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    zero_pages(&b, T_IDX_SPGIST, 26, 1);
+    run("dd if='%s/%s' of='%s/%s' bs=8192 skip=25 seek=27 count=1 conv=notrunc status=none", b.data,
+        T_IDX_SPGIST, b.data, T_IDX_SPGIST);
+    patch_page(&b, T_IDX_SPGIST, 27, 0, &nothing, 1);
+    look(&b, &f);
+    assert_int_equal(f.faults + count_of(&f, T_IDX_SPGIST, "zero"), 0);
+    let_go(&f);
+    zero_pages(&b, T_IDX_SPGIST, 1, 1);
+    zero_pages(&b, T_IDX_SPGIST, 25, 1);
+    look(&b, &f);
+    find(&f, T_IDX_SPGIST, "1", "fault", "zero");
+    find(&f, T_IDX_SPGIST, "25", "fault", "zero");
+    assert_int_equal(count_of(&f, T_IDX_SPGIST, "zero"), 2);
+    let_go(&f);
+    end(&b);
+}
+
 static void part_of_a_page_at_the_end_is_a_fault(void **state)
 {
     struct found f;
@@ -410,6 +495,9 @@ int main(void)
         cmocka_unit_test(page_of_zeros_at_the_end_is_no_fault),
         cmocka_unit_test(checksums_that_are_not_asked_for_are_not_judged),
         cmocka_unit_test(page_of_zeros_amid_others_is_suspect),
+        cmocka_unit_test(page_of_zeros_that_a_hash_index_uses_is_a_fault),
+        cmocka_unit_test(pages_that_a_hash_index_allocated_ahead_may_be_zero),
+        cmocka_unit_test(page_of_zeros_is_lost_where_an_sp_gist_index_leads_to_it),
         cmocka_unit_test(part_of_a_page_at_the_end_is_a_fault),
         cmocka_unit_test(lost_last_page_is_missed_by_the_index),
         cmocka_unit_test(lost_chunks_are_missed_by_the_row_that_has_them),

@@ -5,6 +5,8 @@
 
 #define T_HOT "base/16384/16504"
 #define T_HOT_KEY "base/16384/16509"
+#define T_IDX_HASH "base/16384/16610"
+#define T_IDX_SPGIST "base/16384/16615"
 #define PIECE (524288u / PAGE)
 #define LP_AT(slot) (24u + ((slot)-1u) * 4u)
 
@@ -87,6 +89,16 @@ static void add_leaf_out_of_order(const struct bed *b, uint32_t block)
     write_page(b, T_HOT_KEY, block, page);
 }
 
+/* The only page that leads to block 25 lies in the last piece, when the first is done with. */
+static void lose_pages_of_spgist(const struct bed *b)
+{
+    copy_page(b, T_IDX_SPGIST, 11, 3 * PIECE);
+    run("for block in 11 25; do dd if=/dev/zero of='%s/%s' bs=8192 seek=$block count=1 "
+        "conv=notrunc "
+        "status=none || exit 1; done",
+        b->data, T_IDX_SPGIST);
+}
+
 static void damage_much(const struct bed *b)
 {
     copy_page(b, T_HOT, 0, 3 * PIECE + 5);
@@ -99,6 +111,7 @@ static void damage_much(const struct bed *b)
         "status=none; done",
         b->data);
     run("truncate -s +100 '%s/%s'", b->data, T_HOT);
+    lose_pages_of_spgist(b);
 }
 
 static void threads_find_the_same_lines_in_the_same_order(void **state)
@@ -132,6 +145,29 @@ static void zeros_over_several_pieces_are_one_run(void **state)
         look(&b, threads, &text);
         expect_line(&text, T_HOT "\t4\t-\tsuspect\tzero\t193 pages from here on are all zero");
         expect_line(&text, T_HOT "\t198\t-\tsuspect\tzero\t58 pages from here on are all zero");
+        ps_text_deinit(&text);
+    }
+    end(&b);
+}
+
+/* The hash index is as long as its metapage has it; zeros behind that are no pages of its. */
+static void pages_that_an_index_uses_are_known_in_every_piece(void **state)
+{
+    struct ps_text text;
+    struct bed b;
+
+    begin(&b, state);
+    lose_pages_of_spgist(&b);
+    copy_page(&b, T_IDX_HASH, 2, 2 * PIECE);
+    run("dd if=/dev/zero of='%s/%s' bs=8192 seek=16 count=2 conv=notrunc status=none", b.data,
+        T_IDX_HASH);
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        look(&b, threads, &text);
+        expect_line(&text, T_IDX_SPGIST "\t11\t-\tfault\tzero\tthe page is all zero, but its");
+        expect_line(&text, T_IDX_SPGIST "\t25\t-\tfault\tzero\tthe page is all zero, but its");
+        expect_line(&text,
+                    T_IDX_HASH "\t16\t-\tfault\tzero\t2 pages from here on are all zero, but");
+        assert_null(strstr(text.data, "later ones are not"));
         ps_text_deinit(&text);
     }
     end(&b);
@@ -183,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_find_the_same_lines_in_the_same_order),
         cmocka_unit_test(zeros_over_several_pieces_are_one_run),
+        cmocka_unit_test(pages_that_an_index_uses_are_known_in_every_piece),
         cmocka_unit_test(order_is_judged_in_every_piece_of_an_index),
         cmocka_unit_test(threads_can_be_stopped_at_any_line),
     };
