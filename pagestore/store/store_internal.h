@@ -57,9 +57,10 @@ struct ps_table_counters {
 
 /* What is known of pages that are not in the pool. Guarded by store->tables_mtx. */
 struct ps_table_heat {
-    uint32_t *cells; /* PS_HEAT_CELLS_MAX of them; NULL: all are 0 */
-    unsigned shift;  /* a cell stands for 2^shift pages */
-    uint32_t period; /* in which they were counted */
+    uint32_t *cells;     /* the first cell_count; those behind them, if any, are 0 */
+    uint32_t cell_count; /* a power of two, PS_HEAT_CELLS_MAX at most; 0 until a page is evicted */
+    unsigned shift;      /* a cell stands for 2^shift pages */
+    uint32_t period;     /* in which they were counted */
     uint32_t damaged[PS_DAMAGED_MAX];
     uint32_t damaged_next; /* where the next one goes, once the array is full */
 };

@@ -12,8 +12,11 @@
 #include "store/store_internal.h"
 
 #define RUNS_AT_A_TIME 256u /* while the table's lock is held */
+#define CELLS_MIN 8u
 
 static_assert((PS_HEAT_CELLS_MAX & (PS_HEAT_CELLS_MAX - 1)) == 0, "cells are halved");
+static_assert(PS_HEAT_CELLS_MAX >= CELLS_MIN && (CELLS_MIN & (CELLS_MIN - 1)) == 0,
+              "cells are doubled up to the most there are");
 
 /* --- what is not in the pool -------------------------------------------------------------- */
 
@@ -24,8 +27,8 @@ static uint32_t add_capped(uint32_t a, uint64_t b)
 
 static void cool(struct ps_table_heat *heat, uint32_t period)
 {
-    if (heat->period != period && heat->cells) {
-        for (uint32_t i = 0; i < PS_HEAT_CELLS_MAX; i++)
+    if (heat->period != period) {
+        for (uint32_t i = 0; i < heat->cell_count; i++)
             heat->cells[i] = (uint32_t)ps_heat_cooled(heat->cells[i], heat->period, period);
     }
     heat->period = period;
@@ -34,10 +37,46 @@ static void cool(struct ps_table_heat *heat, uint32_t period)
 /* Two cells become one. */
 static void widen(struct ps_table_heat *heat)
 {
-    for (uint32_t i = 0; i < PS_HEAT_CELLS_MAX / 2; i++)
+    const uint32_t half = heat->cell_count / 2;
+
+    for (uint32_t i = 0; i < half; i++)
         heat->cells[i] = add_capped(heat->cells[2 * i], heat->cells[2 * i + 1]);
-    memset(&heat->cells[PS_HEAT_CELLS_MAX / 2], 0, PS_HEAT_CELLS_MAX / 2 * sizeof(*heat->cells));
+    for (uint32_t i = half; i < heat->cell_count; i++)
+        heat->cells[i] = 0;
     heat->shift++;
+}
+
+/* Makes room for a cell: of the thousands of tables that a source may have, nearly all are short.
+ * False: there is no memory. */
+static bool reach(struct ps_table_heat *heat, uint32_t cell)
+{
+    uint32_t count = heat->cell_count > 0 ? heat->cell_count : CELLS_MIN;
+    uint32_t *bigger;
+
+    assert(cell < PS_HEAT_CELLS_MAX);
+    if (cell < heat->cell_count)
+        return true;
+    while (count <= cell)
+        count *= 2;
+    bigger = realloc(heat->cells, count * sizeof(*bigger));
+    if (!bigger)
+        return false;
+    memset(&bigger[heat->cell_count], 0, (count - heat->cell_count) * sizeof(*bigger));
+    heat->cells = bigger;
+    heat->cell_count = count;
+    return true;
+}
+
+/* Without memory the picture has one page less. */
+static void count_evicted(struct ps_table_heat *heat, uint32_t page_no, uint32_t count)
+{
+    uint32_t cell;
+
+    while (page_no >> heat->shift >= PS_HEAT_CELLS_MAX)
+        widen(heat);
+    cell = page_no >> heat->shift;
+    if (reach(heat, cell))
+        heat->cells[cell] = add_capped(heat->cells[cell], count);
 }
 
 void ps_table_heat_add(struct ps_store *s, const struct ps_tag *tag, uint32_t count)
@@ -50,14 +89,9 @@ void ps_table_heat_add(struct ps_store *s, const struct ps_tag *tag, uint32_t co
     now = ps_pool_heat_period_seen(s->pool);
     ps_mutex_lock(&s->tables_mtx);
     t = ps_registry_find_locked(s, tag->table);
-    if (t && !t->heat.cells) /* without memory the picture has one page less */
-        t->heat.cells = calloc(PS_HEAT_CELLS_MAX, sizeof(*t->heat.cells));
-    if (t && t->heat.cells) {
+    if (t) {
         cool(&t->heat, now);
-        while (tag->page >> t->heat.shift >= PS_HEAT_CELLS_MAX)
-            widen(&t->heat);
-        t->heat.cells[tag->page >> t->heat.shift] =
-            add_capped(t->heat.cells[tag->page >> t->heat.shift], count);
+        count_evicted(&t->heat, tag->page, count);
     }
     ps_mutex_unlock(&s->tables_mtx);
 }
@@ -219,7 +253,7 @@ static void add_evicted(struct ps_table *t, struct ps_heat *heat)
 
     ps_mutex_lock(&s->tables_mtx);
     cool(&t->heat, now);
-    for (uint64_t i = 0; t->heat.cells && i < PS_HEAT_CELLS_MAX; i++)
+    for (uint64_t i = 0; i < t->heat.cell_count; i++)
         add_accesses(heat, i << t->heat.shift, 1ull << t->heat.shift, t->heat.cells[i]);
     ps_mutex_unlock(&s->tables_mtx);
 }

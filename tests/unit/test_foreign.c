@@ -1,9 +1,12 @@
 /* Tables whose files somebody else made: PostgreSQL's relations, and files made here. */
+#include <malloc.h>
+
 #include "corpus.h"
 #include "csv.h"
 #include "foreign_bed.h"
 #include "md5.h"
 #include "pagestore/txn.h"
+#include "pool/pool.h"
 #include "traces.h"
 
 /* --- what PostgreSQL has ------------------------------------------------------------------ */
@@ -221,6 +224,49 @@ static void tables_come_to_be_when_they_are_asked_for(void **state)
     end(&w);
 }
 
+#define SHORT_TABLES 4000u
+#define SHORT_TABLE_BYTES 4096u
+
+/* All tables are the same file of a page. */
+static ps_err find_short(void *ctx, uint32_t from, struct ps_foreign_table *ret)
+{
+    (void)ctx;
+    if (from > SHORT_TABLES)
+        return PS_ERR_NOENT;
+    *ret = (struct ps_foreign_table){.id = from < 1 ? 1 : from,
+                                     .name = "short",
+                                     .format = PS_FORMAT_POSTGRES,
+                                     .checksums = true,
+                                     .path = "rel",
+                                     .segment_pages = SEGMENT_PAGES};
+    return PS_OK;
+}
+
+/* What is remembered of pages that left the pool goes by the table's length. */
+static void reading_thousands_of_short_tables_takes_little_memory(void **state)
+{
+    size_t before, after;
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    put_pages(&w, "rel", 0, 1, 0);
+    w.ops.find = find_short;
+    w.opts.no_threads = true;
+    open_store(&w, w.dir);
+    before = mallinfo2().uordblks;
+    for (uint32_t id = 1; id <= SHORT_TABLES; id++) {
+        struct ps_table *t = table(&w, id);
+
+        expect_mark(t, 0, 0);
+        ps_table_unref(t);
+    }
+    (void)ps_pool_drop_clean(ps_store_pool(w.store));
+    after = mallinfo2().uordblks; /* both are 0 under a sanitizer */
+    assert_in_range(after - before, 0, (uint64_t)SHORT_TABLES * SHORT_TABLE_BYTES);
+    end(&w);
+}
+
 static void every_change_is_refused(void **state)
 {
     const struct ps_item item = {.data = "x", .len = 1};
@@ -384,6 +430,7 @@ int main(void)
         cmocka_unit_test(damaged_bytes_can_be_served),
         cmocka_unit_test(without_checksums_a_page_is_judged_by_its_header),
         cmocka_unit_test(tables_come_to_be_when_they_are_asked_for),
+        cmocka_unit_test(reading_thousands_of_short_tables_takes_little_memory),
         cmocka_unit_test(every_change_is_refused),
         cmocka_unit_test(looking_at_pages_works_as_in_a_store_of_ours),
         cmocka_unit_test(page_sizes_that_cannot_be_are_refused),

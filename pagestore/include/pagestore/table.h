@@ -116,9 +116,9 @@ PS_MUST_USE ps_err ps_page_text(struct ps_table *table, uint32_t page_no, struct
 /*
  * Where a table is accessed, and which of its pages are in the pool, for people to look at. The
  * table is cut into at most PS_HEAT_CELLS_MAX cells of equal size, a power of two of pages.
- * Accesses to resident pages are counted in their frames (pool.h), those to others by cell, which
- * takes at most 16 KiB a table, from its first evicted page on. All counts are halved every five
- * minutes.
+ * Accesses to resident pages are counted in their frames (pool.h), those to others by cell. That
+ * takes memory from the first evicted page on: less than 8 bytes for each page up to the last one
+ * evicted, but 32 at least and 16 KiB at most. All counts are halved every five minutes.
  */
 #define PS_HEAT_CELLS_MAX 4096u
 
