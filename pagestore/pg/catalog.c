@@ -175,6 +175,7 @@ ps_err ps_pg_catalog_open(struct ps_pg_cluster *cluster, struct ps_pg_catalog **
     return PS_OK;
 }
 
+/* The database has no lists afterwards. */
 static void free_lists(struct ps_pgc_db *db)
 {
     ps_pgc_list_deinit(&db->columns);
@@ -191,6 +192,12 @@ static void free_lists(struct ps_pgc_db *db)
     free(db->attrs);
     free(db->shown);
     free(db->unnamed);
+    db->names = NULL;
+    db->schema = NULL;
+    db->attrs = NULL;
+    db->shown = NULL;
+    db->shown_count = 0;
+    db->unnamed = NULL;
 }
 
 void ps_pg_catalog_close(struct ps_pg_catalog *c)
@@ -253,14 +260,21 @@ static ps_err load_lists(struct ps_pgc_db *db)
     return err ? err : ps_pgc_load_types(db);
 }
 
+/* Lists that there was no memory to finish are of no use: what they lack would be taken for what is
+ * not there. */
 static void load_db(struct ps_pgc_db *db)
 {
+    ps_err err;
+
     ps_assert_held(&db->catalog->load_mtx);
     if (db->loaded)
         return;
-    if (load_lists(db))
+    err = load_lists(db);
+    if (err)
         ps_pg_note(db->catalog->cluster, "%s: its catalogs could not be read: %s", db->dir,
                    ps_message());
+    if (err == PS_ERR_NOMEM)
+        free_lists(db);
     db->loaded = true;
 }
 

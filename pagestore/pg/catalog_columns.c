@@ -62,17 +62,20 @@ static ps_err set_missing(struct loading *l, const struct ps_pgc_row *row, struc
     struct ps_text array = {0};
     struct ps_pg_value value;
     uint32_t at = ARRAY_ELEMENT_AT;
+    bool there;
     ps_err err;
 
     ps_text_add(&array, varlena_header, sizeof(varlena_header));
-    if (ps_pgc_text(row, ATTMISSINGVAL, &array) && array.len > ARRAY_ELEMENT_AT &&
+    err = ps_pgc_text(row, ATTMISSINGVAL, &array, &there);
+    if (!err && there && array.len > ARRAY_ELEMENT_AT &&
         ps_pg_value_take(attr, (const uint8_t *)array.data, (uint32_t)array.len, &at, &value) ==
             PS_OK) {
         attr->missing_len = at - ARRAY_ELEMENT_AT;
         attr->missing = (uint8_t *)ps_pgc_keep(&l->db->strings, array.data + ARRAY_ELEMENT_AT,
                                                attr->missing_len);
+        if (!attr->missing)
+            err = ps_fail(PS_ERR_NOMEM, "no memory for what columns were in older rows");
     }
-    err = ps_text_err(&array);
     ps_text_deinit(&array);
     return err;
 }

@@ -85,20 +85,19 @@ static ps_err set_args(struct ps_pgc_db *db, const struct ps_pgc_row *row, enum 
                        struct ps_pgc_object *o)
 {
     ps_oid args[PS_PGC_ARGS_MAX] = {0};
-    struct ps_text vector = {0};
+    ps_err err = PS_OK;
 
     if (which == PS_PGC_PROCS) {
-        if (ps_pgc_text(row, ARGS_1, &vector))
-            o->arg_count = ps_pgc_vector(&vector, sizeof(ps_oid), args, PS_PGC_ARGS_MAX);
-        ps_text_deinit(&vector);
+        err = ps_pgc_vector(row, ARGS_1, sizeof(ps_oid), args, PS_PGC_ARGS_MAX, &o->arg_count);
     } else if (which == PS_PGC_OPERATORS) {
         o->arg_count = 2;
         args[0] = ps_pgc_oid(row, ARGS_1);
         args[1] = ps_pgc_oid(row, ARGS_2);
     }
-    if (o->arg_count > 0)
-        o->args = ps_pgc_keep(&db->strings, args, o->arg_count * sizeof(args[0]));
-    return o->arg_count == 0 || o->args ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names");
+    if (err || o->arg_count == 0)
+        return err;
+    o->args = ps_pgc_keep(&db->strings, args, o->arg_count * sizeof(args[0]));
+    return o->args ? PS_OK : ps_fail(PS_ERR_NOMEM, "no memory for names");
 }
 
 ps_oid ps_pgc_object_arg(const struct ps_pgc_object *o, uint32_t i)

@@ -81,28 +81,34 @@ void ps_pgc_name(const struct ps_pgc_row *row, unsigned column, char buf[PS_PGC_
     buf[len] = '\0';
 }
 
-bool ps_pgc_text(const struct ps_pgc_row *row, unsigned column, struct ps_text *out)
+ps_err ps_pgc_text(const struct ps_pgc_row *row, unsigned column, struct ps_text *out,
+                   bool *ret_there)
 {
     const struct ps_pg_value *v = ps_pgc_value(row, column);
     struct ps_text buf = {0};
     const uint8_t *data;
     uint32_t len;
-    bool found;
+    ps_err err;
 
+    *ret_there = false;
     if (!v)
-        return false;
-    found = ps_pg_detoast(v, NULL, &buf, &data, &len) == PS_OK;
-    if (found)
+        return PS_OK;
+    err = ps_pg_detoast(v, NULL, &buf, &data, &len);
+    if (!err) {
+        *ret_there = true;
         ps_text_add(out, data, len);
+        err = ps_text_err(out);
+    }
     ps_text_deinit(&buf);
-    return found;
+    return err == PS_ERR_NOMEM ? err : PS_OK;
 }
 
 /* After the varlena header: dimensions, offset of the data (0: no nulls), element type; then for
  * each dimension its length, for each its lower bound. */
 #define VECTOR_HEADER 20u
 
-uint32_t ps_pgc_vector(const struct ps_text *array, uint32_t elem_len, uint32_t *ret, uint32_t max)
+static uint32_t elements_of(const struct ps_text *array, uint32_t elem_len, uint32_t *ret,
+                            uint32_t max)
 {
     const uint8_t *at = (const uint8_t *)array->data;
     uint32_t i, count;
@@ -116,6 +122,18 @@ uint32_t ps_pgc_vector(const struct ps_text *array, uint32_t elem_len, uint32_t 
     for (i = 0; i < count; i++, at += elem_len)
         ret[i] = elem_len == 2 ? ps_get16_at(at) : ps_get32_at(at);
     return count;
+}
+
+ps_err ps_pgc_vector(const struct ps_pgc_row *row, unsigned column, uint32_t elem_len,
+                     uint32_t *ret, uint32_t max, uint32_t *ret_count)
+{
+    struct ps_text array = {0};
+    bool there;
+    ps_err err = ps_pgc_text(row, column, &array, &there);
+
+    *ret_count = !err && there ? elements_of(&array, elem_len, ret, max) : 0;
+    ps_text_deinit(&array);
+    return err;
 }
 
 /* --- rows --------------------------------------------------------------------------------- */

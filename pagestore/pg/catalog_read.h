@@ -41,11 +41,14 @@ bool ps_pgc_bool(const struct ps_pgc_row *row, unsigned column);
 char ps_pgc_char(const struct ps_pgc_row *row, unsigned column);
 /* A name, up to its first NUL; "" where there is none. */
 void ps_pgc_name(const struct ps_pgc_row *row, unsigned column, char buf[PS_PGC_NAME_MAX + 1]);
-/* Appends a text (or other varlena) value's bytes; false: null, damaged, or stored elsewhere. */
-bool ps_pgc_text(const struct ps_pgc_row *row, unsigned column, struct ps_text *out);
-/* The elements of an int2vector, oidvector, int2[] or oid[] of one dimension, from bytes that came
- * from ps_pgc_text; their number, 0 if there are more than max. */
-uint32_t ps_pgc_vector(const struct ps_text *array, uint32_t elem_len, uint32_t *ret, uint32_t max);
+/* Appends a text (or other varlena) value's bytes. *ret_there false: it is null, damaged, or stored
+ * elsewhere. PS_ERR_NOMEM. */
+PS_MUST_USE ps_err ps_pgc_text(const struct ps_pgc_row *row, unsigned column, struct ps_text *out,
+                               bool *ret_there);
+/* The elements of an int2vector, oidvector, int2[] or oid[] of one dimension; *ret_count is 0 if
+ * the value is not there, or there are more than max. PS_ERR_NOMEM. */
+PS_MUST_USE ps_err ps_pgc_vector(const struct ps_pgc_row *row, unsigned column, uint32_t elem_len,
+                                 uint32_t *ret, uint32_t max, uint32_t *ret_count);
 
 /* What a reader met. */
 struct ps_pgc_met {

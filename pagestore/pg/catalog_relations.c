@@ -175,28 +175,20 @@ static const struct ps_pgc_spec index_spec = {
     .column_count = COUNT(index_columns),
 };
 
-/* 0: not known. */
-static ps_oid first_class(const struct ps_pgc_row *row)
-{
-    struct ps_text vector = {0};
-    ps_oid classes[PS_PGC_INDEX_KEYS_MAX] = {0};
-
-    if (ps_pgc_text(row, 2, &vector))
-        (void)ps_pgc_vector(&vector, sizeof(ps_oid), classes, PS_PGC_INDEX_KEYS_MAX);
-    ps_text_deinit(&vector);
-    return classes[0];
-}
-
 static ps_err set_index(void *ctx, const struct ps_pgc_row *row)
 {
     struct ps_pgc_db *db = ctx;
     struct ps_pgc_relation *index = ps_pgc_list_find(&db->relations, ps_pgc_oid(row, 0), 0);
+    ps_oid classes[PS_PGC_INDEX_KEYS_MAX] = {0};
+    uint32_t count;
+    ps_err err;
 
     if (!index || (index->pub.owner != 0 && !row->sure))
         return PS_OK;
     index->pub.owner = ps_pgc_oid(row, 1);
-    index->pub.own_class = first_class(row) >= PS_PGC_FIRST_NORMAL;
-    return PS_OK;
+    err = ps_pgc_vector(row, 2, sizeof(ps_oid), classes, PS_PGC_INDEX_KEYS_MAX, &count);
+    index->pub.own_class = classes[0] >= PS_PGC_FIRST_NORMAL; /* 0: not known */
+    return err;
 }
 
 static struct ps_pgc_relation *relation_by_oid(const struct ps_pgc_db *db, ps_oid oid)

@@ -212,8 +212,9 @@ static ps_err probe_file(struct ps_pgc_db *db, const struct ps_pgc_probe *probe,
     ps_err err;
 
     *ret = false;
-    if (ps_table_get(ps_pg_store(db->catalog->cluster), id, &table))
-        return PS_OK; /* gone, or cannot be opened: not this one */
+    err = ps_table_get(ps_pg_store(db->catalog->cluster), id, &table);
+    if (err)
+        return err == PS_ERR_NOMEM ? err : PS_OK; /* gone, or cannot be opened: not this one */
     err = probe_table(db, probe, table, page, ret);
     ps_table_unref(table);
     return err;

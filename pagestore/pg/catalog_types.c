@@ -70,12 +70,13 @@ static ps_err keep_default(struct ps_pgc_db *db, const struct ps_pgc_row *row,
                            struct ps_pgc_type *type)
 {
     struct ps_text text = {0};
-    ps_err err = PS_OK;
+    bool there;
+    ps_err err = ps_pgc_text(row, TYPDEFAULT, &text, &there);
 
-    if (ps_pgc_text(row, TYPDEFAULT, &text)) {
+    if (!err && there) {
         type->default_text = ps_pgc_keep(&db->strings, text.data ? text.data : "", text.len);
-        err = type->default_text ? ps_text_err(&text)
-                                 : ps_fail(PS_ERR_NOMEM, "no memory for defaults of types");
+        if (!type->default_text)
+            err = ps_fail(PS_ERR_NOMEM, "no memory for defaults of types");
     }
     ps_text_deinit(&text);
     return err;

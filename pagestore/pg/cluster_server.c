@@ -53,19 +53,13 @@ static bool runs_in(int pid, const char *folder, const char *written_folder)
     return errno == EACCES && is_called_postgres(pid) && is_same_folder(written_folder, folder);
 }
 
-/* The process that postmaster.pid names, if that runs in the source; else 0. */
-static int running_server(struct ps_pg_cluster *c)
+/* The process that postmaster.pid's text names, if that runs in the source; else 0. */
+static int named_server(struct ps_pg_cluster *c, char *text)
 {
-    uint8_t *bytes = NULL;
-    size_t len = 0;
     char *folder, *end;
-    long pid;
+    const long pid = labs(strtol(text, &folder, 10)); /* negative: a server without postmaster */
     bool runs;
 
-    if (ps_cluster_read(c, 0, "postmaster.pid", SMALL_FILE_MAX, &bytes, &len))
-        return 0;
-    pid =
-        labs(strtol((const char *)bytes, &folder, 10)); /* negative: a server without postmaster */
     folder += *folder == '\n';
     end = strchr(folder, '\n');
     if (end)
@@ -73,14 +67,34 @@ static int running_server(struct ps_pg_cluster *c)
     runs = pid > 0 && pid <= INT32_MAX && runs_in((int)pid, c->roots[0].dir, folder);
     if (!runs)
         ps_pg_note(c, "postmaster.pid: process %ld does not run here", pid);
-    free(bytes);
     return runs ? (int)pid : 0;
+}
+
+/* *ret_pid is 0 if none runs, or nobody can tell. */
+static ps_err find_server(struct ps_pg_cluster *c, int *ret_pid)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    ps_err err = ps_cluster_read(c, 0, "postmaster.pid", SMALL_FILE_MAX, &bytes, &len);
+
+    *ret_pid = 0;
+    if (err == PS_ERR_NOMEM)
+        return err;
+    if (!err)
+        *ret_pid = named_server(c, (char *)bytes);
+    else if (err != PS_ERR_NOENT)
+        ps_pg_note(c, "%s; whether a server runs here is not known", ps_message());
+    free(bytes);
+    return PS_OK;
 }
 
 ps_err ps_cluster_check_server(struct ps_pg_cluster *c)
 {
-    const int pid = running_server(c);
+    int pid;
+    ps_err err = find_server(c, &pid);
 
+    if (err)
+        return err;
     c->server_runs = pid != 0;
     if (pid == 0)
         return PS_OK;
@@ -111,13 +125,13 @@ static void segment_path(const struct need *need, uint64_t segment, char path[64
                    (uint32_t)(segment / a_log), (uint32_t)(segment % a_log));
 }
 
-static bool has_segment(struct ps_pg_cluster *c, const struct need *need, uint64_t segment)
+static ps_err find_segment(struct ps_pg_cluster *c, const struct need *need, uint64_t segment)
 {
     char path[64];
     uint64_t len;
 
     segment_path(need, segment, path);
-    return ps_cluster_file_len(c, 0, path, &len) == PS_OK;
+    return ps_cluster_file_len(c, 0, path, &len);
 }
 
 /* Segments that recovery is known to need: there, or missing. */
@@ -126,22 +140,27 @@ static void describe_log(struct ps_pg_cluster *c, const struct need *need, struc
     const uint64_t first = need->redo_lsn / need->segment_size;
     uint64_t last = need->end_lsn / need->segment_size, at;
     char from[64], to[64];
+    ps_err err = PS_OK;
 
-    if (last < first || last - first > WAL_SEGMENTS_LOOKED_AT)
+    if (last < first || last - first >= WAL_SEGMENTS_LOOKED_AT)
         last = first;
     segment_path(need, first, from);
     ps_text_printf(
         out, "recovery would begin at %" PRIX32 "/%" PRIX32 " of timeline %" PRIu32 " in %s",
         (uint32_t)(need->redo_lsn >> 32), (uint32_t)need->redo_lsn, need->timeline, from);
-    for (at = first; at <= last && has_segment(c, need, at); at++)
-        continue;
+    for (at = first; at - first < WAL_SEGMENTS_LOOKED_AT; at++) {
+        err = find_segment(c, need, at);
+        if (err)
+            break;
+    }
     segment_path(need, at, to);
     if (at <= last) {
-        ps_text_printf(out, "; %s is missing", to);
+        if (err == PS_ERR_NOENT)
+            ps_text_printf(out, "; %s is missing", to);
+        else
+            ps_text_printf(out, "; the log cannot be looked at: %s", ps_message());
         return;
     }
-    while (at - first < WAL_SEGMENTS_LOOKED_AT && has_segment(c, need, at))
-        at++;
     segment_path(need, at - 1, to);
     ps_text_printf(out, "; the log is there up to %s", to);
 }

@@ -45,7 +45,7 @@ struct ps_pg_attr {
     bool has_missing; /* rows shorter than this attribute have `missing` */
     ps_oid collation;
     uint16_t dims;
-    uint8_t *missing; /* the value as it would lie in a tuple; NULL with has_missing: null */
+    uint8_t *missing; /* the value as it would lie in a tuple; NULL with has_missing: not known */
     size_t missing_len;
 };
 

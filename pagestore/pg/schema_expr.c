@@ -64,10 +64,12 @@ static bool write_value(struct ps_pgc_writer *w, ps_oid type, int32_t typmod,
                         const struct ps_pg_value *value)
 {
     struct ps_text text = {0};
-    bool good = ps_pg_print(w->printer, type, value, &text) == PS_OK;
+    ps_err err = ps_pg_print(w->printer, type, value, &text);
+    bool good;
 
     ps_text_add(&text, "", 1);
-    good &= !text.failed;
+    w->out->failed |= err == PS_ERR_NOMEM || text.failed;
+    good = !err && !text.failed;
     if (good && type == PS_PG_BOOLOID) {
         ps_pgc_write(w, text.data[0] == 't' ? "true" : "false");
     } else if (good && stands_bare(type, text.data)) {

@@ -16,27 +16,17 @@ static ps_err keep_text(struct ps_pgc_db *db, const struct ps_pgc_row *row, unsi
                         const char **ret)
 {
     struct ps_text text = {0};
-    ps_err err = PS_OK;
+    bool there;
+    ps_err err = ps_pgc_text(row, column, &text, &there);
 
     *ret = NULL;
-    if (ps_pgc_text(row, column, &text) && text.len > 0 && text.len <= EXPRESSION_MAX) {
+    if (!err && there && text.len > 0 && text.len <= EXPRESSION_MAX) {
         *ret = ps_pgc_keep(&db->strings, text.data, text.len);
-        err = *ret ? ps_text_err(&text) : ps_fail(PS_ERR_NOMEM, "no memory for expressions");
+        if (!*ret)
+            err = ps_fail(PS_ERR_NOMEM, "no memory for expressions");
     }
     ps_text_deinit(&text);
     return err;
-}
-
-static uint32_t vector(const struct ps_pgc_row *row, unsigned column, uint32_t elem_len,
-                       uint32_t ret[PS_PGC_INDEX_KEYS_MAX])
-{
-    struct ps_text text = {0};
-    uint32_t count = 0;
-
-    if (ps_pgc_text(row, column, &text))
-        count = ps_pgc_vector(&text, elem_len, ret, PS_PGC_INDEX_KEYS_MAX);
-    ps_text_deinit(&text);
-    return count;
 }
 
 /* --- pg_constraint ------------------------------------------------------------------------ */
@@ -78,8 +68,9 @@ static ps_err add_constraint(void *ctx, const struct ps_pgc_row *row)
     c->type = ps_pgc_char(row, CON_TYPE);
     c->deferrable = ps_pgc_bool(row, CON_DEFERRABLE);
     c->deferred = ps_pgc_bool(row, CON_DEFERRED);
-    c->key_count = vector(row, CON_KEY, 2, c->keys);
-    err = ps_pgc_keep_name(db, row, CON_NAME, &c->name);
+    err = ps_pgc_vector(row, CON_KEY, 2, c->keys, PS_PGC_INDEX_KEYS_MAX, &c->key_count);
+    if (!err)
+        err = ps_pgc_keep_name(db, row, CON_NAME, &c->name);
     return err ? err : keep_text(db, row, CON_BIN, &c->expression);
 }
 
@@ -135,6 +126,7 @@ static ps_err add_index(void *ctx, const struct ps_pgc_row *row)
     struct ps_pgc_db *db = ctx;
     struct ps_pgc_index *x;
     int16_t key_count = ps_pgc_int16(row, IND_KEY_COUNT);
+    uint32_t classes = 0, options = 0;
     ps_err err;
 
     err = ps_pgc_list_add(&db->schema->indexes, sizeof(*x), ps_pgc_oid(row, IND_RELID),
@@ -144,13 +136,16 @@ static ps_err add_index(void *ctx, const struct ps_pgc_row *row)
     x->unique = ps_pgc_bool(row, IND_UNIQUE);
     x->primary = ps_pgc_bool(row, IND_PRIMARY);
     x->plain = !ps_pgc_value(row, IND_EXPRS) && !ps_pgc_value(row, IND_PRED);
-    x->column_count = vector(row, IND_KEYS, 2, x->columns);
+    err = ps_pgc_vector(row, IND_KEYS, 2, x->columns, PS_PGC_INDEX_KEYS_MAX, &x->column_count);
+    if (!err)
+        err = ps_pgc_vector(row, IND_CLASS, 4, x->classes, PS_PGC_INDEX_KEYS_MAX, &classes);
+    if (!err)
+        err = ps_pgc_vector(row, IND_OPTION, 2, x->options, PS_PGC_INDEX_KEYS_MAX, &options);
     x->key_count = key_count > 0 && (uint32_t)key_count < x->column_count ? (uint32_t)key_count
                                                                           : x->column_count;
-    if (vector(row, IND_CLASS, 4, x->classes) < x->key_count ||
-        vector(row, IND_OPTION, 2, x->options) < x->key_count)
+    if (classes < x->key_count || options < x->key_count)
         x->plain = false;
-    return PS_OK;
+    return err;
 }
 
 static const char *const opclass_columns[] = {"oid", "opcname", "opcnamespace", "opcdefault"};

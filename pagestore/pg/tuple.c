@@ -186,8 +186,10 @@ static ps_err missing_value(const struct ps_pg_attr *attr, struct ps_pg_value *r
     uint32_t at = 0;
 
     *ret = (struct ps_pg_value){.form = PS_PG_NULL};
-    if (!attr->has_missing || !attr->missing)
+    if (!attr->has_missing)
         return PS_OK;
+    if (!attr->missing)
+        return ps_fail(PS_ERR_CORRUPT, "what it is in older rows is not known");
     return ps_pg_value_take(attr, attr->missing, (uint32_t)attr->missing_len, &at, ret);
 }
 
