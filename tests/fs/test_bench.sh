@@ -22,6 +22,28 @@ nothing_is_left()
     [ -z "$(ls -A "$1")" ] && ! grep -F "$1" /proc/self/mounts
 }
 
+# tables_of FOLDER: those that are mounted below it, but for the catalogs.
+tables_of()
+{
+    find "$1" -mindepth 3 -maxdepth 3 -fstype fuse.pagefs ! -name pagestore_catalog ! -name .pagefs 2>/dev/null
+}
+
+# ended_by_sigterm: a run that works in a mount.
+ended_by_sigterm()
+{
+    local pid
+
+    "$bench" --smoke --only mount --built "$built" --dir "$work/ended" --out "$work/out.ended" >ended.log 2>&1 &
+    pid=$!
+    until [ -n "$(tables_of "$work/ended")" ]; do
+        kill -0 "$pid" || { cat ended.log && return 1; }
+        sleep 0.02
+    done
+    kill -TERM "$pid"
+    wait "$pid"
+    [ $? = 1 ]
+}
+
 check "--help names the options and the groups" \
     sh '"$bench" --help >help && for word in --quick --only --rounds --dir pool mount durable; do
             grep -q -e "$word" help || exit 1
@@ -35,4 +57,7 @@ check "it writes a table of rows with a peer" \
     sh '[ "$(grep -cE "\| [0-9.]+ \([0-9.]+-[0-9.]+\) \|" out.bench/RESULTS.md)" -ge 5 ]'
 check "it draws them" is_svg out.bench/plots/ratios.svg
 check "it leaves no file and no mount behind" nothing_is_left "$work/files"
+mkdir ended out.ended || exit 1
+check "a run that is told to end ends" ended_by_sigterm
+check "it closes what it opened" nothing_is_left "$work/ended"
 finish

@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/thread.h"
@@ -483,6 +484,82 @@ static void count_warning(void *ctx, const char *text)
 }
 
 /* procfs: regular files that refuse O_DIRECT, on a file system where nothing can be created. */
+/* What was asked of the page cache last (the linker gives us the call). */
+static struct {
+    unsigned calls;
+    off_t off, len;
+} wish;
+
+int __real_posix_fadvise64(int fd, off_t off, off_t len, int advice);
+int __wrap_posix_fadvise64(int fd, off_t off, off_t len, int advice);
+
+int __wrap_posix_fadvise64(int fd, off_t off, off_t len, int advice)
+{
+    if (advice == POSIX_FADV_WILLNEED) {
+        wish.calls++;
+        wish.off = off;
+        wish.len = len;
+    }
+    return __real_posix_fadvise64(fd, off, len, advice);
+}
+
+/* Direct I/O does not look there. */
+static void what_will_be_read_is_asked_of_the_page_cache_by_who_reads_through_it(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_io_file *file = open_file(f, "a", PS_IO_CREATE);
+
+    assert_int_equal(ps_io_write(file, f->buf, 8 * BLOCK, 0), PS_OK);
+    wish.calls = 0;
+    file->io->ops->will_read(file, 2 * BLOCK, 3 * BLOCK);
+    if (f->kind == PS_IO_KIND_DIRECT) {
+        assert_int_equal(wish.calls, 0);
+    } else {
+        assert_int_equal(wish.calls, 1);
+        assert_int_equal(wish.off, 2 * BLOCK);
+        assert_int_equal(wish.len, 3 * BLOCK);
+    }
+    ps_io_close(file);
+}
+
+/* Slots of the process' table of descriptors, which a child begins with as few of as it needs. */
+static long descriptor_slots(void)
+{
+    FILE *in = fopen("/proc/self/status", "r");
+    char line[200];
+    long slots = -1;
+
+    while (in && fgets(line, sizeof(line), in))
+        (void)sscanf(line, "FDSize: %ld", &slots);
+    if (in)
+        (void)fclose(in);
+    return slots;
+}
+
+static int count_slots(const struct fixture *f)
+{
+    const long before = descriptor_slots();
+    struct ps_io *io = NULL;
+
+    if (before < 0 || before >= 4096 || ps_io_posix(f->root, PS_IO_KIND_BUFFERED, NULL, NULL, &io))
+        return 2;
+    return descriptor_slots() >= 4096 ? 0 : 1;
+}
+
+static void the_table_of_descriptors_is_large_from_the_start(void **state)
+{
+    const struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
+    int status = -1;
+    pid_t child;
+
+    child = fork();
+    if (child == 0)
+        _exit(setrlimit(RLIMIT_NOFILE, &limit) == 0 ? count_slots(*state) : 3);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void auto_falls_back_with_one_warning(void **state)
 {
     struct ps_io *io = NULL;
@@ -546,6 +623,9 @@ int main(void)
         T(file_that_grows_is_read_where_it_has_grown),
         cmocka_unit_test_setup_teardown(full_disk_is_an_error_of_the_mapped_write, setup_mmap,
                                         teardown),
+        T(what_will_be_read_is_asked_of_the_page_cache_by_who_reads_through_it),
+        cmocka_unit_test_setup_teardown(the_table_of_descriptors_is_large_from_the_start,
+                                        setup_buffered, teardown),
         cmocka_unit_test(auto_falls_back_with_one_warning),
         cmocka_unit_test(missing_root_is_named),
     };

@@ -5,6 +5,7 @@
  * The device is a pipe, and what libfuse would do with it is done here.
  */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,6 +37,13 @@ struct request {
     unsigned client;
 };
 
+/* Of the thread that is stopped on its way to rest. */
+enum stop {
+    NOBODY,
+    NEXT,    /* it will be the next worker that takes a mutex which is not ours */
+    STOPPED, /* there it waits */
+};
+
 struct bed {
     int device[2];
     unsigned threads;
@@ -46,9 +54,29 @@ struct bed {
     unsigned met;    /* of kind MEET, since the bed was made */
     unsigned to_let_go;
     unsigned answered[CLIENTS];
+    enum stop stop;
 };
 
 static struct bed bed;
+static _Thread_local bool is_worker;
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mtx);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mtx);
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mtx)
+{
+    if (is_worker && mtx != &bed.mtx) {
+        (void)__real_pthread_mutex_lock(&bed.mtx);
+        if (bed.stop == NEXT) {
+            bed.stop = STOPPED;
+            (void)pthread_cond_broadcast(&bed.changed);
+            while (bed.stop == STOPPED)
+                (void)pthread_cond_wait(&bed.changed, &bed.mtx);
+        }
+        (void)pthread_mutex_unlock(&bed.mtx);
+    }
+    return __real_pthread_mutex_lock(mtx);
+}
 
 /* --- what libfuse does ---------------------------------------------------------------------- */
 
@@ -100,6 +128,7 @@ void fuse_session_process_buf(struct fuse_session *se, const struct fuse_buf *bu
     const struct request *request = buf->mem;
 
     (void)se;
+    is_worker = true;
     pthread_mutex_lock(&bed.mtx);
     bed.inside++;
     MUST(bed.inside <= bed.threads);
@@ -304,6 +333,50 @@ static void no_request_of_many_clients_is_left_lying(void **state)
     serve(1, many_clients);
 }
 
+/* One thread more than may wait for requests finds them waiting, and is stopped before it rests.
+ * Meanwhile all of them go to work, and none is left to be woken. */
+static void *go_to_work_behind_its_back(void *arg)
+{
+    const unsigned readers = bed.threads - 1;
+
+    (void)arg;
+    for (unsigned i = 0; i < readers; i++)
+        ask(HOLD, 0);
+    await_inside(readers);
+    ask(HOLD, 0);
+    await_inside(readers + 1);
+    pthread_mutex_lock(&bed.mtx);
+    bed.stop = NEXT;
+    pthread_mutex_unlock(&bed.mtx);
+    let_go(readers + 1);
+    pthread_mutex_lock(&bed.mtx);
+    while (bed.stop != STOPPED)
+        wait_for_change();
+    pthread_mutex_unlock(&bed.mtx);
+    for (unsigned i = 0; i < readers; i++)
+        ask(HOLD, 1);
+    await_inside(readers);
+    ask(QUICK, 2);
+    pthread_mutex_lock(&bed.mtx);
+    bed.stop = NOBODY;
+    pthread_cond_broadcast(&bed.changed);
+    pthread_mutex_unlock(&bed.mtx);
+    await_answers(2, 1);
+    let_go(readers);
+    await_answers(1, readers);
+    close_device();
+    return NULL;
+}
+
+static void who_goes_to_rest_sees_that_nobody_reads_any_more(void **state)
+{
+    cpu_set_t cpus;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+    serve((unsigned)CPU_COUNT(&cpus) + 2 + 1, go_to_work_behind_its_back);
+}
+
 /* The device ends while handlers are at work. */
 static void *end_meanwhile(void *arg)
 {
@@ -332,6 +405,7 @@ int main(void)
         cmocka_unit_test(what_waits_for_a_thread_has_the_first_that_is_free),
         cmocka_unit_test(all_threads_can_be_at_work_at_once),
         cmocka_unit_test(no_request_of_many_clients_is_left_lying),
+        cmocka_unit_test(who_goes_to_rest_sees_that_nobody_reads_any_more),
         cmocka_unit_test(handlers_that_have_begun_end_before_serve_returns),
     };
 
