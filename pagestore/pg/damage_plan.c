@@ -208,6 +208,16 @@ static bool next_fork(struct ps_pg_plan *p, const struct ps_pg_file **ret)
     return false;
 }
 
+/* Temporary relations lose their files when a server crashes, and their rows in pg_class stay until
+ * another session takes the schema; a base backup has of unlogged ones only what recovery makes
+ * them of. Nothing is wrong then. */
+static bool is_lost(const struct ps_pg_plan *p, const struct ps_pg_relation *r)
+{
+    if (r->persistence == 't' || (r->persistence == 'u' && ps_pg_not_recovered(p->cluster)))
+        return false;
+    return r->file_missing;
+}
+
 /* Where more than a tenth of the files are missing somebody took a part of a directory on purpose;
  * where the log was not replayed, files may come and go with it. Else a missing file is lost. */
 static bool may_lack_files(struct ps_pg_plan *p)
@@ -217,7 +227,7 @@ static bool may_lack_files(struct ps_pg_plan *p)
     if (p->lacks_known && p->lacks_db == p->db)
         return p->lacks_files;
     for (i = 0; i < count; i++)
-        missing += ps_pg_relation(p->catalog, p->db, i)->file_missing;
+        missing += is_lost(p, ps_pg_relation(p->catalog, p->db, i));
     p->lacks_files = missing > count / PARTIAL_SHARE || ps_pg_not_recovered(p->cluster);
     p->lacks_db = p->db;
     p->lacks_known = true;
@@ -233,7 +243,7 @@ static void see_relation(struct ps_pg_plan *p, const struct ps_pg_relation *r,
 
     p->relation = r;
     p->fork = 0;
-    if (!r->file_missing)
+    if (!is_lost(p, r))
         return;
     if (not_followed)
         snprintf(text, sizeof(text),

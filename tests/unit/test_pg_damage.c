@@ -487,6 +487,104 @@ static void damage_of_an_orphan_is_found(void **state)
     end(&b);
 }
 
+/* --- what the disk is asked for --------------------------------------------------------------- */
+
+#define T_HOT_PAGES 1500u
+
+/* A real folder, and what of t_hot is asked for and read. */
+struct watched_io {
+    struct ps_io io; /* first */
+    struct ps_io_ops ops;
+    struct ps_io *real;
+};
+
+static struct {
+    bool on;
+    unsigned asked[T_HOT_PAGES]; /* how often each page was */
+    uint64_t read_end;           /* behind the last page that was read */
+    bool late;                   /* one was asked for when it had been read */
+} watch;
+
+static ps_err watched_open(struct ps_io *io, const char *path, unsigned flags,
+                           struct ps_io_file **ret)
+{
+    const struct watched_io *w = (const struct watched_io *)io;
+
+    return w->real->ops->open(w->real, path, flags, ret);
+}
+
+static ps_err watched_stat_path(struct ps_io *io, const char *path, struct ps_io_stat *ret)
+{
+    const struct watched_io *w = (const struct watched_io *)io;
+
+    return w->real->ops->stat_path(w->real, path, ret);
+}
+
+static uint32_t watched_files_max(struct ps_io *io)
+{
+    (void)io;
+    return 64;
+}
+
+static ps_err watched_run(struct ps_io *io, struct ps_io_req *reqs, size_t count)
+{
+    const struct watched_io *w = (const struct watched_io *)io;
+
+    for (size_t i = 0; watch.on && i < count; i++) {
+        uint64_t end = reqs[i].off / PAGE;
+
+        for (int k = 0; k < reqs[i].iov_count; k++)
+            end += reqs[i].iov[k].iov_len / PAGE;
+        if (strcmp(reqs[i].file->path, T_HOT) == 0 && end > watch.read_end)
+            watch.read_end = end;
+    }
+    return w->real->ops->run(w->real, reqs, count);
+}
+
+static void watched_will_read(struct ps_io_file *file, uint64_t off, uint64_t len)
+{
+    if (strcmp(file->path, T_HOT) != 0)
+        return;
+    watch.on = true;
+    watch.late |= off / PAGE < watch.read_end;
+    for (uint64_t page = off / PAGE; page < (off + len) / PAGE; page++) {
+        assert_true(page < T_HOT_PAGES);
+        watch.asked[page]++;
+    }
+}
+
+/* Once each, and before the walk comes there. */
+static void pages_are_asked_of_the_disk_ahead_of_the_walk(void **state)
+{
+    struct watched_io w = {.ops = {0}};
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    run("cd '%s' && head -c 8192 " T_HOT
+        " >page && for i in $(seq 5 1500); do cat page; done >>" T_HOT " && rm page",
+        b.data);
+    ok(ps_io_posix_rdonly(b.data, PS_IO_KIND_BUFFERED, NULL, NULL, &w.real));
+    w.ops = *w.real->ops;
+    w.ops.open = watched_open;
+    w.ops.stat_path = watched_stat_path;
+    w.ops.run = watched_run;
+    w.ops.will_read = watched_will_read;
+    w.ops.files_max = watched_files_max;
+    w.io.ops = &w.ops;
+    b.store_opts.io_given = &w.io;
+    b.opts.checksums = PS_PG_CHECKS_OFF;
+    memset(&watch, 0, sizeof(watch));
+    look(&b, &f);
+    assert_false(watch.late);
+    assert_int_equal(watch.read_end, T_HOT_PAGES);
+    for (unsigned page = 0; page < T_HOT_PAGES; page++)
+        assert_int_equal(watch.asked[page], 1);
+    let_go(&f);
+    ps_io_destroy(w.real);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +606,7 @@ int main(void)
         cmocka_unit_test(pages_that_were_not_recovered_may_disagree),
         cmocka_unit_test(damaged_map_of_filenodes_is_a_fault),
         cmocka_unit_test(damage_of_an_orphan_is_found),
+        cmocka_unit_test(pages_are_asked_of_the_disk_ahead_of_the_walk),
     };
 
     return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
