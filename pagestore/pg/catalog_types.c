@@ -198,6 +198,49 @@ static ps_err add_label(void *ctx, const struct ps_pgc_row *row)
     return ps_pgc_keep_name(db, row, 3, &label->text);
 }
 
+/* Output functions of types that are none of PostgreSQL's own, as citext's, which is textout. */
+static const char *const proc_columns[] = {"oid", "prolang", "prosrc"};
+static const struct ps_pgc_spec proc_spec = {
+    .oid = PS_PGC_PROC,
+    .name = "pg_proc",
+    .lost = "how types of extensions are printed",
+    .columns = proc_columns,
+    .column_count = COUNT(proc_columns),
+};
+#define INTERNAL_LANGUAGE 12u
+
+static ps_err set_output(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    const ps_oid function = ps_pgc_oid(row, 0);
+    struct ps_text name = {0};
+    bool there;
+    ps_err err;
+
+    if (function < PS_PGC_FIRST_NORMAL || ps_pgc_oid(row, 1) != INTERNAL_LANGUAGE)
+        return PS_OK;
+    err = ps_pgc_text(row, 2, &name, &there);
+    for (uint32_t i = 0; !err && there && i < db->types.count; i++) {
+        struct ps_pgc_type *type = ps_pgc_list_at(&db->types, i);
+
+        if (type->output == function && name.len < sizeof(type->pub.output))
+            memcpy(type->pub.output, name.data, name.len); /* behind it are zeros */
+    }
+    ps_text_deinit(&name);
+    return err;
+}
+
+static bool has_other_outputs(const struct ps_pgc_db *db)
+{
+    for (uint32_t i = 0; i < db->types.count; i++) {
+        const struct ps_pgc_type *type = ps_pgc_list_at(&db->types, i);
+
+        if (type->output >= PS_PGC_FIRST_NORMAL)
+            return true;
+    }
+    return false;
+}
+
 /* --- all of it ---------------------------------------------------------------------------- */
 
 /* A domain whose base leads back to it, or on and on, is nobody's value. */
@@ -243,6 +286,8 @@ ps_err ps_pgc_load_types(struct ps_pgc_db *db)
     if (!err)
         err = ps_pgc_optional(ps_pgc_read(db, &enum_spec, add_label, db, NULL));
     ps_pgc_list_settle(&db->labels);
+    if (!err && has_other_outputs(db))
+        err = ps_pgc_optional(ps_pgc_read(db, &proc_spec, set_output, db, NULL));
     cut_endless_domains(db);
     return err;
 }

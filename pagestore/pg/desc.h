@@ -77,7 +77,7 @@ struct ps_pg_type {
     ps_oid array;    /* typarray */
     ps_oid base;     /* typbasetype of a domain; rngsubtype of a range, rngtypid of a multirange */
     int32_t typmod;  /* of the base type */
-    char output[64]; /* name of typoutput's function where pg_proc tells, else "" */
+    char output[64]; /* typoutput, if it is a function of PostgreSQL's own; "": not known */
 };
 
 /* What the printing of values asks the catalogs. Any may fail to know: then NULL. */

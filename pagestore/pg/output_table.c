@@ -18,7 +18,6 @@ static const struct ps_pg_out_entry entries[] = {
     {"cidout", ps_pg_out_oid, 4, true, true},
     {"cidr_out", ps_pg_out_cidr, 0, true, true},
     {"circle_out", ps_pg_out_circle, 24, false, false},
-    {"citextout", ps_pg_out_text, 0, false, false}, /* of the extension */
     {"cstring_out", ps_pg_out_text, 0, false, false},
     {"date_out", ps_pg_out_date, 4, true, false},
     {"enum_out", ps_pg_out_enum, 4, false, false},

@@ -1,10 +1,11 @@
 -- Relations that are odd and sound: of each access method, of rows as they seldom are. Values are of
--- types that PostgreSQL itself has.
+-- types that PostgreSQL has itself, or prints by functions that it has.
 CREATE EXTENSION bloom;
 CREATE EXTENSION btree_gin;
 CREATE EXTENSION btree_gist;
 CREATE EXTENSION pg_trgm;
 CREATE EXTENSION intarray;
+CREATE EXTENSION citext;
 
 -- Hash indexes allocate the buckets of a splitpoint ahead.
 CREATE TABLE hashed (id int, t text);
@@ -106,8 +107,9 @@ DELETE FROM bl WHERE a < 2000;
 VACUUM bl;
 
 CREATE COLLATION nearly (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-CREATE TABLE words (t text COLLATE nearly PRIMARY KEY, p text COLLATE "POSIX");
-INSERT INTO words SELECT chr(65 + g % 26) || g, md5(g::text) FROM generate_series(1, 2000) g;
+CREATE TABLE words (t text COLLATE nearly PRIMARY KEY, p text COLLATE "POSIX", c citext UNIQUE, cs citext[]);
+INSERT INTO words SELECT chr(65 + g % 26) || g, md5(g::text), 'Any,' || g, ARRAY['A', 'b,', NULL]::citext[]
+    FROM generate_series(1, 2000) g;
 CREATE INDEX words_p ON words (p);
 CREATE INDEX words_hash ON words USING hash (t);
 

@@ -553,6 +553,22 @@ static void watched_will_read(struct ps_io_file *file, uint64_t off, uint64_t le
     }
 }
 
+/* By copies of its first page. */
+static void lengthen_t_hot(const struct bed *b)
+{
+    char path[TEMP_DIR_LEN + 300];
+    uint8_t page[PAGE];
+    int fd;
+
+    get(b, T_HOT, page, PAGE);
+    (void)snprintf(path, sizeof(path), "%s/%s", b->data, T_HOT);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (off_t block = 4; block < T_HOT_PAGES; block++)
+        assert_int_equal(pwrite(fd, page, PAGE, block * PAGE), PAGE);
+    assert_int_equal(close(fd), 0);
+}
+
 /* Once each, and before the walk comes there. */
 static void pages_are_asked_of_the_disk_ahead_of_the_walk(void **state)
 {
@@ -561,9 +577,7 @@ static void pages_are_asked_of_the_disk_ahead_of_the_walk(void **state)
     struct bed b;
 
     begin(&b, state);
-    run("cd '%s' && head -c 8192 " T_HOT
-        " >page && for i in $(seq 5 1500); do cat page; done >>" T_HOT " && rm page",
-        b.data);
+    lengthen_t_hot(&b);
     ok(ps_io_posix_rdonly(b.data, PS_IO_KIND_BUFFERED, NULL, NULL, &w.real));
     w.ops = *w.real->ops;
     w.ops.open = watched_open;
