@@ -17,7 +17,8 @@
 
 struct ps_glance {
     const struct ps_pg_view *view;
-    struct ps_taken taken; /* by the items so far; valid up to the page's size */
+    uint32_t lowest; /* where the last item begins; special before the first */
+    bool descending; /* each item lies below the one before it: none shares a byte */
 };
 
 /* False: the header or the bounds are not those of a page in use. */
@@ -25,8 +26,7 @@ static inline bool ps_glance_begin(struct ps_glance *g, const struct ps_pg_view 
 {
     const struct ps_pg_header *hdr = (const struct ps_pg_header *)v->bytes;
 
-    g->view = v;
-    memset(g->taken.bits, 0, (v->size / PS_ITEM_ALIGN + 63u) / 64u * sizeof(g->taken.bits[0]));
+    *g = (struct ps_glance){.view = v, .lowest = v->special, .descending = true};
     return !(ps_get16(hdr->pd_flags) & ~PS_PD_VALID_FLAGS) &&
            ps_get16(hdr->pd_pagesize_version) == (v->size | PS_PG_LAYOUT_VERSION) &&
            v->lower >= PS_PG_HEADER_LEN && v->lower <= v->upper && v->upper <= v->special &&
@@ -34,16 +34,26 @@ static inline bool ps_glance_begin(struct ps_glance *g, const struct ps_pg_view 
            (v->lower - PS_PG_HEADER_LEN) % PS_PG_LP_LEN == 0;
 }
 
-/* The bytes of a line pointer that has some: between upper and special, aligned, nobody else's.
- * NULL: they are not. */
-static inline const uint8_t *ps_glance_item(struct ps_glance *g, const struct ps_lp *lp)
+/* The bytes of a line pointer that has some: between upper and special, and aligned. NULL: they
+ * are not. */
+static inline const uint8_t *ps_glance_bytes(const struct ps_glance *g, const struct ps_lp *lp)
 {
-    const uint32_t space = ps_item_space(lp->len);
+    const struct ps_pg_view *v = g->view;
 
-    if (lp->off % PS_ITEM_ALIGN != 0 || lp->off < g->view->upper || lp->off >= g->view->special ||
-        space > g->view->special - lp->off || !ps_take(&g->taken, lp->off, lp->len))
-        return NULL;
-    return g->view->bytes + lp->off;
+    return lp->off % PS_ITEM_ALIGN == 0 && lp->off >= v->upper && lp->off < v->special &&
+                   ps_item_space(lp->len) <= v->special - lp->off
+               ? v->bytes + lp->off
+               : NULL;
 }
+
+/* Notes that the bytes are the line pointer's. */
+static inline void ps_glance_take(struct ps_glance *g, const struct ps_lp *lp)
+{
+    g->descending &= lp->off + ps_item_space(lp->len) <= g->lowest;
+    g->lowest = lp->off;
+}
+
+/* Are all bytes nobody else's? To be asked when all line pointers that have some were taken. */
+bool ps_glance_apart(const struct ps_glance *g);
 
 #endif

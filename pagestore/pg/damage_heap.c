@@ -170,13 +170,55 @@ static bool is_live(struct ps_pg_walk *w, const struct ps_pg_tuple *t, unsigned 
            has_committed(w, t->xmin, hints == PS_PG_XMIN_COMMITTED);
 }
 
-static bool is_fine(struct ps_pg_walk *w, const uint8_t *item, uint32_t len, unsigned bits)
+/* What of a row's header is the same in most rows of a page: transactions, number of attributes,
+ * marks, and where the values begin. */
+static inline void marks_of(const uint8_t *item, uint64_t *ret_xids, uint64_t *ret_marks)
 {
-    struct ps_pg_tuple t;
+    static_assert(offsetof(struct ps_pg_heap_tuple, t_ctid_posid) == 16 &&
+                      offsetof(struct ps_pg_heap_tuple, t_bits) == 23,
+                  "the first two bytes and the last one of the eight from 16 on");
+    *ret_xids = ps_get64_at(item);
+    *ret_marks = ps_get64_at(item + 16) << 8 >> 24; /* without t_ctid_posid and t_bits */
+}
 
-    return len >= PS_PG_TUPLE_HEADER && ps_pg_tuple_parse(item, len, &t) == PS_OK &&
-           t.hoff == ps_item_space(ps_pg_tuple_header_len(&t)) && is_live(w, &t, bits) &&
-           ps_pg_tuple_is_plain(&t, &w->shape);
+/* Is all well with the row's header, as far as it is the same in others? Then it is remembered. */
+static bool has_fine_header(struct ps_pg_walk *w, const uint8_t *item, uint32_t len, unsigned bits)
+{
+    struct ps_pg_like *like = &w->like;
+    struct ps_pg_tuple *t = &like->tuple;
+
+    like->known = ps_pg_tuple_parse(item, len, t) == PS_OK &&
+                  t->hoff == ps_item_space(ps_pg_tuple_header_len(t)) && is_live(w, t, bits);
+    like->bits = bits;
+    marks_of(item, &like->xids, &like->marks);
+    return like->known;
+}
+
+/* The row's tuple, if its header is fine; NULL says nothing. */
+static inline const struct ps_pg_tuple *fine_tuple(struct ps_pg_walk *w, const uint8_t *item,
+                                                   uint32_t len, unsigned bits)
+{
+    struct ps_pg_like *like = &w->like;
+    struct ps_pg_tuple *t = &like->tuple;
+    uint64_t xids, marks;
+
+    if (len < PS_PG_TUPLE_LEN_MIN)
+        return NULL;
+    marks_of(item, &xids, &marks);
+    if (!like->known || xids != like->xids || marks != like->marks || bits != like->bits)
+        return has_fine_header(w, item, len, bits) ? t : NULL;
+    t->bytes = item;
+    t->len = len;
+    if (t->nulls)
+        t->nulls = item + PS_PG_TUPLE_HEADER;
+    return t->hoff <= len ? t : NULL;
+}
+
+static inline bool is_fine(struct ps_pg_walk *w, const uint8_t *item, uint32_t len, unsigned bits)
+{
+    const struct ps_pg_tuple *t = fine_tuple(w, item, len, bits);
+
+    return t && ps_pg_tuple_is_plain(t, &w->shape);
 }
 
 static bool items_are_fine(struct ps_pg_walk *w, const struct ps_pg_view *v, unsigned bits)
@@ -192,11 +234,12 @@ static bool items_are_fine(struct ps_pg_walk *w, const struct ps_pg_view *v, uns
         if (lp.len == 0 &&
             (lp.flags == PS_LP_UNUSED || (lp.flags == PS_LP_DEAD && !(bits & PS_VM_ALL_VISIBLE))))
             continue;
-        item = lp.flags == PS_LP_NORMAL ? ps_glance_item(&g, &lp) : NULL;
+        item = lp.flags == PS_LP_NORMAL ? ps_glance_bytes(&g, &lp) : NULL;
         if (!item || !is_fine(w, item, lp.len, bits))
             return false;
+        ps_glance_take(&g, &lp);
     }
-    return true;
+    return ps_glance_apart(&g);
 }
 
 /* The visibility map says more than the page's own flag. */

@@ -79,6 +79,16 @@ static bool is_bytewise(const struct ps_pg_subject *subject, ps_oid collation)
            (collation == COLLATION_DEFAULT && subject->orders_bytes);
 }
 
+/* Of keys that it compares. */
+static enum ps_pg_number number_of(const struct ps_pg_key_order *o)
+{
+    if (o->compare == compare_int4)
+        return PS_PG_INT4;
+    if (o->compare == compare_uint4)
+        return PS_PG_UINT4;
+    return o->compare == compare_int8 ? PS_PG_INT8 : PS_PG_NO_NUMBER;
+}
+
 void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_order *ret)
 {
     static const struct {
@@ -125,6 +135,7 @@ void ps_pg_key_order_find(const struct ps_pg_subject *subject, struct ps_pg_key_
             *ret = orders[i].order;
     if (ret->compare && !is_bytewise(subject, attr->collation))
         ret->compare = NULL;
+    ret->number = number_of(ret);
 }
 
 /* --- items --------------------------------------------------------------------------------- */
@@ -238,7 +249,7 @@ struct pairs {
     uint64_t ascending, descending;
 };
 
-static void note_pair(struct pairs *p, int order)
+static inline void note_pair(struct pairs *p, int order)
 {
     p->ascending += order < 0;
     p->descending += order > 0;
@@ -263,16 +274,48 @@ static bool is_judged(const struct ps_pg_key_order *o, bool *ret_descending)
 /* --- a glance ------------------------------------------------------------------------------ */
 
 /* What is not plain is read as anywhere else. */
-static bool glance_tuple(const struct ps_pg_walk *w, const struct ps_pg_view *v,
-                         const struct ps_bt_page *b, uint32_t slot, struct entry *ret)
+static bool glance_any(const struct ps_pg_walk *w, const struct ps_glance *g,
+                       const struct ps_bt_page *b, uint32_t slot, const struct ps_lp *lp,
+                       struct entry *ret)
 {
     struct ps_bt_tuple t;
 
-    if (!ps_bt_tuple(v, b, slot, &t) || t.index.data > t.index.len ||
+    if (!ps_lp_has_storage(lp) || !ps_glance_bytes(g, lp) || !ps_bt_tuple(g->view, b, slot, &t) ||
+        t.index.size < PS_PG_INDEX_HEADER || ps_item_space(t.index.size) != ps_item_space(lp->len))
+        return false;
+    if (t.index.data > t.index.len ||
         (t.posting && (t.tid_count == 0 || ps_bt_sorted_tids(&t) < t.tid_count)))
         return false;
     take_tuple(w, &t, ret);
     return true;
+}
+
+/* The bytes of an item that is nothing but address and key, without nulls; NULL says nothing. */
+static inline const uint8_t *plain_item(const struct ps_glance *g, const struct ps_lp *lp,
+                                        uint32_t *ret_end)
+{
+    const uint8_t *item = ps_lp_has_storage(lp) ? ps_glance_bytes(g, lp) : NULL;
+    uint32_t info, size;
+
+    if (!item || lp->len < PS_PG_INDEX_HEADER)
+        return NULL;
+    info = ps_get16_at(item + PS_PG_TID_LEN);
+    size = info & PS_PG_INDEX_SIZE;
+    if (size < PS_PG_INDEX_HEADER || ps_item_space(size) != ps_item_space(lp->len) ||
+        info & (PS_PG_INDEX_ALT_TID | PS_PG_INDEX_NULL))
+        return NULL;
+    *ret_end = size < lp->len ? size : lp->len;
+    return item;
+}
+
+static inline void take_plain(const uint8_t *item, uint32_t end, struct entry *ret)
+{
+    ret->bytes = item;
+    ret->data = PS_PG_INDEX_HEADER;
+    ret->end = end;
+    ret->info = ps_get16_at(item + PS_PG_TID_LEN);
+    ret->pivot = false;
+    ret->first = ret->last = ps_pg_tid(item);
 }
 
 /* False: it has no bytes of its own, is no tuple, or leads past the heap's end. */
@@ -280,28 +323,83 @@ static inline bool glance_item(const struct ps_pg_walk *w, struct ps_glance *g,
                                const struct ps_bt_page *b, uint32_t slot, struct entry *ret)
 {
     const struct ps_lp lp = ps_pg_view_lp(g->view, slot);
-    const uint8_t *item = ps_lp_has_storage(&lp) ? ps_glance_item(g, &lp) : NULL;
-    uint32_t info, size;
+    const uint8_t *item = NULL;
+    uint32_t end;
 
-    if (!item || lp.len < PS_PG_INDEX_HEADER)
-        return false;
-    info = ps_get16_at(item + PS_PG_TID_LEN);
-    size = info & PS_PG_INDEX_SIZE;
-    if (size < PS_PG_INDEX_HEADER || ps_item_space(size) != ps_item_space(lp.len))
-        return false;
-    if (slot < ps_bt_first_slot(b) || info & (PS_PG_INDEX_ALT_TID | PS_PG_INDEX_NULL)) {
-        if (!glance_tuple(w, g->view, b, slot, ret))
-            return false;
-    } else {
-        ret->bytes = item;
-        ret->data = PS_PG_INDEX_HEADER;
-        ret->end = size < lp.len ? size : lp.len;
-        ret->info = (uint16_t)info;
-        ret->pivot = false;
-        ret->first = ret->last = ps_pg_tid(item);
+    if (slot >= ps_bt_first_slot(b))
+        item = plain_item(g, &lp, &end);
+    if (item) {
+        take_plain(item, end, ret);
         find_key(w, ret);
+    } else if (!glance_any(w, g, b, slot, &lp, ret)) {
+        return false;
     }
+    ps_glance_take(g, &lp);
     return ret->pivot || ret->last.block < w->subject.heap_pages;
+}
+
+static inline int64_t number_at(enum ps_pg_number number, const uint8_t *at)
+{
+    switch (number) {
+    case PS_PG_INT4:
+        return (int32_t)ps_get32_at(at);
+    case PS_PG_UINT4:
+        return ps_get32_at(at);
+    default:
+        return (int64_t)ps_get64_at(at);
+    }
+}
+
+/* Two plain items with equal numbers. */
+static bool plain_leads_back(const struct ps_pg_walk *w, const uint8_t *before, uint32_t end_before,
+                             const uint8_t *item, uint32_t end)
+{
+    struct entry entries[2];
+
+    take_plain(before, end_before, &entries[0]);
+    take_plain(item, end, &entries[1]);
+    return leads_back(w, &entries[0], &entries[1]);
+}
+
+/* The last of the plain items that a leaf begins with and of which nothing is to be told, given as
+ * *ret; 0: there is none. Where they end is for glance_item() to judge. */
+static uint32_t glance_numbers(const struct ps_pg_walk *w, struct ps_glance *glance,
+                               const struct ps_bt_page *b, struct pairs *ret_pairs,
+                               struct entry *ret)
+{
+    const enum ps_pg_number number = w->order.number;
+    const uint32_t end_min = PS_PG_INDEX_HEADER + w->order.key_len;
+    const uint64_t heap_pages = w->subject.heap_pages;
+    struct ps_glance g = *glance; /* a copy of our own stays in registers */
+    struct pairs pairs = {0};
+    const uint8_t *item, *before = NULL;
+    int64_t key, key_before = 0;
+    uint32_t slot, end, end_before = 0;
+
+    for (slot = ps_bt_first_slot(b); slot <= g.view->slots; slot++) {
+        const struct ps_lp lp = ps_pg_view_lp(g.view, slot);
+
+        item = plain_item(&g, &lp, &end);
+        if (!item || end < end_min || ps_pg_tid(item).block >= heap_pages)
+            break;
+        key = number_at(number, item + PS_PG_INDEX_HEADER);
+        if (before) {
+            if (key == key_before && plain_leads_back(w, before, end_before, item, end))
+                break;
+            note_pair(&pairs, SIGN(key_before, key));
+        }
+        ps_glance_take(&g, &lp);
+        before = item;
+        end_before = end;
+        key_before = key;
+    }
+    if (!before)
+        return 0;
+    *glance = g;
+    *ret_pairs = pairs;
+    take_plain(before, end_before, ret);
+    find_key(w, ret);
+    return slot - 1;
 }
 
 bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
@@ -311,15 +409,19 @@ bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
     struct pairs pairs = {0};
     struct entry entries[2];
     struct ps_glance g;
+    uint32_t slot = 0;
     unsigned now = 0;
-    bool descending, have = false;
+    bool descending;
 
     if (!ps_glance_begin(&g, v))
         return false;
-    for (uint32_t slot = 0; (slot = next_slot(v, b, slot)) != 0; have = true, now = !now) {
-        const struct entry *before = &entries[!now], *e = &entries[now];
+    if (o.number != PS_PG_NO_NUMBER)
+        slot = glance_numbers(w, &g, b, &pairs, &entries[now]);
+    for (bool have = slot > 0; (slot = next_slot(v, b, slot)) != 0; have = true) {
+        const struct entry *before = &entries[now], *e = &entries[!now];
         int order;
 
+        now = !now;
         if (!glance_item(w, &g, b, slot, &entries[now]))
             return false;
         if (!have)
@@ -331,6 +433,8 @@ bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
     }
     note_pairs(&o, &pairs);
     if (is_judged(&o, &descending) && (descending ? pairs.ascending : pairs.descending) > 0)
+        return false;
+    if (!ps_glance_apart(&g))
         return false;
     note_pairs(&w->order, &pairs);
     return true;

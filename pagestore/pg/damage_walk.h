@@ -19,6 +19,7 @@
 #include "pg/damage_links.h"
 #include "pg/decode_private.h"
 #include "pg/toast.h"
+#include "pg/tuple.h"
 #include "pg/xact.h"
 
 /* Does the error end a walk? Any other is damage: it becomes a line, and the walk goes on. */
@@ -44,12 +45,16 @@ struct ps_pg_subject {
     uint64_t heap_pages; /* UINT64_MAX: not known */
 };
 
+/* Keys that are compared as numbers, if that is what they are. */
+enum ps_pg_number { PS_PG_NO_NUMBER, PS_PG_INT4, PS_PG_UINT4, PS_PG_INT8 };
+
 /* What is known of the order of an index's keys: by their first column, as far as its type has an
  * order that the files tell. Ascending or descending is what most neighbours are. */
 struct ps_pg_key_order {
     /* a < b: negative. NULL: cannot be judged. Both are whole keys of the type. */
     int (*compare)(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len);
     uint32_t key_len; /* 0: a varlena, or a C string */
+    enum ps_pg_number number;
     bool c_string;
     uint64_t ascending, descending;
 };
@@ -62,6 +67,15 @@ struct ps_pg_lore {
     bool known; /* guarded by mtx, as what follows */
     uint32_t btree_version;
     uint64_t ascending, descending; /* neighbours in its pages */
+};
+
+/* The last heap row whose header was fine. Rows that have the same transactions and marks, on a
+ * page with the same bits in its map, need not be judged again. */
+struct ps_pg_like {
+    bool known;
+    unsigned bits;
+    uint64_t xids, marks;
+    struct ps_pg_tuple tuple;
 };
 
 /* Pages in a row, read in one go. */
@@ -94,7 +108,8 @@ struct ps_pg_walk {
     const uint8_t *page;             /* that is walked; in run, or copy */
     uint64_t vm_block;               /* that vm is a copy of; UINT64_MAX: none */
     uint32_t committed;              /* a transaction that did, the last that was asked for */
-    struct ps_pg_shape shape;        /* of the subject's columns, if it has a desc */
+    struct ps_pg_like like;
+    struct ps_pg_shape shape; /* of the subject's columns, if it has a desc */
     struct ps_pg_key_order order;
     uint32_t btree_version; /* of the metapage; 0: not seen */
     /* of the step */

@@ -255,14 +255,19 @@ static inline bool skip_plain_varlena(const uint8_t *data, uint32_t len, uint32_
 
 static ps_err make_room(struct ps_pg_shape *shape, uint32_t count)
 {
-    struct ps_pg_layout *bigger;
+    struct ps_pg_layout *attrs;
+    struct ps_pg_stretch *stretches;
 
     if (count <= shape->cap)
         return PS_OK;
-    bigger = realloc(shape->attrs, count * sizeof(*bigger));
-    if (!bigger)
+    attrs = realloc(shape->attrs, count * sizeof(*attrs));
+    if (attrs)
+        shape->attrs = attrs;
+    stretches = realloc(shape->stretches, count * sizeof(*stretches));
+    if (stretches)
+        shape->stretches = stretches;
+    if (!attrs || !stretches)
         return ps_fail(PS_ERR_NOMEM, "no memory for %u attributes", count);
-    shape->attrs = bigger;
     shape->cap = count;
     return PS_OK;
 }
@@ -272,6 +277,21 @@ static bool is_fixed(const struct ps_pg_layout *l)
     return l->len > 0 && l->align > 0;
 }
 
+/* Goes on with the last stretch, if it may: an attribute that needs no more alignment than the
+ * stretch has lies in the same place of it always. */
+static void add_stretch(struct ps_pg_shape *shape, const struct ps_pg_layout *l)
+{
+    struct ps_pg_stretch *last =
+        shape->stretch_count > 0 ? &shape->stretches[shape->stretch_count - 1] : NULL;
+    const uint32_t len = is_fixed(l) ? (uint32_t)(uint16_t)l->len : 0;
+
+    shape->stretched = shape->stretched && l->align > 0 && (len > 0 || l->len == -1);
+    if (len > 0 && last && last->len > 0 && l->align <= last->align)
+        last->len = align_up(last->len, l->align) + len;
+    else
+        shape->stretches[shape->stretch_count++] = (struct ps_pg_stretch){len, l->align};
+}
+
 ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc)
 {
     ps_err err = make_room(shape, desc->count);
@@ -279,7 +299,8 @@ ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc)
     if (err)
         return err;
     shape->count = desc->count;
-    shape->natts_min = shape->fixed = shape->fixed_len = 0;
+    shape->natts_min = shape->fixed = shape->fixed_len = shape->stretch_count = 0;
+    shape->stretched = true;
     for (uint32_t i = 0; i < desc->count; i++) {
         const struct ps_pg_attr *attr = &desc->attrs[i];
         struct ps_pg_layout *l = &shape->attrs[i];
@@ -290,6 +311,8 @@ ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc)
         if (shape->fixed == i && is_fixed(l)) {
             shape->fixed_len = align_up(shape->fixed_len, l->align) + (uint32_t)(uint16_t)l->len;
             shape->fixed++;
+        } else {
+            add_stretch(shape, l);
         }
     }
     return PS_OK;
@@ -298,6 +321,7 @@ ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc)
 void ps_pg_shape_deinit(struct ps_pg_shape *shape)
 {
     free(shape->attrs);
+    free(shape->stretches);
 }
 
 /* Values from attribute i on, which begin at byte `at`. */
@@ -323,12 +347,38 @@ static inline bool rest_is_plain(const struct ps_pg_tuple *tuple, const struct p
     return true;
 }
 
+/* Of a row that has all attributes and no nulls. */
+static inline bool stretches_are_plain(const struct ps_pg_tuple *tuple,
+                                       const struct ps_pg_shape *shape)
+{
+    const uint8_t *data = tuple->bytes + tuple->hoff;
+    const uint32_t len = tuple->len - tuple->hoff;
+    uint32_t at = shape->fixed_len;
+
+    for (uint32_t i = 0; i < shape->stretch_count; i++) {
+        const struct ps_pg_stretch s = shape->stretches[i];
+
+        if (s.len == 0) {
+            if (!skip_plain_varlena(data, len, s.align, &at))
+                return false;
+        } else {
+            at = align_up(at, s.align) + s.len;
+            if (at > len)
+                return false;
+        }
+    }
+    return true;
+}
+
 bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_shape *shape)
 {
     if (tuple->natts > shape->count || tuple->natts < shape->natts_min)
         return false;
     if (tuple->nulls || tuple->natts < shape->fixed)
         return rest_is_plain(tuple, shape, 0, 0);
-    return shape->fixed_len <= tuple->len - tuple->hoff &&
-           rest_is_plain(tuple, shape, shape->fixed, shape->fixed_len);
+    if (shape->fixed_len > tuple->len - tuple->hoff)
+        return false;
+    if (tuple->natts == shape->count && shape->stretched)
+        return stretches_are_plain(tuple, shape);
+    return rest_is_plain(tuple, shape, shape->fixed, shape->fixed_len);
 }

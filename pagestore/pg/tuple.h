@@ -148,7 +148,15 @@ struct ps_pg_shape {
         int16_t len;    /* attlen */
         uint16_t align; /* bytes; 0: there is no such alignment */
     } * attrs;
-    uint32_t cap;
+    /* The attributes from `fixed` on, as they lie in a row that has them all and no nulls. Those of
+     * fixed width in a row are one stretch where each lies in the same place of it. */
+    struct ps_pg_stretch {
+        uint32_t len;   /* 0: a varlena */
+        uint32_t align; /* of its first attribute */
+    } * stretches;
+    uint32_t stretch_count;
+    bool stretched; /* there are only such */
+    uint32_t cap;   /* of both */
 };
 /* Makes what was zeroes, or another's shape, that of desc. */
 PS_MUST_USE ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc);
