@@ -8,7 +8,8 @@
 #include "base/lock.h"
 #include "base/thread.h"
 
-#define SLOTS_A_THREAD 4u
+#define SLOTS_A_THREAD 16u
+#define BATCH_MAX 8u /* pieces that a thread plans in one go */
 #define MESSAGE_MAX 512u
 
 /* A piece that is walked, or waits to be taken. */
@@ -30,10 +31,11 @@ struct ps_pg_crew {
 
     struct ps_mutex mtx; /* rank LEAF */
     struct ps_cond room; /* a slot was taken, or stop */
-    struct ps_cond done; /* a slot is done */
+    struct ps_cond done; /* worth_taking() */
     struct slot *slots;  /* a ring: of piece n, slot n % slot_count */
     uint32_t slot_count;
     uint64_t taken;    /* guarded by mtx: pieces */
+    bool ended;        /* guarded by mtx: a slot is done that is the last, or has an error */
     _Atomic bool stop; /* written under mtx */
     pthread_t *threads;
     unsigned thread_count;
@@ -44,19 +46,27 @@ static struct slot *slot_of(const struct ps_pg_crew *c, uint64_t piece)
     return &c->slots[piece % c->slot_count];
 }
 
+/* Is the next piece done, and half a ring behind it, or all there is? Then it pays to wake who
+ * takes them. The ring has room for so many while he waits. mtx is held. */
+static bool worth_taking(const struct ps_pg_crew *c)
+{
+    return slot_of(c, c->taken)->done &&
+           (c->ended || slot_of(c, c->taken + c->slot_count / 2)->done);
+}
+
 /* --- a thread's work ----------------------------------------------------------------------- */
 
-/* Waits until the slot of the next piece is free; false: stop. */
-static bool wait_for_room(struct ps_pg_crew *c)
+/* Is the slot of the next piece free? If asked to, waits until it is; false then: stop. */
+static bool has_room(struct ps_pg_crew *c, bool wait)
 {
-    bool go;
+    bool room;
 
     ps_mutex_lock(&c->mtx);
-    while (!c->stop && c->planned - c->taken >= c->slot_count)
+    while (wait && !c->stop && c->planned - c->taken >= c->slot_count)
         ps_cond_wait(&c->room, &c->mtx);
-    go = !c->stop;
+    room = !c->stop && c->planned - c->taken < c->slot_count;
     ps_mutex_unlock(&c->mtx);
-    return go;
+    return room;
 }
 
 static void keep_error(struct slot *s, ps_err err)
@@ -65,28 +75,48 @@ static void keep_error(struct slot *s, ps_err err)
     snprintf(s->message, sizeof(s->message), "%s", ps_message());
 }
 
-/* The next piece of the plan, and a slot whose lines begin with the plan's; NULL: there is none, or
- * stop. */
-static struct slot *plan_piece(struct ps_pg_crew *c, struct ps_pg_piece *ret)
+/* The next piece of the plan, and a slot whose lines begin with the plan's. plan_mtx is held. */
+static void plan_piece(struct ps_pg_crew *c, struct ps_pg_piece *ret, struct slot **ret_slot)
 {
-    struct slot *s = NULL;
+    struct slot *s = slot_of(c, c->planned++);
+    struct ps_pg_out out = {.text = &s->lines, .counts = &s->counts};
     ps_err err;
 
-    ps_mutex_lock(&c->plan_mtx);
-    if (!c->plan_done && wait_for_room(c)) {
-        struct ps_pg_out out;
+    do
+        err = ps_pg_plan_next(c->plan, &out, ret, &s->last);
+    while (!err && !s->last && !ret->subject.file);
+    if (err)
+        keep_error(s, err);
+    c->plan_done = err || s->last;
+    *ret_slot = s;
+}
 
-        s = slot_of(c, c->planned++);
-        out = (struct ps_pg_out){.text = &s->lines, .counts = &s->counts};
-        do
-            err = ps_pg_plan_next(c->plan, &out, ret, &s->last);
-        while (!err && !s->last && !ret->subject.file);
-        if (err)
-            keep_error(s, err);
-        c->plan_done = err || s->last;
+/* What one thread does in a row: as many pieces as make a full one, so that small files cost few
+ * turns. */
+struct batch {
+    struct ps_pg_piece pieces[BATCH_MAX];
+    struct slot *slots[BATCH_MAX];
+    unsigned count;
+};
+
+/* False: there is none, or stop. Only the first piece is waited for: who takes waits for those that
+ * are planned. */
+static bool plan_batch(struct ps_pg_crew *c, struct batch *b)
+{
+    const uint64_t full = ps_pg_walk_piece(ps_pg_catalog_cluster(c->catalog));
+    uint64_t blocks = 0;
+
+    b->count = 0;
+    ps_mutex_lock(&c->plan_mtx);
+    while (!c->plan_done && b->count < BATCH_MAX && blocks < full && has_room(c, b->count == 0)) {
+        struct ps_pg_piece *piece = &b->pieces[b->count];
+
+        plan_piece(c, piece, &b->slots[b->count++]);
+        if (!c->plan_done)
+            blocks += piece->to - piece->from;
     }
     ps_mutex_unlock(&c->plan_mtx);
-    return s;
+    return b->count > 0;
 }
 
 static void walk_piece(struct ps_pg_crew *c, struct ps_pg_hand *hand,
@@ -105,21 +135,29 @@ static void walk_piece(struct ps_pg_crew *c, struct ps_pg_hand *hand,
         keep_error(s, err);
 }
 
+static void finish(struct ps_pg_crew *c, struct slot *s)
+{
+    ps_mutex_lock(&c->mtx);
+    s->done = true;
+    c->ended = c->ended || s->last || s->err;
+    if (worth_taking(c))
+        ps_cond_signal(&c->done);
+    ps_mutex_unlock(&c->mtx);
+}
+
 static void *crew_main(void *arg)
 {
     struct ps_pg_crew *c = arg;
     struct ps_pg_hand hand;
-    struct ps_pg_piece piece;
-    struct slot *s;
+    struct batch b;
 
     ps_pg_hand_init(&hand, c->catalog);
-    while ((s = plan_piece(c, &piece)) != NULL) {
-        if (!s->err && !s->last)
-            walk_piece(c, &hand, &piece, s);
-        ps_mutex_lock(&c->mtx);
-        s->done = true;
-        ps_cond_signal(&c->done);
-        ps_mutex_unlock(&c->mtx);
+    while (plan_batch(c, &b)) {
+        for (unsigned i = 0; i < b.count; i++) {
+            if (!b.slots[i]->err && !b.slots[i]->last)
+                walk_piece(c, &hand, &b.pieces[i], b.slots[i]);
+            finish(c, b.slots[i]);
+        }
     }
     ps_pg_hand_deinit(&hand);
     return NULL;
