@@ -629,6 +629,54 @@ static void damage_under_a_good_checksum_has_its_word(void **state)
     }
 }
 
+#define FSM_NODES 28u
+#define VM_BITS 24u
+
+/* Maps that are empty but for one byte. */
+static void every_node_of_a_free_space_map_is_looked_at(void **state)
+{
+    const struct ps_page_ident who = {.page_size = PAGE, .page_no = 2};
+    const uint32_t inner = PAGE / 2 - 1;
+    char path[600], expected[100];
+    unsigned char page[PAGE];
+
+    read_page(corpus_path(*state, "cluster/base/16384/16504_fsm", path), 2, page, PAGE);
+    memset(page + FSM_NODES, 0, PAGE - FSM_NODES);
+    for (uint32_t node = 0; node < PAGE - FSM_NODES; node++) {
+        const uint32_t wrong = (node < inner ? 1 : 0) + (node > 0 ? 1 : 0); /* it, the one above */
+        struct damages found = {0};
+
+        page[FSM_NODES + node] = 1;
+        ps_pg_check(PS_PG_PAGE_FSM, page, &who, false, 0, keep, &found);
+        page[FSM_NODES + node] = 0;
+        snprintf(expected, sizeof(expected),
+                 "node %u is not the larger of those below (%u such nodes)",
+                 node > 0 ? (node - 1) / 2 : 0, wrong);
+        assert_int_equal(found.count, 1);
+        assert_string_equal(found.first_text, expected);
+    }
+}
+
+static void every_bit_of_a_visibility_map_is_looked_at(void **state)
+{
+    const struct ps_page_ident who = {.page_size = PAGE};
+    char path[600];
+    unsigned char page[PAGE];
+
+    read_page(corpus_path(*state, "cluster/base/16384/16526_vm", path), 0, page, PAGE);
+    memset(page + VM_BITS, 0, PAGE - VM_BITS);
+    for (uint32_t block = 0; block < 4 * (PAGE - VM_BITS); block++) {
+        unsigned char *byte = &page[VM_BITS + block / 4];
+        const unsigned shift = block % 4 * 2;
+
+        *byte = (unsigned char)(2u << shift); /* all frozen, and not all visible */
+        assert_int_equal(ps_pg_check(PS_PG_PAGE_VM, page, &who, false, 0, NULL, NULL), 1);
+        *byte = (unsigned char)(3u << shift);
+        assert_int_equal(ps_pg_check(PS_PG_PAGE_VM, page, &who, false, 0, NULL, NULL), 0);
+        *byte = 0;
+    }
+}
+
 static void checksums_count_only_where_pages_carry_them(void **state)
 {
     struct ps_page_ident who = {.page_size = PAGE};
@@ -685,6 +733,8 @@ int main(void)
         cmocka_unit_test(visibility_maps_have_the_bits_of_pg_visibility),
         cmocka_unit_test(pages_of_a_sound_cluster_have_no_damage),
         cmocka_unit_test(damage_under_a_good_checksum_has_its_word),
+        cmocka_unit_test(every_node_of_a_free_space_map_is_looked_at),
+        cmocka_unit_test(every_bit_of_a_visibility_map_is_looked_at),
         cmocka_unit_test(checksums_count_only_where_pages_carry_them),
         cmocka_unit_test(bounds_out_of_order_are_survived_by_every_kind),
     };
