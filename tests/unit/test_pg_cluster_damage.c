@@ -269,6 +269,19 @@ static void a_crashed_cluster_names_the_log_it_needs(void **state)
     end(&b);
 }
 
+static void a_log_behind_a_link_is_not_called_missing(void **state)
+{
+    struct bed b;
+
+    begin(&b, state);
+    patch_control(&b, 16, 6);
+    put(&b, "pg_wal/00000001000000000000002C", "", 0);
+    run("mv '%s/pg_wal' '%s/elsewhere' && ln -s ../elsewhere '%s/pg_wal'", b.data, b.dir, b.data);
+    ok(try_open(&b, ""));
+    expect_not_recovered(&b, "; the log cannot be looked at: cannot open pg_wal/");
+    end(&b);
+}
+
 static void a_base_backup_is_recovered_from_where_its_label_says(void **state)
 {
     static const char label[] = "START WAL LOCATION: 1/2B000028 (file 00000002000000010000002B)\n"
@@ -361,6 +374,17 @@ static void a_process_elsewhere_is_no_server(void **state)
     end(&b);
 }
 
+static void a_process_that_cannot_be_asked_for_is_told(void **state)
+{
+    struct bed b;
+
+    begin(&b, state);
+    run("mkdir '%s/postmaster.pid'", b.data);
+    ok(try_open(&b, ""));
+    expect_note(&b, "; whether a server runs here is not known");
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,9 +398,11 @@ int main(void)
         cmocka_unit_test(versions_are_told_apart_by_control_and_catalog),
         cmocka_unit_test(a_map_of_version_16_is_read),
         cmocka_unit_test(a_crashed_cluster_names_the_log_it_needs),
+        cmocka_unit_test(a_log_behind_a_link_is_not_called_missing),
         cmocka_unit_test(a_base_backup_is_recovered_from_where_its_label_says),
         cmocka_unit_test(a_running_server_is_refused_unless_live),
         cmocka_unit_test(a_process_elsewhere_is_no_server),
+        cmocka_unit_test(a_process_that_cannot_be_asked_for_is_told),
     };
 
     return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
