@@ -643,14 +643,15 @@ static void every_node_of_a_free_space_map_is_looked_at(void **state)
     read_page(corpus_path(*state, "cluster/base/16384/16504_fsm", path), 2, page, PAGE);
     memset(page + FSM_NODES, 0, PAGE - FSM_NODES);
     for (uint32_t node = 0; node < PAGE - FSM_NODES; node++) {
-        const uint32_t wrong = (node < inner ? 1 : 0) + (node > 0 ? 1 : 0); /* it, the one above */
+        /* The node itself, and the one above. */
+        const uint32_t wrong = (node < inner ? 1u : 0u) + (node > 0 ? 1u : 0u);
         struct damages found = {0};
 
         page[FSM_NODES + node] = 1;
         ps_pg_check(PS_PG_PAGE_FSM, page, &who, false, 0, keep, &found);
         page[FSM_NODES + node] = 0;
         snprintf(expected, sizeof(expected),
-                 "node %u is not the larger of those below (%u such nodes)",
+                 "suspect: node %u is not the larger of those below (%u such nodes)",
                  node > 0 ? (node - 1) / 2 : 0, wrong);
         assert_int_equal(found.count, 1);
         assert_string_equal(found.first_text, expected);
