@@ -297,6 +297,11 @@ void ps_table_path(char *buf, size_t len, uint32_t id, const char *suffix);
 /* The other way round, of a name in the folder of tables; 0: it is no file of a table. */
 uint32_t ps_table_of_file(const char *name);
 PS_MUST_USE ps_err ps_table_files_remove(struct ps_store *s, uint32_t id);
+/* Throws the pages of a dropped table out of the pool, and waits for those that are being written:
+ * from then on nobody writes to its files, as nobody makes pages of a dropped table dirty. So it
+ * comes before they are removed: a write would open them again, fail, and be the error of whoever
+ * wrote (a checkpoint, an fsync, a reader of another table who needs the frame). */
+void ps_table_pages_discard(struct ps_table *t);
 /* Removes a dropped table's files. If they cannot be removed it says so, and every full checkpoint
  * tries again. */
 void ps_table_files_drop(struct ps_table *t);

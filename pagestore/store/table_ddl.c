@@ -9,10 +9,11 @@
  *   create   files are made and their folder synced, then the group commits and is flushed. A crash
  *            before that leaves two empty files with an id that is not in the catalog: recovery
  *            removes them.
- *   drop     the group commits and is flushed, then the files are removed. A crash before that:
- *            redo of the record removes them. A checkpoint does not let the record go before they
- *            are removed (ps_tables_sync). If they cannot be, the table is gone all the same, and
- *            checkpoints try again (ps_table_files_drop).
+ *   drop     the group commits and is flushed, then pages leave the pool and files are removed. A
+ *            crash before that: redo of the record removes them. A checkpoint does not let the
+ *            record go before they are removed: it may remove them itself, after the pages, while
+ *            the drop is under way (ps_tables_sync). If they cannot be removed, the table is gone
+ *            all the same, and checkpoints try again (ps_table_files_drop).
  */
 #include <assert.h>
 #include <string.h>
@@ -493,8 +494,7 @@ static ps_err drop_locked(struct ps_store *s, struct ps_table *t, bool even_with
         return err;
     }
     ps_store_event(s, &event);
-    ps_pool_drop(s->pool, 0, t->id, PS_FORK_DATA, 0, UINT32_MAX);
-    ps_pool_drop(s->pool, 0, t->id, PS_FORK_MAP, 0, UINT32_MAX);
+    ps_table_pages_discard(t);
     if (!err)
         ps_table_files_drop(t);
     ps_registry_remove(s, t);

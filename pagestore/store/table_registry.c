@@ -131,6 +131,13 @@ ps_err ps_table_files_remove(struct ps_store *s, uint32_t id)
     return s->io->ops->sync_dir(s->io, PS_TABLES_DIR);
 }
 
+void ps_table_pages_discard(struct ps_table *t)
+{
+    assert(t->dropped);
+    ps_pool_drop(t->store->pool, 0, t->id, PS_FORK_DATA, 0, UINT32_MAX);
+    ps_pool_drop(t->store->pool, 0, t->id, PS_FORK_MAP, 0, UINT32_MAX);
+}
+
 static void remove_later(struct ps_table *t)
 {
     struct ps_store *s = t->store;
@@ -338,6 +345,14 @@ static struct ps_table **all_tables(struct ps_store *s, uint32_t *ret_count)
     return list;
 }
 
+/* Of a table whose drop is still under way, in another thread. Pages first, as that does it:
+ * otherwise some would be dirty while there is no file that they could be written to. */
+static ps_err finish_drop(struct ps_table *t)
+{
+    ps_table_pages_discard(t);
+    return ps_table_files_remove(t->store, t->id);
+}
+
 ps_err ps_tables_sync(struct ps_store *s)
 {
     uint32_t i, count;
@@ -355,7 +370,7 @@ ps_err ps_tables_sync(struct ps_store *s)
         /* A checkpoint lets go of records of earlier drops, so it first finishes what these still
          * owe. Their records are durable; that of a later drop need not be yet. */
         if (!err && drop_lsn && drop_lsn <= ps_wal_durable_lsn(s->wal))
-            err = ps_table_files_remove(s, list[i]->id);
+            err = finish_drop(list[i]);
         if (!list[i]->files_open || drop_lsn)
             continue;
         files[n++] = &list[i]->data;

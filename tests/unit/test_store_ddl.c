@@ -47,6 +47,85 @@ static void files_of_a_dropped_table_stay_until_its_drop_is_durable(void **state
     ps_table_unref(t);
 }
 
+/* --- what happens between a drop's record and the drop's end -------------------------------- */
+
+#define OTHERS 8u
+
+struct dropping {
+    struct fixture *f;
+    unsigned drops;
+    ps_err err;
+    char why[256];
+};
+
+/* A checkpoint that began before finishes what the drop owes; then come an fsync and another
+ * checkpoint. Other threads do that while the drop is under way; here its own does. */
+static void sync_when_dropped(void *ctx, const struct ps_event *event)
+{
+    struct dropping *d = ctx;
+
+    if (event->kind != PS_EVENT_TABLE_DROPPED)
+        return;
+    d->drops++;
+    d->err = ps_tables_sync(d->f->store);
+    if (!d->err)
+        d->err = ps_store_sync(d->f->store, PS_SYNC_DATA);
+    if (!d->err)
+        d->err = ps_store_checkpoint(d->f->store, NULL);
+    if (d->err)
+        snprintf(d->why, sizeof(d->why), "%s", ps_message());
+}
+
+static const char *other(unsigned no)
+{
+    static char name[16];
+
+    snprintf(name, sizeof(name), "other %u", no);
+    return name;
+}
+
+/* As many files of other tables are opened as may be open. */
+static void have_files_closed(struct fixture *f)
+{
+    for (unsigned i = 0; i < OTHERS; i++) {
+        struct ps_table *t = find(f, other(i));
+        struct ps_table_info info;
+
+        ok(ps_table_info(t, &info));
+        ps_table_unref(t);
+    }
+}
+
+static void pages_of_a_table_that_is_being_dropped_fail_nobodys_sync(void **state)
+{
+    struct fixture *f = *state;
+    struct dropping d = {.f = f};
+    struct ps_store_options opts;
+    struct ps_table *t;
+
+    for (unsigned i = 0; i < OTHERS; i++)
+        ps_table_unref(make(f, other(i), PS_FORMAT_NATIVE));
+    close_store(f);
+    sim_disk_set_files_max(f->disk, OTHERS);
+    options(f, &opts);
+    opts.message = NULL;
+    opts.event = sync_when_dropped;
+    opts.ctx = &d;
+    ok(ps_store_open("sim", &opts, &f->store));
+    t = make(f, "t", PS_FORMAT_NATIVE);
+    ok(ps_write(t, PS_SPACE_PAYLOAD, 0, "gone", 4, 0, NULL));
+    have_files_closed(f);
+    assert_null(t->data.file);
+    assert_null(t->map_file.file);
+    ps_table_unref(t);
+    ok(ps_table_drop(f->store, "t", true));
+    assert_int_equal(d.drops, 1);
+    assert_string_equal(d.why, "");
+    assert_int_equal(d.err, PS_OK);
+    assert_false(sim_disk_exists(f->disk, "tables/10.pages"));
+    assert_false(sim_disk_exists(f->disk, "tables/10.map"));
+}
+
 /* The first item's table is slotted in the catalog from here on, and so it is for everybody. */
 static void write_payload(struct fixture *f)
 {
@@ -206,6 +285,7 @@ int main(void)
                                         teardown),
         T(table_that_becomes_slotted_takes_no_payload_meanwhile),
         T(files_of_a_dropped_table_stay_until_its_drop_is_durable),
+        T(pages_of_a_table_that_is_being_dropped_fail_nobodys_sync),
         T(each_of_many_tables_has_its_name_and_no_other),
     };
 
