@@ -108,6 +108,16 @@ static void note_progress(void *ctx, uint32_t done, uint32_t total)
     p->c->paced_us += ps_io_now_us(p->c->io) - from_us;
 }
 
+/* Pages that were dirty when the checkpoint began, and freed since, were thrown out of the pool
+ * unwritten, and files of a table that was dropped since are not synced. That is right only if
+ * recovery finds them freed or dropped: from the new redo point on nothing in the log would make
+ * them again. They were discarded after their record was appended, but perhaps before it was
+ * durable, so the log is made durable up to here before the redo point moves. */
+static ps_err settle_discarded(struct ps_checkpointer *c)
+{
+    return ps_wal_flush(c->wal, ps_wal_tail_lsn(c->wal), NULL);
+}
+
 static ps_err full_work(struct ps_checkpointer *c, const struct ps_checkpoint_how *how,
                         struct ps_cancel *cancel)
 {
@@ -129,6 +139,8 @@ static ps_err full_work(struct ps_checkpointer *c, const struct ps_checkpoint_ho
     c->pages_total = 0;
     if (!err)
         err = c->ops.sync_files(c->ops.ctx);
+    if (!err)
+        err = settle_discarded(c);
     if (!err)
         err = ps_poison_check(c->poison);
     if (err)

@@ -126,6 +126,69 @@ static void pages_of_a_table_that_is_being_dropped_fail_nobodys_sync(void **stat
     assert_false(sim_disk_exists(f->disk, "tables/10.map"));
 }
 
+/* --- what happens while a checkpoint writes pages ------------------------------------------- */
+
+#define BATCHES_PAGES 64u /* more than a checkpoint's batch has */
+
+static enum sim_fault fail_pages_of_b(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    (void)ctx;
+    (void)disk;
+    return op->kind == SIM_WRITE && strcmp(op->path, "tables/3.pages") == 0 ? SIM_EIO
+                                                                            : SIM_NO_FAULT;
+}
+
+static enum sim_fault free_page_of_b(void *ctx, struct sim_disk *disk, const struct sim_op *op)
+{
+    struct meanwhile *m = ctx;
+
+    (void)disk;
+    if (op->kind == SIM_WRITE && strcmp(op->path, "tables/2.pages") == 0 && m->done++ == 0)
+        m->what(m->f);
+    return SIM_NO_FAULT;
+}
+
+static void free_page(struct fixture *f)
+{
+    struct ps_table *b = ps_registry_find(f->store, 3);
+
+    ok(ps_page_free(b, 0, NULL));
+}
+
+static void write_pages(struct ps_table *t, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        ok(ps_write(t, PS_SPACE_IMAGE, (uint64_t)i * 8192 + 4000, "bytes", 5, 0, NULL));
+}
+
+/* The page was dirty when the checkpoint began, and its entry in the map was not. */
+static void page_that_is_freed_while_a_checkpoint_runs_is_whole_or_gone_after_a_crash(void **state)
+{
+    struct fixture *f = *state;
+    struct meanwhile m = {.what = free_page, .f = f};
+    struct ps_table *a = make(f, "a", PS_FORMAT_NATIVE), *b = make(f, "b", PS_FORMAT_NATIVE);
+    uint8_t page[8192];
+    ps_err err;
+
+    write_pages(b, 1);
+    ok(ps_store_checkpoint(f->store, NULL));
+    write_pages(b, 1);
+    sim_disk_set_hook(f->disk, fail_pages_of_b, NULL);
+    assert_int_equal(ps_store_checkpoint(f->store, NULL), PS_ERR_IO);
+    write_pages(a, BATCHES_PAGES);
+    sim_disk_set_hook(f->disk, free_page_of_b, &m);
+    ps_table_unref(a);
+    ps_table_unref(b);
+    ok(ps_store_checkpoint(f->store, NULL));
+    assert_true(m.done > 0);
+    crash(f, SIM_CRASH_DROP);
+    b = find(f, "b");
+    err = ps_page_copy(b, 0, NULL, page);
+    ps_table_unref(b);
+    if (err != PS_ERR_NOENT)
+        ok(err);
+}
+
 /* The first item's table is slotted in the catalog from here on, and so it is for everybody. */
 static void write_payload(struct fixture *f)
 {
@@ -286,6 +349,7 @@ int main(void)
         T(table_that_becomes_slotted_takes_no_payload_meanwhile),
         T(files_of_a_dropped_table_stay_until_its_drop_is_durable),
         T(pages_of_a_table_that_is_being_dropped_fail_nobodys_sync),
+        T(page_that_is_freed_while_a_checkpoint_runs_is_whole_or_gone_after_a_crash),
         T(each_of_many_tables_has_its_name_and_no_other),
     };
 
