@@ -12,6 +12,18 @@
 #define GROW_MAX ((uint64_t)64 << 20)
 #define GROW_SHARE 8 /* ask for an eighth more than there is */
 
+/* A file of the store's own that is gone, since it was closed for room, is damage. PS_ERR_NOENT
+ * would be taken for a page that is not allocated: by who reads the table, and even by who reads
+ * another one and has to write a page of this one first, to have its frame. */
+static ps_err open_again(struct ps_pagefile *f)
+{
+    ps_err err = ps_open_files_open(f->open_files, f, f->io_flags);
+
+    if (err == PS_ERR_NOENT && f->is_own)
+        err = ps_fail_in(PS_ERR_CORRUPT, "a file has been lost");
+    return err;
+}
+
 /* The file is open until let_go. */
 static ps_err hold(struct ps_pagefile *f)
 {
@@ -22,7 +34,7 @@ static ps_err hold(struct ps_pagefile *f)
     f->users += is_open;
     f->used = true;
     ps_mutex_unlock(&f->mtx);
-    return is_open ? PS_OK : ps_open_files_open(f->open_files, f, f->io_flags);
+    return is_open ? PS_OK : open_again(f);
 }
 
 static void let_go(struct ps_pagefile *f)
@@ -90,7 +102,11 @@ ps_err ps_pagefile_open_in(struct ps_pagefile *f, struct ps_open_files *open_fil
 ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_open_files *open_files, const char *path,
                         uint32_t page_size, unsigned io_flags, struct ps_poison *poison)
 {
-    return ps_pagefile_open_in(f, open_files, open_files->io, path, page_size, io_flags, poison);
+    ps_err err =
+        ps_pagefile_open_in(f, open_files, open_files->io, path, page_size, io_flags, poison);
+
+    f->is_own = !err;
+    return err;
 }
 
 void ps_pagefile_close(struct ps_pagefile *f)

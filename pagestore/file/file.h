@@ -6,8 +6,9 @@
  * Ownership  open gives a file that close takes back; the caller has no request under way then.
  *            Its descriptor comes and goes (open_files.h): a request opens it again if need be.
  * Locking    thread safe; one mutex guards the marks, never held during I/O.
- * Errors     those of io.h. Reading pages past the end, or in a hole, gives zeros: whether
- *            that is right is for the page format and the allocation map to judge.
+ * Errors     those of io.h, and PS_ERR_CORRUPT where a file of the store's own is gone when it is
+ *            opened again. Reading pages past the end, or in a hole, gives zeros: whether that is
+ *            right is for the page format and the allocation map to judge.
  * Promise    ps_pagefile_sync covers every write that returned before it began. A failed sync
  *            poisons the store (poison.h) and is never retried.
  */
@@ -27,6 +28,7 @@ struct ps_pagefile {
     struct ps_poison *poison;
     uint32_t page_size;
     unsigned io_flags;       /* to open it again */
+    bool is_own;             /* nobody but the store removes it */
     char *path;              /* to open it again, and for messages */
     struct ps_mutex mtx;     /* rank FILE */
     struct ps_io_file *file; /* guarded by mtx; NULL: closed. It stays while there are users */
@@ -54,7 +56,8 @@ struct ps_pagefile_page {
 PS_MUST_USE ps_err ps_pagefile_open(struct ps_pagefile *f, struct ps_open_files *open_files,
                                     const char *path, uint32_t page_size, unsigned io_flags,
                                     struct ps_poison *poison);
-/* The same below another root than open_files'; files of several are not synced together. */
+/* The same for files of others, which may go, and below another root than open_files'; files of
+ * several are not synced together. */
 PS_MUST_USE ps_err ps_pagefile_open_in(struct ps_pagefile *f, struct ps_open_files *open_files,
                                        struct ps_io *io, const char *path, uint32_t page_size,
                                        unsigned io_flags, struct ps_poison *poison);

@@ -542,6 +542,24 @@ static void files_beyond_the_limit_are_closed_and_opened_again(void **state)
     close_many(many);
 }
 
+static void file_that_is_gone_when_it_is_opened_again_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_pagefile many[MANY];
+    uint64_t page_no = 0;
+
+    open_many(f, many);
+    assert_null(many[0].file);
+    assert_int_equal(f->io->ops->unlink(f->io, "0.map"), PS_OK);
+    list_pages(f, &page_no, 1);
+    assert_int_equal(ps_pagefile_read(&many[0], f->pages, 1), PS_ERR_CORRUPT);
+    assert_int_equal(f->pages[0].err, PS_ERR_CORRUPT);
+    assert_int_equal(ps_pagefile_write(&many[0], f->pages, 1), PS_ERR_CORRUPT);
+    assert_non_null(strstr(ps_message(), "0.map"));
+    assert_false(sim_disk_exists(f->disk, "0.map"));
+    close_many(many);
+}
+
 static void file_in_constant_use_stays_open(void **state)
 {
     struct fixture *f = *state;
@@ -623,6 +641,7 @@ int main(void)
         T(open_reports_what_is_wrong),
         T(a_path_may_be_long),
         T(files_beyond_the_limit_are_closed_and_opened_again),
+        T(file_that_is_gone_when_it_is_opened_again_is_damage),
         T(file_in_constant_use_stays_open),
         T(unsynced_files_are_synced_before_they_are_closed),
         T(sync_that_fails_to_make_room_poisons_the_store_and_reads_go_on),
