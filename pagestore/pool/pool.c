@@ -1,6 +1,7 @@
 /*
  * pool.c - making a pool; pinning, loading and latching pages.
  */
+#include "pool/pool_hits.h"
 #include "pool/pool_internal.h"
 #include "pool/pool_map.h"
 
@@ -226,43 +227,6 @@ void ps_pool_trace(struct ps_pool *pool, const char *kind, const char *reason,
 
 /* --- hits ----------------------------------------------------------------------------------- */
 
-/* In a stripe that is not known to be this thread's. */
-static void count_in_stripe(struct ps_pool_stripe *stripe, uint64_t self)
-{
-    uint64_t nobody = 0;
-
-    if (atomic_compare_exchange_strong(&stripe->owner, &nobody, self))
-        atomic_fetch_add(&stripe->owned, 1);
-    else
-        atomic_fetch_add(&stripe->hits, 1);
-}
-
-/* For the rivals of the pool's policy. */
-static inline void note_access(struct ps_pool *pool, const struct ps_pool_key *key)
-{
-    if (__builtin_expect(ps_rivals_sampled(ps_pool_key_hash(key), pool->rivals.rate), false))
-        ps_pool_note_sampled(pool, ps_access_my_stripe(), key);
-}
-
-static inline void count_hit(struct ps_pool *pool, const struct ps_pool_key *key,
-                             struct ps_frame *f)
-{
-    uint64_t self = ps_access_self();
-    unsigned stripe_no = ps_access_stripe_no(self);
-    struct ps_pool_stripe *stripe = &pool->stripes[stripe_no];
-    uint64_t owned;
-
-    if (atomic_load_explicit(&stripe->owner, memory_order_relaxed) == self) {
-        owned = atomic_load_explicit(&stripe->owned, memory_order_relaxed);
-        atomic_store_explicit(&stripe->owned, owned + 1, memory_order_relaxed);
-    } else {
-        count_in_stripe(stripe, self);
-    }
-    if (atomic_load_explicit(&pool->wants_hits, memory_order_relaxed))
-        ps_pool_note_hit(pool, stripe_no, f);
-    note_access(pool, key);
-}
-
 void ps_pool_unpin_frame(struct ps_pool *pool, struct ps_frame *f)
 {
     uint64_t old = atomic_fetch_sub(&pool->states[ps_frame_no(pool, f)], PS_ST_PIN);
@@ -384,7 +348,7 @@ static ps_err find_or_insert(struct ps_pool *pool, const struct ps_tag *tag, enu
         discard(pool, mine, mode);
     if (found == PS_FOUND_INSERTED) {
         atomic_fetch_add(&pool->counters.misses, 1);
-        note_access(pool, &key);
+        ps_pool_note_access(pool, tag);
     }
     *ret_found = found;
     return PS_OK;
@@ -417,13 +381,12 @@ static ps_err finish_load(struct ps_pool *pool, struct ps_frame *f, const struct
 static bool await_load(struct ps_pool *pool, struct ps_frame *f, ps_err *ret_err)
 {
     const struct ps_tag tag = f->page.tag;
-    const struct ps_pool_key key = ps_pool_key(&tag);
 
     *ret_err = PS_OK;
     ps_pool_wait_load(pool, f);
     if (ps_frame_state(f) & PS_ST_VALID) {
         ps_frame_heat_add(pool, f, 1);
-        count_hit(pool, &key, f);
+        ps_pool_add_hit(pool, &tag, f);
         return true;
     }
     *ret_err = ps_frame_cold(pool, f)->load_err;
@@ -458,7 +421,6 @@ static ps_err load_one(struct ps_pool *pool, struct ps_frame *f)
 static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
                          const struct ps_format *fmt, struct ps_page **ret)
 {
-    const struct ps_pool_key key = ps_pool_key(tag);
     enum ps_found found = PS_FOUND_VALID;
     struct ps_frame *f = NULL;
     ps_err err;
@@ -472,7 +434,7 @@ static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps
         if (found == PS_FOUND_INSERTED)
             break;
         if (found == PS_FOUND_VALID)
-            count_hit(pool, &key, f);
+            ps_pool_add_hit(pool, tag, f);
         else if (!await_load(pool, f, &err) || (err && mode == PS_PIN_NEW))
             continue; /* a page that cannot be read can be overwritten */
         if (err)
@@ -484,18 +446,40 @@ static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps
     return PS_OK;
 }
 
-ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
-                    const struct ps_format *fmt, struct ps_page **ret)
+/* Any hit, or a miss. Out of line, for what a plain hit needs to stay in registers. */
+static __attribute__((noinline)) ps_err pin_any(struct ps_pool *pool, const struct ps_tag *tag,
+                                                enum ps_pin_mode mode, const struct ps_format *fmt,
+                                                struct ps_page **ret)
 {
     const struct ps_pool_key key = ps_pool_key(tag);
     struct ps_frame *f = ps_pool_map_pin_fast(pool, &key);
 
     if (!f)
         return pin_slowly(pool, tag, mode, fmt, ret);
-    count_hit(pool, &key, f);
+    ps_pool_add_hit(pool, tag, f);
     if (mode == PS_PIN_NEW && !latch_found(pool, f))
         return pin_slowly(pool, tag, mode, fmt, ret);
     *ret = &f->page;
+    return PS_OK;
+}
+
+/* Nearly all hits: what decides that there is no more to do than to pin and to count is looked at
+ * first, as the compare-and-swap holds up every load behind it. */
+ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_mode mode,
+                    const struct ps_format *fmt, struct ps_page **ret)
+{
+    const struct ps_pool_key key = ps_pool_key(tag);
+    struct ps_pool_stripe *stripe = ps_pool_own_stripe(pool);
+    uint64_t state;
+    uint32_t no;
+
+    if (!stripe || mode == PS_PIN_NEW || ps_pool_wants_hits(pool) || ps_pool_is_sampled(pool, &key))
+        return pin_any(pool, tag, mode, fmt, ret);
+    no = ps_pool_map_look(pool, &key, true, &state);
+    if (no == PS_NO_FRAME || ps_st_heat_full(state) || !ps_frame_try_hit(pool, no, &state))
+        return pin_any(pool, tag, mode, fmt, ret);
+    ps_stripe_count(stripe);
+    *ret = &pool->frames[no].page;
     return PS_OK;
 }
 
@@ -505,7 +489,7 @@ bool ps_pool_optimistic(struct ps_pool *pool, const struct ps_tag *tag, struct p
 {
     const struct ps_pool_key key = ps_pool_key(tag);
     uint64_t state;
-    const uint32_t no = ps_pool_map_look(pool, &key, &state);
+    const uint32_t no = ps_pool_map_look(pool, &key, false, &state);
 
     if (no == PS_NO_FRAME)
         return false;
@@ -548,7 +532,6 @@ struct miss_batch {
 
 static void begin_miss(struct miss_batch *b, size_t i)
 {
-    const struct ps_pool_key key = ps_pool_key(&b->tags[i]);
     enum ps_found found;
     struct ps_frame *f;
 
@@ -557,7 +540,7 @@ static void begin_miss(struct miss_batch *b, size_t i)
     if (b->errs[i])
         return;
     if (found == PS_FOUND_VALID) {
-        count_hit(b->pool, &key, f);
+        ps_pool_add_hit(b->pool, &b->tags[i], f);
         b->pages[i] = &f->page;
     } else if (found == PS_FOUND_INSERTED) {
         b->load_at[b->load_count] = i;
@@ -656,7 +639,7 @@ ps_err(ps_pool_pin_many)(struct ps_pool *pool, const struct ps_tag *tags, size_t
         errs[i] = PS_OK;
         if (!f)
             continue;
-        count_hit(pool, &key, f);
+        ps_pool_add_hit(pool, &tags[i], f);
         hits++;
     }
     if (hits == count)

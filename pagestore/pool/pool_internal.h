@@ -375,7 +375,7 @@ void ps_pool_note_hit(struct ps_pool *pool, unsigned stripe, const struct ps_fra
 /* Tells the policy what was noted there; under policy_mtx. */
 void ps_pool_tell_hits(struct ps_pool *pool, unsigned stripe);
 /* Notes an access to a page of the rivals' sample. */
-void ps_pool_note_sampled(struct ps_pool *pool, unsigned stripe, const struct ps_pool_key *key);
+void ps_pool_note_sampled(struct ps_pool *pool, unsigned stripe, const struct ps_tag *tag);
 
 /* --- pool_writeback.c: the dirty list, and the way of a page to its file -------------------- */
 

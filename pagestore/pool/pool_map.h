@@ -73,16 +73,30 @@ static inline struct ps_pool_run *ps_pool_look_run(const struct ps_pool *pool,
     return NULL;
 }
 
+/* Asks for the line to be written to. A load would get it shared with the core that wrote it last,
+ * and the compare-and-swap behind that load would have to ask for it once more. */
+static inline void ps_prefetch_write(const _Atomic uint64_t *word)
+{
+#ifdef __x86_64__
+    /* A hint that every such processor takes or ignores; compilers make a plain prefetch of theirs.
+     */
+    __asm__ volatile("prefetchw %0" : : "m"(*word));
+#else
+    __builtin_prefetch((const void *)word, 1);
+#endif
+}
+
 /* The page's frame, if that is VALID, and its state as it was then: with that the caller can tell
- * later whether the frame is still the page's.
+ * later whether the frame is still the page's. to_pin: the caller will change that state at once.
  *
  * Between entry and state the page's frame may have become another page's, whose state that is. But
  * a VALID frame's version changes before the frame leaves its run, and a run is empty before its
  * key changes. So where entry and, behind it, key are as they were, after the state was read, that
  * state is the page's; or, where the run's key changed just then, it is of a version that is gone,
  * as whoever pins the frame or validates what was read finds out. */
-static inline uint32_t ps_pool_map_look(const struct ps_pool *pool, const struct ps_pool_key *key,
-                                        uint64_t *ret_state)
+static inline __attribute__((always_inline)) uint32_t
+ps_pool_map_look(const struct ps_pool *pool, const struct ps_pool_key *key, bool to_pin,
+                 uint64_t *ret_state)
 {
     struct ps_pool_run *run = ps_pool_look_run(pool, key);
     const _Atomic uint32_t *entry;
@@ -94,6 +108,8 @@ static inline uint32_t ps_pool_map_look(const struct ps_pool *pool, const struct
     no = atomic_load_explicit(entry, memory_order_acquire);
     if (no == 0)
         return PS_NO_FRAME;
+    if (to_pin)
+        ps_prefetch_write(&pool->states[no - 1]);
     *ret_state = atomic_load_explicit(&pool->states[no - 1], memory_order_acquire);
     if (!(*ret_state & PS_ST_VALID) || atomic_load_explicit(entry, memory_order_acquire) != no ||
         !ps_run_matches(run, key))
@@ -101,20 +117,35 @@ static inline uint32_t ps_pool_map_look(const struct ps_pool *pool, const struct
     return no - 1;
 }
 
+/* The state word has no room for another hit. */
+static inline bool ps_st_heat_full(uint64_t state)
+{
+    return __builtin_expect((state & PS_ST_HEAT) == PS_ST_HEAT, false);
+}
+
 /* One more pin, a little more usage, one more hit counted. */
 static inline uint64_t ps_st_hit(uint64_t state)
 {
+    const uint64_t heat = ps_st_heat_full(state) ? 0 - PS_ST_HEAT : PS_ST_HEAT_ONE;
+    const uint64_t usage = ps_st_usage(state) < PS_USAGE_MAX ? PS_ST_USAGE_ONE : 0;
+
     assert(ps_st_pins(state) < PS_ST_PINS);
-    state += ps_st_usage(state) < PS_USAGE_MAX ? PS_ST_PIN + PS_ST_USAGE_ONE : PS_ST_PIN;
-    return (state & PS_ST_HEAT) == PS_ST_HEAT ? state & ~PS_ST_HEAT : state + PS_ST_HEAT_ONE;
+    return state + PS_ST_PIN + usage + heat;
 }
 
-/* Pins a VALID frame if its state still is *state; if not, *state is what it is now. */
+/* Pins a VALID frame if its state still is *state; if not, *state is what it is now. Where its heat
+ * was full, it is for the caller to move it on. */
+static inline bool ps_frame_try_hit(struct ps_pool *pool, uint32_t no, uint64_t *state)
+{
+    return atomic_compare_exchange_weak(&pool->states[no], state, ps_st_hit(*state));
+}
+
+/* The same, and that too. */
 static inline bool ps_frame_pin_hit(struct ps_pool *pool, uint32_t no, uint64_t *state)
 {
-    if (!atomic_compare_exchange_weak(&pool->states[no], state, ps_st_hit(*state)))
+    if (!ps_frame_try_hit(pool, no, state))
         return false;
-    if (__builtin_expect((*state & PS_ST_HEAT) == PS_ST_HEAT, false))
+    if (ps_st_heat_full(*state))
         ps_frame_heat_add(pool, &pool->frames[no], ps_st_heat(*state) + 1);
     return true;
 }
@@ -127,7 +158,7 @@ static inline struct ps_frame *ps_pool_map_pin_fast(struct ps_pool *pool,
     uint32_t no;
 
     do {
-        no = ps_pool_map_look(pool, key, &state);
+        no = ps_pool_map_look(pool, key, true, &state);
         if (no == PS_NO_FRAME)
             return NULL;
     } while (!ps_frame_pin_hit(pool, no, &state));

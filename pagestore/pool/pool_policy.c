@@ -167,11 +167,9 @@ void ps_pool_note_hit(struct ps_pool *pool, unsigned stripe, const struct ps_fra
     ps_mutex_unlock(&pool->policy_mtx);
 }
 
-void ps_pool_note_sampled(struct ps_pool *pool, unsigned stripe, const struct ps_pool_key *key)
+void ps_pool_note_sampled(struct ps_pool *pool, unsigned stripe, const struct ps_tag *tag)
 {
-    const struct ps_tag tag = ps_pool_key_tag(key);
-
-    ps_rivals_note(&pool->rivals, stripe, page_id(&tag));
+    ps_rivals_note(&pool->rivals, stripe, page_id(tag));
 }
 
 /* --- changing it ---------------------------------------------------------------------------- */

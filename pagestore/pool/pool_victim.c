@@ -213,7 +213,7 @@ static void add_neighbours(struct ps_pool *pool, struct ps_write_batch *b)
         uint32_t no;
 
         key.page++;
-        no = ps_pool_map_look(pool, &key, &state);
+        no = ps_pool_map_look(pool, &key, false, &state);
         if (no == PS_NO_FRAME || !ps_st_idle_dirty(state))
             return;
         f = &pool->frames[no];
