@@ -4,10 +4,17 @@
  *
  *     bench_pin MODE PAGES THREADS      see worker.h; a step is PINS_A_STEP pins
  *
- * Modes: shared, optimistic.
+ * Modes:
+ *   shared      pin and unpin; all threads the same pages
+ *   apart       pin and unpin; each thread has its own part of the pages
+ *   optimistic  read without a pin; all threads the same pages
+ *   words       no pool: the two atomic changes of a pin and an unpin, of an array with a word for
+ *               each page
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pin_numbers.h"
@@ -18,6 +25,8 @@
 
 struct job {
     struct ps_pool *pool;
+    _Atomic uint64_t *words;
+    uint32_t first; /* of the pages that are this thread's */
     struct pin_numbers numbers;
 };
 
@@ -75,7 +84,7 @@ static uint64_t step_shared(void *ctx)
     uint32_t i;
 
     for (i = 0; i < PINS_A_STEP; i++) {
-        const struct ps_tag tag = {.table = 1, .page = numbers[i]};
+        const struct ps_tag tag = {.table = 1, .page = j->first + numbers[i]};
         struct ps_page *page;
 
         if (ps_pool_pin(j->pool, &tag, PS_PIN_LOAD, NULL, &page))
@@ -102,37 +111,101 @@ static uint64_t step_optimistic(void *ctx)
     return worker_cpu() - start;
 }
 
+static uint64_t step_words(void *ctx)
+{
+    struct job *j = ctx;
+    const uint32_t *numbers = pin_numbers_next(&j->numbers);
+    const uint64_t start = worker_cpu();
+    uint32_t i;
+
+    for (i = 0; i < PINS_A_STEP; i++) {
+        _Atomic uint64_t *word = &j->words[numbers[i]];
+        uint64_t value = atomic_load(word);
+
+        while (!atomic_compare_exchange_weak(word, &value, value + 1))
+            ;
+        atomic_fetch_sub(word, 1);
+    }
+    return worker_cpu() - start;
+}
+
+static const struct mode {
+    const char *name;
+    uint64_t (*step)(void *ctx);
+    bool apart, no_pool;
+} modes[] = {
+    {.name = "shared", .step = step_shared},
+    {.name = "apart", .step = step_shared, .apart = true},
+    {.name = "optimistic", .step = step_optimistic},
+    {.name = "words", .step = step_words, .no_pool = true},
+};
+
+static const struct mode *find_mode(const char *name)
+{
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (strcmp(name, modes[i].name) == 0)
+            return &modes[i];
+    }
+    worker_die(name, "no such mode");
+}
+
+static void run(const struct mode *mode, uint32_t pages, uint32_t threads, struct job what)
+{
+    const uint32_t share = mode->apart ? pages / threads : pages;
+    struct worker_job work[WORKER_JOBS_MAX] = {0};
+    struct job jobs[WORKER_JOBS_MAX];
+    uint32_t i;
+
+    for (i = 0; i < threads; i++) {
+        jobs[i] = what;
+        jobs[i].first = mode->apart ? i * share : 0;
+        pin_numbers_init(&jobs[i].numbers, share, i);
+        work[i] = (struct worker_job){.step = mode->step, .ctx = &jobs[i]};
+    }
+    worker_serve(work, threads);
+    for (i = 0; i < threads; i++)
+        pin_numbers_deinit(&jobs[i].numbers);
+}
+
+static void run_pool(const struct mode *mode, uint32_t pages, uint32_t threads)
+{
+    struct ps_pool *pool = open_pool(pages);
+    struct ps_pool_stats stats;
+
+    run(mode, pages, threads, (struct job){.pool = pool});
+    ps_pool_get_stats(pool, &stats);
+    if (stats.misses != pages)
+        worker_die("a page did not stay resident", NULL);
+    ps_pool_destroy(pool);
+}
+
+static void run_words(const struct mode *mode, uint32_t pages, uint32_t threads)
+{
+    _Atomic uint64_t *words = calloc(pages, sizeof(*words));
+
+    if (!words)
+        worker_die("no memory for words", NULL);
+    run(mode, pages, threads, (struct job){.words = words});
+    free((void *)words);
+}
+
 int main(int argc, char **argv)
 {
-    struct worker_job work[WORKER_JOBS_MAX];
-    struct job jobs[WORKER_JOBS_MAX];
-    struct ps_pool_stats stats;
-    struct ps_pool *pool;
-    uint32_t pages, threads, i;
-    bool optimistic;
+    const struct mode *mode;
+    uint32_t pages, threads;
 
-    if (argc != 4 || (strcmp(argv[1], "shared") != 0 && strcmp(argv[1], "optimistic") != 0)) {
-        fprintf(stderr, "usage: bench_pin shared|optimistic PAGES THREADS\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: bench_pin shared|apart|optimistic|words PAGES THREADS\n");
         return 2;
     }
-    optimistic = strcmp(argv[1], "optimistic") == 0;
+    mode = find_mode(argv[1]);
     pages = (uint32_t)worker_number(argv[2], 8);
     threads = (uint32_t)worker_number(argv[3], 1);
     if (threads > WORKER_JOBS_MAX)
         worker_die(argv[3], "too many threads");
-    pool = open_pool(pages);
-    for (i = 0; i < threads; i++) {
-        jobs[i].pool = pool;
-        pin_numbers_init(&jobs[i].numbers, pages, i);
-        work[i] = (struct worker_job){.step = optimistic ? step_optimistic : step_shared,
-                                      .ctx = &jobs[i]};
-    }
-    worker_serve(work, threads);
-    ps_pool_get_stats(pool, &stats);
-    if (stats.misses != pages)
-        worker_die("a page did not stay resident", NULL);
-    for (i = 0; i < threads; i++)
-        pin_numbers_deinit(&jobs[i].numbers);
-    ps_pool_destroy(pool);
+    if (mode->no_pool)
+        run_words(mode, pages, threads);
+    else
+        run_pool(mode, pages, threads);
     return 0;
 }

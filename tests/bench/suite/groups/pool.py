@@ -6,7 +6,10 @@ from world import PAGE
 
 TITLE = "Buffer pool"
 METHOD = ("CPU time of a pin and unpin of a random page among those that are resident, in one "
-          "process, without a mount.")
+          "process, without a mount. What two threads lose to each other shows beside two processes, "
+          "each with a pool of its own on a CPU of its own. Where they pin the same pages, each "
+          "second time the page's state word is in the other CPU's cache; what fetching it from "
+          "there costs shows in an array of bare words.")
 FULL_PAGES = 131072
 PINS_A_STEP = 100000
 
@@ -37,15 +40,44 @@ def optimistic(world):
                "pin + unpin, shared", nanoseconds(world, shared), times=True)
 
 
+def side_by_side(world, workers):
+    """Of one pin, while all of these processes pin."""
+    def measure():
+        for worker in workers:
+            worker.begin(world.seconds)
+        rates = [worker.end(stop=False)[0] for worker in workers]
+        return 1e9 * len(rates) / (sum(rates) * PINS_A_STEP)
+    return measure
+
+
 def two_threads(world):
     if os.cpu_count() < 2:
         return
     pages = resident(world)
-    alone = world.worker("bench_pin", "shared", pages, 1, prefix=["taskset", "-c", "0"])
-    both = world.worker("bench_pin", "shared", pages, 2, prefix=["taskset", "-c", "0,1"])
-    world.pair("pin + unpin, two threads on two CPUs, per thread", "ns", nanoseconds(world, both, 2),
-               "one thread", nanoseconds(world, alone), times=True, aim=0.95,
-               aim_words="no loss: 0.95")
+    both = ["taskset", "-c", "0,1"]
+    same = world.worker("bench_pin", "shared", pages, 2, prefix=both)
+    apart = world.worker("bench_pin", "apart", pages, 2, prefix=both)
+    # Each with pages of its own has half as many of them: so have the processes beside it.
+    whole, half = ([world.worker("bench_pin", "shared", pages // parts, 1,
+                                 prefix=["taskset", "-c", cpu]) for cpu in "01"]
+                   for parts in (1, 2))
+    world.pair("pin + unpin, two threads on two CPUs, each with pages of its own, per thread", "ns",
+               nanoseconds(world, apart, 2), "two processes", side_by_side(world, half),
+               times=True, aim=0.95, aim_words="no loss: 0.95")
+    world.pair("pin + unpin, two threads on two CPUs, the same pages, per thread", "ns",
+               nanoseconds(world, same, 2), "two processes", side_by_side(world, whole),
+               times=True, aim=0.95, aim_words="no loss: 0.95")
 
 
-PARTS = [pin, optimistic, two_threads]
+def two_threads_bare(world):
+    if os.cpu_count() < 2:
+        return
+    pages = resident(world)
+    alone = world.worker("bench_pin", "words", pages, 1, prefix=["taskset", "-c", "0"])
+    both = world.worker("bench_pin", "words", pages, 2, prefix=["taskset", "-c", "0,1"])
+    world.pair(f"no pool: two atomic changes of a random word among {pages:,}, two threads, per "
+               "thread", "ns", nanoseconds(world, both, 2), "one thread",
+               nanoseconds(world, alone), times=True)
+
+
+PARTS = [pin, optimistic, two_threads, two_threads_bare]
