@@ -71,6 +71,20 @@ void pfs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file
 /* The open that a request asks for, up to the reply. Takes the table's reference over. */
 int pfs_open(fuse_req_t req, const struct pfs_object *o, struct ps_table *table,
              struct fuse_file_info *fi, struct pfs_handle **ret);
+/* What a read of an open page-file, image or payload asks its table for; size 0: it is past a
+ * page's end. */
+struct pfs_extent {
+    enum ps_space space;
+    uint64_t off;
+    size_t size;
+    unsigned flags; /* of ps_read_begin() */
+};
+struct pfs_extent pfs_read_extent(const struct pfs *fs, const struct pfs_handle *h, uint64_t off,
+                                  size_t size, uint64_t lock_owner);
+/* A write to such a file; open_flags are the descriptor's. */
+PS_MUST_USE ps_err pfs_write_pages(struct pfs *fs, struct pfs_handle *h, const void *buf,
+                                   size_t size, uint64_t off, int open_flags,
+                                   struct ps_cancel *cancel);
 /* Ends what was written and is not yet whole. */
 int pfs_flush_pending(struct pfs *fs, struct pfs_handle *h, struct ps_cancel *cancel);
 

@@ -117,15 +117,38 @@ void pfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* --- read --------------------------------------------------------------------------------- */
 
+/* The page cache, through which mappings and -o kernel_cache read, takes a short answer for the end
+ * of the file; after an error it asks again, for a single page. Its requests have no owner. */
+struct pfs_extent pfs_read_extent(const struct pfs *fs, const struct pfs_handle *h, uint64_t off,
+                                  size_t size, uint64_t lock_owner)
+{
+    const struct pfs_node *node = pfs_node_of(&h->object);
+    const uint32_t page_size = ps_store_page_size(fs->store);
+    struct pfs_extent e = {.space = node->space, .off = off, .size = size};
+
+    if (node->kind == PFS_KIND_SPACE) {
+        e.flags = lock_owner == 0 ? PS_READ_WHOLE : 0u;
+        return e;
+    }
+    assert(node->kind == PFS_KIND_PAGE);
+    e.space = PS_SPACE_IMAGE;
+    e.off = (uint64_t)h->object.page * page_size + off;
+    e.flags = PS_READ_PAGE;
+    if (off >= page_size)
+        e.size = 0;
+    else if (size > page_size - off)
+        e.size = page_size - (size_t)off;
+    return e;
+}
+
 /* The reply goes out straight from the frames. The client may have closed the file by the time that
  * they are given back. */
-static void reply_bytes(fuse_req_t req, struct pfs_handle *h, enum ps_space space, uint64_t off,
-                        size_t size, unsigned flags)
+static void reply_pages(fuse_req_t req, struct pfs_handle *h, const struct pfs_extent *e)
 {
     struct pfs_interrupt wait;
     struct ps_read r;
-    ps_err err =
-        ps_read_begin(h->table, space, off, size, flags, pfs_interrupt_begin(&wait, req), &r);
+    ps_err err = ps_read_begin(h->table, e->space, e->off, e->size, e->flags,
+                               pfs_interrupt_begin(&wait, req), &r);
 
     pfs_interrupt_end(&wait);
     if (err) {
@@ -143,17 +166,17 @@ static void reply_bytes(fuse_req_t req, struct pfs_handle *h, enum ps_space spac
     pfs_handle_unref(h);
 }
 
-static void read_page(fuse_req_t req, struct pfs_handle *h, size_t size, uint64_t off)
+static void read_pages(fuse_req_t req, struct pfs_handle *h, size_t size, uint64_t off,
+                       uint64_t lock_owner)
 {
-    uint32_t page_size = ps_store_page_size(pfs_of(req)->store);
+    const struct pfs_extent e = pfs_read_extent(pfs_of(req), h, off, size, lock_owner);
 
     if (h->dead)
         fuse_reply_err(req, EIO);
-    else if (off >= page_size)
+    else if (e.size == 0)
         fuse_reply_buf(req, NULL, 0);
     else
-        reply_bytes(req, h, PS_SPACE_IMAGE, (uint64_t)h->object.page * page_size + off,
-                    size < page_size - off ? size : page_size - (size_t)off, PS_READ_PAGE);
+        reply_pages(req, h, &e);
 }
 
 static void read_view(fuse_req_t req, struct pfs_handle *h, size_t size, uint64_t off)
@@ -176,13 +199,6 @@ static void read_view(fuse_req_t req, struct pfs_handle *h, size_t size, uint64_
     pfs_handle_unref(h);
 }
 
-/* The page cache, through which mappings and -o kernel_cache read, takes a short answer for the end
- * of the file; after an error it asks again, for a single page. Its requests have no owner. */
-static unsigned read_flags(const struct fuse_file_info *fi)
-{
-    return fi->lock_owner == 0 ? PS_READ_WHOLE : 0u;
-}
-
 void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
     struct pfs_handle *h = pfs_handle_of(fi);
@@ -190,10 +206,8 @@ void pfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct 
     (void)ino;
     switch (pfs_node_of(&h->object)->kind) {
     case PFS_KIND_PAGE:
-        read_page(req, h, size, (uint64_t)off);
-        return;
     case PFS_KIND_SPACE:
-        reply_bytes(req, h, pfs_node_of(&h->object)->space, (uint64_t)off, size, read_flags(fi));
+        read_pages(req, h, size, (uint64_t)off, fi->lock_owner);
         return;
     case PFS_KIND_VIEW:
         read_view(req, h, size, (uint64_t)off);
@@ -262,12 +276,12 @@ void pfs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file
 
 /* The descriptor's flags as they are now, which for O_APPEND is all that says where to write: the
  * kernel's idea of the end may be older than ours. */
-static unsigned write_flags(const struct fuse_file_info *fi)
+static unsigned write_flags(int open_flags)
 {
-    return fi->flags & O_APPEND ? PS_WRITE_APPEND : 0u;
+    return open_flags & O_APPEND ? PS_WRITE_APPEND : 0u;
 }
 
-static ps_err write_page(struct pfs *fs, struct pfs_handle *h, const char *buf, size_t size,
+static ps_err write_page(struct pfs *fs, struct pfs_handle *h, const void *buf, size_t size,
                          uint64_t off, unsigned flags, struct ps_cancel *cancel)
 {
     uint32_t page_size = ps_store_page_size(fs->store);
@@ -287,6 +301,18 @@ static ps_err write_page(struct pfs *fs, struct pfs_handle *h, const char *buf, 
     return err;
 }
 
+ps_err pfs_write_pages(struct pfs *fs, struct pfs_handle *h, const void *buf, size_t size,
+                       uint64_t off, int open_flags, struct ps_cancel *cancel)
+{
+    const struct pfs_node *node = pfs_node_of(&h->object);
+    const unsigned flags = write_flags(open_flags);
+
+    if (node->kind == PFS_KIND_PAGE)
+        return write_page(fs, h, buf, size, off, flags, cancel);
+    assert(node->kind == PFS_KIND_SPACE);
+    return ps_write(h->table, node->space, off, buf, size, flags, cancel);
+}
+
 static ps_err write_view(struct pfs *fs, struct pfs_handle *h, const char *buf, size_t size,
                          struct ps_cancel *cancel)
 {
@@ -302,15 +328,12 @@ static ps_err write_view(struct pfs *fs, struct pfs_handle *h, const char *buf, 
 }
 
 static ps_err write_any(struct pfs *fs, struct pfs_handle *h, const char *buf, size_t size,
-                        uint64_t off, unsigned flags, struct ps_cancel *cancel)
+                        uint64_t off, int open_flags, struct ps_cancel *cancel)
 {
-    const struct pfs_node *node = pfs_node_of(&h->object);
-
-    switch (node->kind) {
+    switch (pfs_node_of(&h->object)->kind) {
     case PFS_KIND_PAGE:
-        return write_page(fs, h, buf, size, off, flags, cancel);
     case PFS_KIND_SPACE:
-        return ps_write(h->table, node->space, off, buf, size, flags, cancel);
+        return pfs_write_pages(fs, h, buf, size, off, open_flags, cancel);
     case PFS_KIND_VIEW:
         return write_view(fs, h, buf, size, cancel);
     case PFS_KIND_DIR:
@@ -333,7 +356,7 @@ void pfs_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, 
         fuse_reply_err(req, EPERM);
         return;
     }
-    err = write_any(pfs_of(req), h, buf, size, (uint64_t)off, write_flags(fi),
+    err = write_any(pfs_of(req), h, buf, size, (uint64_t)off, fi->flags,
                     pfs_interrupt_begin(&wait, req));
     pfs_interrupt_end(&wait);
     if (err)

@@ -12,6 +12,7 @@
 
 #include "base/thread.h"
 #include "fs/log.h"
+#include "fs/quick.h"
 
 struct worker {
     struct server *server;
@@ -25,6 +26,7 @@ struct worker {
 
 struct server {
     struct fuse_session *session;
+    struct pfs_quick quick;
     unsigned readers_max, threads_max;
     int ended_fd;             /* readable once a worker has seen the end */
     _Atomic int error;        /* that it ended by; 0: by none */
@@ -143,7 +145,8 @@ static void *work(void *arg)
             break;
         if (atomic_fetch_sub(&s->readers, 1) == 1)
             replace_reader(s);
-        fuse_session_process_buf(s->session, &w->buf);
+        if (!pfs_quick_answer(&s->quick, &w->buf))
+            fuse_session_process_buf(s->session, &w->buf);
         join_readers(w);
     }
     if (result < 0)
@@ -225,11 +228,13 @@ bool pfs_serve(struct pfs *fs, unsigned threads_max)
 
     if (!error) {
         pthread_mutex_init(&s.mtx, NULL);
+        pfs_quick_init(&s.quick, fs);
         if (start(&s))
             wait_for_end(&s);
         else
             error = EAGAIN;
         end_workers(&s);
+        pfs_quick_deinit(&s.quick);
         pthread_mutex_destroy(&s.mtx);
         close(s.ended_fd);
     }

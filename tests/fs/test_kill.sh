@@ -38,6 +38,25 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 assert len(hits) > 3
 """
 subprocess.check_call([sys.executable, "-c", code])'
+check "reads and writes under a storm of signals that the client handles are whole" \
+    true_in_python '
+code = """
+import os, signal, time
+hits = []
+f = os.open("t/views/image", os.O_RDWR)
+pages = [os.urandom(8192) for i in range(8)]
+assert os.pwrite(f, b"".join(pages), 0) == 8 * 8192
+signal.signal(signal.SIGALRM, lambda *a: hits.append(1))
+signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    for i, page in enumerate(pages):
+        assert os.pread(f, 8192, i * 8192)[32:] == page[32:]
+        assert os.pwrite(f, page[4096:], i * 8192 + 4096) == 4096
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert len(hits) > 100, len(hits)
+"""
+subprocess.check_call([sys.executable, "-c", code])'
 check "a deadly signal after a harmless one still ends the wait" \
     true_in_python '
 code = """
