@@ -6,6 +6,11 @@
  * to the main FIFO; any other leaves, and its id is remembered: if it comes back in time, it goes
  * to the main FIFO at once. The main FIFO gives a frame another round for each unit of its usage.
  * Usage is kept, and raised on hits, by the pool, so a hit costs this policy nothing.
+ *
+ * Not in the paper: a page that was read ahead, and that nobody has asked for yet, is spared. A
+ * sequential reader's window may be larger than the small FIFO, so that its pages would leave
+ * before it comes to them, and be read twice. The small FIFO may grow at the main one's cost for
+ * that long; what comes back from the ghosts to the main FIFO makes it small again.
  */
 #include <stdlib.h>
 
@@ -14,7 +19,9 @@
 
 enum { LIST_SMALL, LIST_MAIN };
 
-/* Usage of a page that has just come in, and from which on one in the small FIFO stays. */
+/* Usage of a page that nobody has asked for yet, of one that has just come in, and from which on
+ * one in the small FIFO stays. */
+#define USAGE_AHEAD 0u
 #define USAGE_FRESH 1u
 #define USAGE_STAYS (USAGE_FRESH + 2u)
 
@@ -24,6 +31,7 @@ struct s3fifo {
     struct ps_lists lists;
     struct ps_ghost ghost;
     uint32_t small_max;
+    uint32_t ahead_max; /* the small FIFO does not grow further for pages that were read ahead */
 };
 
 static void s3fifo_destroy(struct ps_evict *e)
@@ -46,6 +54,7 @@ static ps_err s3fifo_create(uint32_t frames, const struct ps_evict_pool *pool,
     q->base.ops = &ps_evict_s3fifo;
     q->pool = pool;
     q->small_max = (frames + 9) / 10;
+    q->ahead_max = frames / 2;
     err = ps_lists_init(&q->lists, frames);
     if (!err)
         err = ps_ghost_init(&q->ghost, frames - frames / 10); /* as many as main has */
@@ -95,7 +104,14 @@ static void promote(struct s3fifo *q, uint32_t frame)
     ps_lists_move(&q->lists, LIST_MAIN, frame);
 }
 
-/* Promotes those that stay, until the small FIFO has less than `share`. */
+/* The tail of the small FIFO: one that a reader will come to soon, and those behind it likewise. */
+static bool is_spared(const struct s3fifo *q, unsigned usage)
+{
+    return usage == USAGE_AHEAD && q->lists.len[LIST_SMALL] < q->ahead_max;
+}
+
+/* Promotes those that stay, until the small FIFO has less than `share`; none is spared where that
+ * is nothing. */
 static uint32_t from_small(struct s3fifo *q, uint32_t share)
 {
     const struct ps_evict_pool *pool = q->pool;
@@ -104,9 +120,10 @@ static uint32_t from_small(struct s3fifo *q, uint32_t share)
     while (frame != PS_NO_FRAME && q->lists.len[LIST_SMALL] >= share) {
         const uint32_t next = q->lists.links[frame].newer;
         const bool can_go = pool->evictable(pool->ctx, frame);
+        const unsigned usage = pool->usage(pool->ctx, frame);
 
-        if (can_go && pool->usage(pool->ctx, frame) < USAGE_STAYS)
-            return frame;
+        if (can_go && usage < USAGE_STAYS)
+            return share > 0 && is_spared(q, usage) ? PS_NO_FRAME : frame;
         if (can_go || pool->in_use(pool->ctx, frame))
             promote(q, frame);
         frame = next;

@@ -167,6 +167,46 @@ static void page_that_comes_back_in_time_stays(void **state)
     }
 }
 
+/* An s3fifo in which frames below `proven` are in the main FIFO, and the others were read ahead. */
+static struct ps_evict *s3fifo_with_read_ahead(uint32_t proven)
+{
+    struct ps_evict *e = fill(&ps_evict_s3fifo);
+
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        e->ops->removed(e, i, i, false);
+        if (i < proven)
+            e->ops->adopted(e, i, i);
+        else
+            e->ops->inserted(e, i, i);
+        frames.usage[i] = i < proven;
+    }
+    return e;
+}
+
+static void s3fifo_spares_pages_read_ahead_until_they_are_asked_for(void **state)
+{
+    struct ps_evict *e = s3fifo_with_read_ahead(FRAMES / 2 + 1);
+
+    (void)state;
+    assert_int_equal(e->ops->victim(e), 0); /* although the small FIFO has more than its share */
+    frames.usage[FRAMES / 2 + 1] = 1;
+    assert_int_equal(e->ops->victim(e), FRAMES / 2 + 1); /* its reader has it now */
+    e->ops->removed(e, FRAMES / 2 + 1, FRAMES / 2 + 1, true);
+    assert_int_equal(e->ops->victim(e), 0);
+    memset(frames.stuck, true, FRAMES / 2 + 1);
+    assert_int_equal(e->ops->victim(e), FRAMES / 2 + 2); /* nothing else can go */
+    e->ops->destroy(e);
+}
+
+static void s3fifo_spares_pages_read_ahead_in_half_of_the_frames_at_most(void **state)
+{
+    struct ps_evict *e = s3fifo_with_read_ahead(FRAMES / 2);
+
+    (void)state;
+    assert_int_equal(e->ops->victim(e), FRAMES / 2);
+    e->ops->destroy(e);
+}
+
 static void ghosts_are_forgotten_oldest_first(void **state)
 {
     struct ps_ghost g;
@@ -205,6 +245,8 @@ int main(void)
         cmocka_unit_test(upcoming_frames_can_go_and_there_are_no_more_than_asked_for),
         cmocka_unit_test(lru_takes_the_frame_not_used_for_longest),
         cmocka_unit_test(page_that_comes_back_in_time_stays),
+        cmocka_unit_test(s3fifo_spares_pages_read_ahead_until_they_are_asked_for),
+        cmocka_unit_test(s3fifo_spares_pages_read_ahead_in_half_of_the_frames_at_most),
         cmocka_unit_test(ghosts_are_forgotten_oldest_first),
         cmocka_unit_test(policies_are_found_by_their_names),
     };
