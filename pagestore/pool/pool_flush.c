@@ -93,17 +93,41 @@ static void wait_for_entry(struct flush_run *run, const struct flush_entry *e,
     ps_pool_unpin_frame(pool, f);
 }
 
+/* Adds it, after writing the batch where that gives back the copies it lacks. */
+static enum ps_batch_add add_ready(struct flush_run *run, const struct flush_entry *e)
+{
+    enum ps_batch_add added = add_entry(run, e);
+
+    if (added != PS_BATCH_NO_COPY || run->batch.count == 0)
+        return added;
+    write_batch(run);
+    return run->stop ? added : add_entry(run, e);
+}
+
+/* How many entries to leave for later, this one included, where it cannot be added now. Another
+ * thread that writes pages goes through them in the same order: two that took what the other left,
+ * page by page, would both write single pages. So one of them goes on a batch further. */
+static uint32_t leave_count(const struct flush_run *run, enum ps_batch_add why)
+{
+    return why == PS_BATCH_LATCHED ? 1 : run->batch_pages;
+}
+
 /* Writes what can be written without waiting; moves the others to the front and returns how many
  * they are. */
 static uint32_t write_ready(struct flush_run *run, struct flush_entry *entries, uint32_t count)
 {
-    uint32_t i, left = 0;
+    uint32_t i = 0, left = 0, leave;
 
-    for (i = 0; i < count && !run->stop; i++) {
-        if (add_entry(run, &entries[i]) <= PS_BATCH_CLEAN)
+    while (i < count && !run->stop) {
+        enum ps_batch_add added = add_ready(run, &entries[i]);
+
+        if (added <= PS_BATCH_CLEAN) {
             run->done++;
-        else
-            entries[left++] = entries[i];
+            i++;
+        } else {
+            for (leave = leave_count(run, added); leave > 0 && i < count; leave--)
+                entries[left++] = entries[i++];
+        }
         if (run->batch.count == run->batch_pages)
             write_batch(run);
     }
@@ -112,8 +136,8 @@ static uint32_t write_ready(struct flush_run *run, struct flush_entry *entries, 
     return left;
 }
 
-/* Pages that were latched or being written. Each is waited for once: what is dirty then is
- * written, and what has become dirty since may wait for the next flush. */
+/* Pages that were latched or being written, or lay among such. Each is waited for once: what is
+ * dirty then is written, and what has become dirty since may wait for the next flush. */
 static void write_busy(struct flush_run *run, const struct flush_entry *entries, uint32_t count)
 {
     enum ps_batch_add added;

@@ -302,6 +302,38 @@ static void flush_waits_for_pages_that_others_are_writing(void **state)
     assert_int_equal(fx->stores[0][1], 1);
 }
 
+/* Two flushes that took what the other left, page by page, would both write single pages. */
+static void flush_leaves_a_batch_of_pages_where_another_thread_writes(void **state)
+{
+    struct fx *fx = fx_create(256);
+    struct fx_actor first = {0}, second = {0};
+    uint32_t i;
+
+    (void)state;
+    fx_change(fx, 0, 1, 10);
+    fx_gate_set(&fx->store_gate, true);
+    fx_start(&first, fx, flush_all);
+    fx_gate_await(&fx->store_gate, 1);
+    for (i = 0; i < 200; i++)
+        fx_change(fx, 0, i, 20 + i);
+    fx_start(&second, fx, flush_all);
+    fx_gate_await(&fx->store_gate, 2);
+    assert_true(fx_info(fx, 0, 0).writing);
+    for (i = 2; i <= PS_POOL_BATCH_MAX; i++)
+        assert_false(fx_info(fx, 0, i).writing);
+    for (; i < 200; i++)
+        assert_true(fx_info(fx, 0, i).writing);
+    fx_gate_set(&fx->store_gate, false);
+    fx_join(&first);
+    fx_join(&second);
+    assert_int_equal(second.err, PS_OK);
+    assert_int_equal(fx->store_calls, 3);
+    assert_int_equal(fx_stats(fx).dirty, 0);
+    for (i = 0; i < 200; i++)
+        assert_int_equal(fx_disk_value(fx, 0, i), 20 + i);
+    fx_destroy(fx);
+}
+
 static void page_being_written_is_not_evicted(void **state)
 {
     struct fx *fx = *state;
@@ -669,6 +701,7 @@ int main(void)
         FX_TEST(change_during_write_is_not_lost),
         FX_TEST(failed_write_of_a_page_changed_meanwhile_keeps_the_older_rec_lsn),
         FX_TEST(flush_waits_for_pages_that_others_are_writing),
+        FX_TEST(flush_leaves_a_batch_of_pages_where_another_thread_writes),
         FX_TEST(page_being_written_is_not_evicted),
         FX_TEST(drop_waits_for_a_write_under_way),
         FX_TEST(flush_and_victim_search_do_not_wait_for_each_other),
