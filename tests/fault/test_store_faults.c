@@ -40,21 +40,19 @@ static uint64_t runs(void)
     return getenv("PS_LONG") ? RUNS_LONG : RUNS;
 }
 
-static const char *one_seed(void)
-{
-    return getenv("PS_SEED");
-}
+/* Those that are run: 1 to n, or the one that is asked for. */
+struct seeds {
+    uint64_t first, last;
+    bool one;
+};
 
-/* The next of the seeds 1 to n, or the one that is asked for; *seed begins at 0. */
-static bool next_seed(uint64_t *seed, uint64_t n)
+static struct seeds seeds_to(uint64_t n)
 {
-    if (one_seed()) {
-        const bool first = *seed == 0;
+    const char *only = getenv("PS_SEED");
+    const uint64_t seed = only ? strtoull(only, NULL, 0) : 0;
 
-        *seed = strtoull(one_seed(), NULL, 0);
-        return first;
-    }
-    return ++*seed <= n;
+    return only ? (struct seeds){.first = seed, .last = seed, .one = true}
+                : (struct seeds){.first = 1, .last = n};
 }
 
 static void must(const struct run *r, ps_err err, const char *what)
@@ -217,12 +215,13 @@ static unsigned work_on_full_disk(struct run *r, unsigned steps)
 
 static void full_disk_refuses_writers_and_loses_nothing(void **state)
 {
-    uint64_t seed = 0, n = runs();
+    const struct seeds seeds = seeds_to(runs());
+    uint64_t seed;
     unsigned refused = 0;
     struct run r;
 
     (void)state;
-    while (next_seed(&seed, n)) {
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         start(&r, seed);
         work_without_faults(&r, 60 + random_below(&r.choices, 100));
         fill_disk(&r);
@@ -241,8 +240,9 @@ static void full_disk_refuses_writers_and_loses_nothing(void **state)
         close_sound(&r);
         stop(&r);
     }
-    print_message("seeds 1 to %" PRIu64 ": %u calls refused\n", n, refused);
-    assert_true(one_seed() || refused > 0);
+    print_message("seeds %" PRIu64 " to %" PRIu64 ": %u calls refused\n", seeds.first, seeds.last,
+                  refused);
+    assert_true(seeds.one || refused > 0);
 }
 
 /* --- refused writes and syncs -------------------------------------------------------------------
@@ -250,12 +250,13 @@ static void full_disk_refuses_writers_and_loses_nothing(void **state)
 
 static void failed_page_writes_keep_pages_dirty_and_lose_nothing(void **state)
 {
-    uint64_t seed = 0, n = runs(), failed = 0;
+    const struct seeds seeds = seeds_to(runs());
+    uint64_t seed, failed = 0;
     struct run r;
     unsigned i;
 
     (void)state;
-    while (next_seed(&seed, n)) {
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         start(&r, seed);
         work_without_faults(&r, 40);
         make_fail(&r, SIM_WRITE, "tables/", SIM_EIO, 3, UINT64_MAX / 2);
@@ -277,8 +278,9 @@ static void failed_page_writes_keep_pages_dirty_and_lose_nothing(void **state)
         close_sound(&r);
         stop(&r);
     }
-    print_message("seeds 1 to %" PRIu64 ": %" PRIu64 " writes failed\n", n, failed);
-    assert_true(one_seed() || failed > 0);
+    print_message("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " writes failed\n", seeds.first,
+                  seeds.last, failed);
+    assert_true(seeds.one || failed > 0);
 }
 
 /* Works until the store is poisoned; what it says then must be durable is judged by a crash. */
@@ -312,18 +314,19 @@ static void failed_sync_poisons_and_loses_nothing_acknowledged(void **state)
         {SIM_WRITE_DURABLE, SIM_EIO, "wal/"},
         {SIM_WRITE, SIM_EIO, PS_CONTROL_PATH},
     };
-    uint64_t seed = 0, n = 4 * runs();
+    const struct seeds seeds = seeds_to(4 * runs());
+    uint64_t seed;
     struct run r;
 
     (void)state;
-    while (next_seed(&seed, n)) {
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         start(&r, seed);
         r.fault_after = random_below(&r.choices, 4);
         make_fail(&r, faults[seed % 4].kind, faults[seed % 4].path, faults[seed % 4].fault, 1, 1);
         poison_and_recover(&r, faults[seed % 4].path);
         stop(&r);
     }
-    print_message("seeds 1 to %" PRIu64 "\n", n);
+    print_message("seeds %" PRIu64 " to %" PRIu64 "\n", seeds.first, seeds.last);
 }
 
 /* --- anything, once -----------------------------------------------------------------------------
@@ -354,11 +357,12 @@ static void work_until_failed(struct run *r, unsigned steps)
 
 static void any_one_operation_that_fails_loses_nothing(void **state)
 {
-    uint64_t seed = 0, n = 8 * runs(), failed = 0, poisoned = 0;
+    const struct seeds seeds = seeds_to(8 * runs());
+    uint64_t seed, failed = 0, poisoned = 0;
     struct run r;
 
     (void)state;
-    while (next_seed(&seed, n)) {
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         start(&r, seed);
         make_any_fail_once(&r, 200);
         work_until_failed(&r, 100);
@@ -376,9 +380,9 @@ static void any_one_operation_that_fails_loses_nothing(void **state)
         close_sound(&r);
         stop(&r);
     }
-    print_message("seeds 1 to %" PRIu64 ": %" PRIu64 " failures, %" PRIu64 " poisoned\n", n, failed,
-                  poisoned);
-    assert_true(one_seed() || (failed > poisoned && poisoned > 0));
+    print_message("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " failures, %" PRIu64 " poisoned\n",
+                  seeds.first, seeds.last, failed, poisoned);
+    assert_true(seeds.one || (failed > poisoned && poisoned > 0));
 }
 
 /* Opens the store while any one operation fails, then without, on what that has left. */
@@ -402,11 +406,12 @@ static void open_badly_then_well(struct run *r, uint64_t *refused)
 
 static void recovery_in_which_any_one_operation_fails_can_be_repeated(void **state)
 {
-    uint64_t seed = 0, n = 8 * runs(), failed = 0, refused = 0;
+    const struct seeds seeds = seeds_to(8 * runs());
+    uint64_t seed, failed = 0, refused = 0;
     struct run r;
 
     (void)state;
-    while (next_seed(&seed, n)) {
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         start(&r, seed);
         work_without_faults(&r, 40 + random_below(&r.choices, 80));
         work_abandon(&r.work, r.disk);
@@ -416,9 +421,10 @@ static void recovery_in_which_any_one_operation_fails_can_be_repeated(void **sta
         close_sound(&r);
         stop(&r);
     }
-    print_message("seeds 1 to %" PRIu64 ": %" PRIu64 " failures, %" PRIu64 " times not opened\n", n,
-                  failed, refused);
-    assert_true(one_seed() || refused > 0);
+    print_message("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " failures, %" PRIu64
+                  " times not opened\n",
+                  seeds.first, seeds.last, failed, refused);
+    assert_true(seeds.one || refused > 0);
 }
 
 /* --- lost writes --------------------------------------------------------------------------------
@@ -499,14 +505,15 @@ static struct model_table *raw_table(struct run *r)
 
 static void page_whose_write_was_lost_is_never_served(void **state)
 {
-    uint64_t seed = 0, n = 2 * runs();
+    const struct seeds seeds = seeds_to(2 * runs());
+    uint64_t seed;
     struct model_table *model;
     unsigned damaged = 0;
     char path[64];
     struct run r;
 
     (void)state;
-    while (next_seed(&seed, n)) {
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         start(&r, seed);
         do
             work_without_faults(&r, 100);
@@ -521,8 +528,9 @@ static void page_whose_write_was_lost_is_never_served(void **state)
         damaged += compare_with_disk(&r, model);
         stop(&r);
     }
-    print_message("seeds 1 to %" PRIu64 ": %u pages damaged\n", n, damaged);
-    assert_true(one_seed() || damaged > 0);
+    print_message("seeds %" PRIu64 " to %" PRIu64 ": %u pages damaged\n", seeds.first, seeds.last,
+                  damaged);
+    assert_true(seeds.one || damaged > 0);
 }
 
 int main(void)
