@@ -9,6 +9,8 @@
 #define SPARES 98u
 #define MAPS_MAX 1024u
 #define META_FIXED_LEN 52u
+#define MAXBUCKET_AT 24u
+#define OVFLPOINT_AT 36u
 #define VERSION 4u       /* since PostgreSQL 10; before, splitpoints had other numbers */
 #define WHOLE_GROUPS 10u /* splitpoints whose buckets are made in one go; later ones in phases */
 #define PHASES 4u
@@ -58,8 +60,8 @@ bool ps_hash_extent(const struct ps_pg_view *v, struct ps_hash_extent *ret)
 
     if (!m || ps_get32_at(m) != MAGIC || ps_get32_at(m + 4) != VERSION)
         return false;
-    last_bucket = ps_get32_at(m + 24);
-    phase = ps_get32_at(m + 36);
+    last_bucket = ps_get32_at(m + MAXBUCKET_AT);
+    phase = ps_get32_at(m + OVFLPOINT_AT);
     if (phase >= SPARES)
         return false;
     spares = ps_get32_at(m + META_FIXED_LEN + phase * 4);
@@ -104,7 +106,7 @@ static void print_meta(const struct ps_pg_view *v, FILE *out)
     fprintf(out, "ffactor %u\nbsize %u\nbmsize %u\nbmshift %u\n", ps_get16_at(m + 16),
             ps_get16_at(m + 18), ps_get16_at(m + 20), ps_get16_at(m + 22));
     for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        fprintf(out, "%s %u\n", names[i], ps_get32_at(m + 24 + i * 4));
+        fprintf(out, "%s %u\n", names[i], ps_get32_at(m + MAXBUCKET_AT + i * 4));
     print_array("spares", m + META_FIXED_LEN, SPARES, out);
     print_array("mapp", m + META_FIXED_LEN + SPARES * 4, maps, out);
 }

@@ -17,6 +17,22 @@ static const char *const states[] = {"live", "redirect", "dead", "placeholder"};
 #define NEXT_MASK 0x3fffu /* of the leaf's t_info; higher bits: it has nulls */
 #define HAS_NULLS 0x8000u
 
+/* Of a tuple's first word; the latter two of an inner one's. */
+static unsigned state_of(uint32_t word)
+{
+    return word & 3;
+}
+
+static uint32_t nodes_of(uint32_t word)
+{
+    return word >> 3 & 0x1fff;
+}
+
+static uint32_t prefix_len_of(uint32_t word)
+{
+    return word >> 16;
+}
+
 static unsigned opaque_flags(const struct ps_pg_view *v)
 {
     return v->opaque_len == OPAQUE_LEN ? ps_get16_at(v->opaque) : 0;
@@ -68,7 +84,7 @@ static void print_dead_end(const uint8_t *item, uint32_t len, FILE *out)
 
 static void leaf_item(struct ps_pg_items *items, const uint8_t *item, uint32_t len, FILE *out)
 {
-    unsigned state = item[0] & 3, info = ps_get16_at(item + 4);
+    unsigned state = state_of(item[0]), info = ps_get16_at(item + 4);
 
     fprintf(out, " %s %u %u", states[state], ps_get32_at(item) >> 2, info & NEXT_MASK);
     if (state != LIVE) {
@@ -122,8 +138,8 @@ static void print_nodes(struct ps_pg_items *items, const uint8_t *item, uint32_t
 static void inner_item(struct ps_pg_items *items, const uint8_t *item, uint32_t len, FILE *out)
 {
     uint32_t word = ps_get32_at(item);
-    uint32_t nodes = word >> 3 & 0x1fff, prefix = word >> 16;
-    unsigned state = word & 3;
+    uint32_t nodes = nodes_of(word), prefix = prefix_len_of(word);
+    unsigned state = state_of(word);
 
     if (state != LIVE) {
         fprintf(out, " %s %u - - -", states[state], word >> 2);
@@ -160,12 +176,12 @@ static void tuple_links(const uint8_t *item, uint32_t len, void (*each)(void *ct
                         void *ctx)
 {
     const uint32_t word = ps_get32_at(item);
-    uint32_t at = INNER_HEADER + (word >> 16);
+    uint32_t at = INNER_HEADER + prefix_len_of(word);
     struct ps_pg_index_tuple node;
 
-    if ((word & 3) != LIVE)
+    if (state_of(word) != LIVE)
         return;
-    for (uint32_t i = word >> 3 & 0x1fff; i > 0 && next_node(item, len, &at, &node); i--)
+    for (uint32_t i = nodes_of(word); i > 0 && next_node(item, len, &at, &node); i--)
         each(ctx, node.tid.block);
 }
 
@@ -209,7 +225,7 @@ static void check_item(const struct ps_pg_view *v, bool leaf, uint32_t slot, str
         ps_pg_fault(r, "item", slot, "item %u is too short to be one", slot);
         return;
     }
-    state = item[0] & 3;
+    state = state_of(item[0]);
     seen->redirects += state == REDIRECT;
     seen->placeholders += state == PLACEHOLDER;
     size = leaf || state != LIVE ? ps_get32_at(item) >> 2 : ps_get16_at(item + 4);
