@@ -25,8 +25,8 @@
 
 struct job {
     struct ps_pool *pool;
-    _Atomic uint64_t *words;
-    uint32_t first; /* of the pages that are this thread's */
+    _Atomic uint64_t *words; /* instead of a pool */
+    uint32_t first;          /* of the pages that are this thread's */
     struct pin_numbers numbers;
 };
 

@@ -483,7 +483,6 @@ static void count_warning(void *ctx, const char *text)
         text, "version: the file system does not do Direct I/O; using the kernel's page cache");
 }
 
-/* procfs: regular files that refuse O_DIRECT, on a file system where nothing can be created. */
 /* What was asked of the page cache last (the linker gives us the call). */
 static struct {
     unsigned calls;
@@ -560,6 +559,7 @@ static void the_table_of_descriptors_is_large_from_the_start(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* procfs: regular files that refuse O_DIRECT, on a file system where nothing can be created. */
 static void auto_falls_back_with_one_warning(void **state)
 {
     struct ps_io *io = NULL;

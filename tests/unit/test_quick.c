@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fuse.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 
 #define PAGE 8192u
 #define PAGES 8u
-#define NOBODY_ANSWERED (-1)
+#define NOBODY_ANSWERED INT_MIN
 
 static int device[2];
 
