@@ -1,5 +1,6 @@
 #include "fs/quick.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -126,6 +127,7 @@ bool pfs_quick_answer(struct pfs_quick *q, const struct fuse_buf *request)
     const size_t len = request->size - sizeof(*in);
     const void *arg = in + 1;
 
+    assert(request->size >= sizeof(*in) && !(request->flags & FUSE_BUF_IS_FD));
     if (q->fs->opts->debug)
         return false; /* libfuse tells of each request that it sees */
     switch (in->opcode) {
