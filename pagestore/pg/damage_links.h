@@ -4,9 +4,10 @@
  *
  * A sound SP-GiST index may have pages of zeros anywhere: a page that was allocated and then turned
  * out to be of no use is not written. One that is led to is lost. Both are known when all pieces
- * of the index were walked, so that the walk of the last piece waits for the others.
+ * of the index were walked, so that the walk of the last piece waits for the others. That ends:
+ * pieces are taken in the plan's order, and none waits for a later one.
  *
- * Flow       damage_plan makes -> damage_walk notes, tells -> [damage_links]
+ * Flow       damage_plan makes -> damage_walk notes, damage_zero asks -> [damage_links]
  * Units      blocks of the index.
  * Ownership  new gives what free takes back, when nobody walks a piece any more.
  * Locking    thread safe.

@@ -342,10 +342,10 @@ ps_err ps_pg_walk_enter(struct ps_pg_walk *w, const struct ps_pg_subject *subjec
         err = ps_pg_shape_set(&w->shape, subject->desc);
     if (!err)
         err = open_tables(w);
-    if (err)
+    if (err) {
         ps_pg_walk_leave(w);
-    if (err)
         return err;
+    }
     w->links = subject->links;
     read_ahead(w);
     return PS_OK;

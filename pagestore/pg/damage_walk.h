@@ -75,7 +75,7 @@ struct ps_pg_like {
     bool known;
     unsigned bits;
     uint64_t xids, marks;
-    struct ps_pg_tuple tuple;
+    struct ps_pg_tuple tuple; /* its; but bytes, len and nulls are those of the row looked at */
 };
 
 /* Pages in a row, read in one go. */

@@ -140,7 +140,7 @@ static inline bool ps_frame_try_hit(struct ps_pool *pool, uint32_t no, uint64_t 
     return atomic_compare_exchange_weak(&pool->states[no], state, ps_st_hit(*state));
 }
 
-/* The same, and that too. */
+/* The same, and moves the heat on where it was full. */
 static inline bool ps_frame_pin_hit(struct ps_pool *pool, uint32_t no, uint64_t *state)
 {
     if (!ps_frame_try_hit(pool, no, state))
