@@ -10,7 +10,7 @@
 #include "fs/errmap.h"
 #include "fs/ops.h"
 
-#define READ_MAX (1u << 20)
+#define READ_MAX (1u << 20)                          /* ps_read_max() is no more */
 #define PIECES_MAX (READ_MAX / PS_PAGE_SIZE_MIN + 8) /* of a reply: its header, and the pages */
 
 void pfs_quick_init(struct pfs_quick *q, struct pfs *fs)
