@@ -13,7 +13,7 @@ import time
 import report
 from groups import (cold, durable, fio, fsync_cost, mount, names, pg, policies, pool, recovery,
                     start, tail)
-from measure import Missing, Wrong
+from measure import Missing, Wrong, end_soon
 from world import World, say
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -116,7 +116,7 @@ def words_of(args):
 def main():
     args = parse()
     for number in (signal.SIGINT, signal.SIGTERM):  # also in the background: what is open is closed
-        signal.signal(number, lambda *_: sys.exit(1))
+        signal.signal(number, end_soon)
     names, rounds, seconds, out = choose(args)
     programs = os.path.abspath(args.built or args.build)
     if not args.built:

@@ -3,6 +3,7 @@
 import dataclasses
 import statistics
 import subprocess
+import sys
 
 ONE_CPU = ["taskset", "-c", "0"]
 
@@ -57,12 +58,30 @@ class Worker:
             raise Wrong(f"{' '.join(self.command)} failed: its message is above")
 
 
+_told_to_end = False
+
+
+def end_soon(*_):
+    """For signals. The run ends where all that is open is known to who closes it; when it is told
+    once more, at once."""
+    global _told_to_end
+    if _told_to_end:
+        sys.exit(1)
+    _told_to_end = True
+
+
+def end_if_told():
+    if _told_to_end:
+        sys.exit(1)
+
+
 def turns(rounds, measures):
     """Each measure once a round, in an order that turns round every time; the figures of each."""
     figures = [[] for _ in measures]
     for i in range(rounds):
         order = range(len(measures))
         for which in order if i % 2 == 0 else reversed(order):
+            end_if_told()
             figures[which].append(measures[which]())
     return figures
 

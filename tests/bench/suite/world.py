@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from measure import Missing, Worker, Wrong, pair, turns
+from measure import Missing, Worker, Wrong, end_if_told, pair, turns
 from where import profile
 
 PAGE = 8192
@@ -57,6 +57,7 @@ class World:
     def opened(self, thing):
         """thing.close() is called at the end of the part, the last thing first."""
         self._stack.callback(thing.close)
+        end_if_told()
         return thing
 
     def path(self, name):
