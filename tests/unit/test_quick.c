@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fuse.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "fs/quick.h"
@@ -15,6 +16,7 @@
 
 #define PAGE 8192u
 #define PAGES 8u
+#define READERS 3u
 #define NOBODY_ANSWERED INT_MIN
 
 static int device[2];
@@ -213,22 +215,49 @@ static void what_has_an_answer_of_another_kind_is_left_to_libfuse(void **state)
     bed_deinit(&b);
 }
 
-/* Each of the readers sets more than a quarter of the frames aside. */
+/* One that has begun to read and not ended: it has set more than a quarter of the frames aside. */
+struct reader {
+    struct ps_table *table;
+    pthread_barrier_t *begun, *to_end;
+    pthread_t thread;
+};
+
+static void *read_slowly(void *arg)
+{
+    struct reader *reader = arg;
+    struct ps_read r;
+
+    ok(ps_read_begin(reader->table, PS_SPACE_IMAGE, 0, 1u << 20, 0, NULL, &r));
+    pthread_barrier_wait(reader->begun);
+    pthread_barrier_wait(reader->to_end);
+    ps_read_end(&r);
+    return NULL;
+}
+
 static void a_read_that_would_wait_for_frames_is_left_to_libfuse(void **state)
 {
     struct bed b;
     struct answer a;
-    struct ps_read held[3];
+    struct reader readers[READERS];
+    pthread_barrier_t begun, to_end;
     struct pfs_handle *image;
     size_t i;
 
     bed_init(&b, *state);
     image = open_node(&b, PFS_NODE_IMAGE, 0);
-    for (i = 0; i < 3; i++)
-        ok(ps_read_begin(b.table, PS_SPACE_IMAGE, 0, 1u << 20, 0, NULL, &held[i]));
+    assert_int_equal(pthread_barrier_init(&begun, NULL, READERS + 1), 0);
+    assert_int_equal(pthread_barrier_init(&to_end, NULL, READERS + 1), 0);
+    for (i = 0; i < READERS; i++) {
+        readers[i] = (struct reader){.table = b.table, .begun = &begun, .to_end = &to_end};
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_slowly, &readers[i]), 0);
+    }
+    pthread_barrier_wait(&begun);
     assert_int_equal(ask_read(&b, image, PAGE, 1u << 20, &a), NOBODY_ANSWERED);
-    for (i = 0; i < 3; i++)
-        ps_read_end(&held[i]);
+    pthread_barrier_wait(&to_end);
+    for (i = 0; i < READERS; i++)
+        assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+    pthread_barrier_destroy(&to_end);
+    pthread_barrier_destroy(&begun);
     assert_int_equal(ask_read(&b, image, PAGE, 1u << 20, &a), (PAGES - 1) * PAGE);
     pfs_handle_unref(image);
     bed_deinit(&b);
