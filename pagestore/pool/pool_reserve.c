@@ -67,6 +67,8 @@ static ps_err reserve_locked(struct ps_pool *pool, uint32_t count, struct ps_can
         pool->reserved += count;
         return PS_OK;
     }
+    if (ps_cancel_raised(cancel)) /* who only tries is no waiter */
+        return ps_fail(PS_ERR_INTERRUPTED, "interrupted while waiting");
     atomic_fetch_add(&pool->counters.reserve_waits, 1);
     queue_push(pool, &w);
     do {
