@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #define EXIT_USAGE 2
 #define PATH_LEN 4096
 #define ARGS_MAX 16
+#define PATIENCE_S 5 /* then it says what it waits for */
 
 struct target {
     char source[PATH_LEN];
@@ -150,14 +152,30 @@ static int unmount(const struct command *c, const char *dir)
 
 /* --- waiting ------------------------------------------------------------------------------ */
 
+static void stop_waiting(int signal)
+{
+    (void)signal; /* flock() ends with EINTR */
+}
+
+static void say_what_is_waited_for(const struct target *t)
+{
+    fprintf(stderr,
+            NAME ": waiting for pagefs to close %s; it cannot while a mount namespace (a "
+                 "container's, say) has a copy of the mount\n",
+            t->source);
+}
+
 static int wait_for_lock(const struct target *t)
 {
+    const struct sigaction on_alarm = {.sa_handler = stop_waiting};
     int failed;
 
+    sigaction(SIGALRM, &on_alarm, NULL);
+    alarm(PATIENCE_S);
     /* The other daemons keep their share: then there is nothing to wait for but what reads only. */
-    do
-        failed = flock(t->lock_fd, t->shared ? LOCK_SH : LOCK_EX);
-    while (failed && errno == EINTR);
+    while ((failed = flock(t->lock_fd, t->shared ? LOCK_SH : LOCK_EX)) && errno == EINTR)
+        say_what_is_waited_for(t);
+    alarm(0);
     if (!failed)
         return EXIT_SUCCESS;
     fprintf(stderr, NAME ": %s: waiting for its lock: %s\n", t->source, strerror(errno));

@@ -243,6 +243,28 @@ taken_over()
     return $status
 }
 check "umount.fuse.pagefs says so of a store that was taken over" taken_over
+# kept_elsewhere: a mount namespace has a copy of the mount, as a container that was started meanwhile.
+kept_elsewhere()
+{
+    local keeper waiting
+
+    cd "$work" && mounted && rm -f copied || return 1
+    unshare $([ "$(id -u)" = 0 ] || echo -r) -m --propagation private sh -c ': >copied; exec sleep 600' &
+    keeper=$!
+    until [ -e copied ]; do
+        kill -0 "$keeper" || return 1
+    done
+    umount.fuse.pagefs "$mnt" 2>err &
+    waiting=$!
+    until grep "waiting for pagefs to close $store; .* has a copy of the mount" err; do
+        kill -0 "$waiting" || break
+        sleep 0.1
+    done
+    kill "$keeper"
+    wait "$keeper"
+    wait "$waiting" && grep -q "has a copy of the mount" err
+}
+check "umount.fuse.pagefs says what it waits for while another namespace keeps the mount" kept_elsewhere
 failed_sync()
 {
     local tracer
