@@ -161,7 +161,7 @@ static void see_hole(struct ps_pg_walk *w)
 }
 
 /* An index begins with its metapage or root, always. */
-static void see_page(struct ps_pg_walk *w)
+static void see_zero_page(struct ps_pg_walk *w)
 {
     if (is_index(w) && w->block == 0) {
         PS_PG_WALK_DISAGREE(w, 0, "zero", "the index's first page is all zero");
@@ -174,7 +174,7 @@ static void see_page(struct ps_pg_walk *w)
 
 void ps_pg_zeros_see(struct ps_pg_walk *w, bool with_hole)
 {
-    see_page(w);
+    see_zero_page(w);
     if (with_hole)
         see_hole(w);
 }
