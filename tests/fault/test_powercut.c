@@ -28,6 +28,7 @@
 #include "file/control.h"
 #include "format_test.h"
 #include "pagestore/verify.h"
+#include "seed.h"
 #include "sim_disk.h"
 #include "store_work.h"
 
@@ -424,14 +425,12 @@ static void run_stop(struct run *r)
 
 static void every_crash_leaves_a_state_that_was_and_nothing_acknowledged_is_lost(void **state)
 {
-    const char *only = getenv("PS_SEED");
-    uint64_t seed, runs = getenv("PS_LONG") ? RUNS_LONG : RUNS;
+    const struct test_seeds seeds = test_seeds(getenv("PS_LONG") ? RUNS_LONG : RUNS);
+    uint64_t seed;
     struct run *r = malloc(sizeof(*r));
 
     (void)state;
-    for (seed = 1; seed <= runs; seed++) {
-        if (only)
-            seed = runs = strtoull(only, NULL, 10);
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         run_start(r, seed);
         work_for(r, STEPS);
         run_stop(r);
@@ -538,15 +537,13 @@ static void expect_sound_end(struct run *r)
 
 static void work_that_goes_on_after_recovery_and_is_cut_again_loses_nothing(void **state)
 {
-    const char *only = getenv("PS_SEED");
-    uint64_t seed, states = 0, cuts = 0, lines = getenv("PS_LONG") ? LINES_LONG : LINES;
+    const struct test_seeds seeds = test_seeds(getenv("PS_LONG") ? LINES_LONG : LINES);
+    uint64_t seed, states = 0, cuts = 0;
     struct run *r = malloc(sizeof(*r));
     unsigned i;
 
     (void)state;
-    for (seed = 1; seed <= lines; seed++) {
-        if (only)
-            seed = lines = strtoull(only, NULL, 10);
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         run_start(r, seed);
         for (i = 0; i < GENERATIONS; i++)
             live_one_generation(r);
@@ -554,9 +551,8 @@ static void work_that_goes_on_after_recovery_and_is_cut_again_loses_nothing(void
         states += r->states;
         cuts += r->recoveries_cut;
     }
-    print_message("%" PRIu64 " lines of %u generations to seed %" PRIu64 ": %" PRIu64
-                  " crash states, %" PRIu64 " recoveries cut\n",
-                  only ? 1 : lines, GENERATIONS, lines, states, cuts);
+    print_message("%u generations each: %" PRIu64 " crash states, %" PRIu64 " recoveries cut\n",
+                  GENERATIONS, states, cuts);
     free(r);
 }
 

@@ -25,6 +25,7 @@
 
 #include "format_test.h"
 #include "pagestore/verify.h"
+#include "seed.h"
 #include "sim_disk.h"
 #include "store_work.h"
 
@@ -341,15 +342,13 @@ static void run_end(struct run *r)
 
 static void work_of_threads_that_is_cut_again_and_again_loses_nothing(void **state)
 {
-    const char *only = getenv("PS_SEED");
-    uint64_t seed, runs = getenv("PS_LONG") ? RUNS_LONG : RUNS;
+    const struct test_seeds seeds = test_seeds(getenv("PS_LONG") ? RUNS_LONG : RUNS);
+    uint64_t seed;
     struct run *r = malloc(sizeof(*r));
     unsigned i;
 
     (void)state;
-    for (seed = 1; seed <= runs; seed++) {
-        if (only)
-            seed = runs = strtoull(only, NULL, 10);
+    for (seed = seeds.first; seed <= seeds.last; seed++) {
         run_start(r, seed);
         for (i = 0; i < GENERATIONS; i++)
             live_one_generation(r);

@@ -17,6 +17,7 @@
 #include "file/control.h"
 #include "format_test.h"
 #include "pagestore/verify.h"
+#include "seed.h"
 #include "sim_disk.h"
 #include "store_work.h"
 
@@ -38,21 +39,6 @@ struct run {
 static uint64_t runs(void)
 {
     return getenv("PS_LONG") ? RUNS_LONG : RUNS;
-}
-
-/* Those that are run: 1 to n, or the one that is asked for. */
-struct seeds {
-    uint64_t first, last;
-    bool one;
-};
-
-static struct seeds seeds_to(uint64_t n)
-{
-    const char *only = getenv("PS_SEED");
-    const uint64_t seed = only ? strtoull(only, NULL, 0) : 0;
-
-    return only ? (struct seeds){.first = seed, .last = seed, .one = true}
-                : (struct seeds){.first = 1, .last = n};
 }
 
 static void must(const struct run *r, ps_err err, const char *what)
@@ -215,7 +201,7 @@ static unsigned work_on_full_disk(struct run *r, unsigned steps)
 
 static void full_disk_refuses_writers_and_loses_nothing(void **state)
 {
-    const struct seeds seeds = seeds_to(runs());
+    const struct test_seeds seeds = test_seeds(runs());
     uint64_t seed;
     unsigned refused = 0;
     struct run r;
@@ -240,8 +226,7 @@ static void full_disk_refuses_writers_and_loses_nothing(void **state)
         close_sound(&r);
         stop(&r);
     }
-    print_message("seeds %" PRIu64 " to %" PRIu64 ": %u calls refused\n", seeds.first, seeds.last,
-                  refused);
+    print_message("%u calls refused\n", refused);
     assert_true(seeds.one || refused > 0);
 }
 
@@ -250,7 +235,7 @@ static void full_disk_refuses_writers_and_loses_nothing(void **state)
 
 static void failed_page_writes_keep_pages_dirty_and_lose_nothing(void **state)
 {
-    const struct seeds seeds = seeds_to(runs());
+    const struct test_seeds seeds = test_seeds(runs());
     uint64_t seed, failed = 0;
     struct run r;
     unsigned i;
@@ -278,8 +263,7 @@ static void failed_page_writes_keep_pages_dirty_and_lose_nothing(void **state)
         close_sound(&r);
         stop(&r);
     }
-    print_message("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " writes failed\n", seeds.first,
-                  seeds.last, failed);
+    print_message("%" PRIu64 " writes failed\n", failed);
     assert_true(seeds.one || failed > 0);
 }
 
@@ -314,7 +298,7 @@ static void failed_sync_poisons_and_loses_nothing_acknowledged(void **state)
         {SIM_WRITE_DURABLE, SIM_EIO, "wal/"},
         {SIM_WRITE, SIM_EIO, PS_CONTROL_PATH},
     };
-    const struct seeds seeds = seeds_to(4 * runs());
+    const struct test_seeds seeds = test_seeds(4 * runs());
     uint64_t seed;
     struct run r;
 
@@ -326,7 +310,6 @@ static void failed_sync_poisons_and_loses_nothing_acknowledged(void **state)
         poison_and_recover(&r, faults[seed % 4].path);
         stop(&r);
     }
-    print_message("seeds %" PRIu64 " to %" PRIu64 "\n", seeds.first, seeds.last);
 }
 
 /* --- anything, once -----------------------------------------------------------------------------
@@ -357,7 +340,7 @@ static void work_until_failed(struct run *r, unsigned steps)
 
 static void any_one_operation_that_fails_loses_nothing(void **state)
 {
-    const struct seeds seeds = seeds_to(8 * runs());
+    const struct test_seeds seeds = test_seeds(8 * runs());
     uint64_t seed, failed = 0, poisoned = 0;
     struct run r;
 
@@ -380,8 +363,7 @@ static void any_one_operation_that_fails_loses_nothing(void **state)
         close_sound(&r);
         stop(&r);
     }
-    print_message("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " failures, %" PRIu64 " poisoned\n",
-                  seeds.first, seeds.last, failed, poisoned);
+    print_message("%" PRIu64 " failures, %" PRIu64 " poisoned\n", failed, poisoned);
     assert_true(seeds.one || (failed > poisoned && poisoned > 0));
 }
 
@@ -406,7 +388,7 @@ static void open_badly_then_well(struct run *r, uint64_t *refused)
 
 static void recovery_in_which_any_one_operation_fails_can_be_repeated(void **state)
 {
-    const struct seeds seeds = seeds_to(8 * runs());
+    const struct test_seeds seeds = test_seeds(8 * runs());
     uint64_t seed, failed = 0, refused = 0;
     struct run r;
 
@@ -421,9 +403,7 @@ static void recovery_in_which_any_one_operation_fails_can_be_repeated(void **sta
         close_sound(&r);
         stop(&r);
     }
-    print_message("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " failures, %" PRIu64
-                  " times not opened\n",
-                  seeds.first, seeds.last, failed, refused);
+    print_message("%" PRIu64 " failures, %" PRIu64 " times not opened\n", failed, refused);
     assert_true(seeds.one || refused > 0);
 }
 
@@ -505,7 +485,7 @@ static struct model_table *raw_table(struct run *r)
 
 static void page_whose_write_was_lost_is_never_served(void **state)
 {
-    const struct seeds seeds = seeds_to(2 * runs());
+    const struct test_seeds seeds = test_seeds(2 * runs());
     uint64_t seed;
     struct model_table *model;
     unsigned damaged = 0;
@@ -528,8 +508,7 @@ static void page_whose_write_was_lost_is_never_served(void **state)
         damaged += compare_with_disk(&r, model);
         stop(&r);
     }
-    print_message("seeds %" PRIu64 " to %" PRIu64 ": %u pages damaged\n", seeds.first, seeds.last,
-                  damaged);
+    print_message("%u pages damaged\n", damaged);
     assert_true(seeds.one || damaged > 0);
 }
 

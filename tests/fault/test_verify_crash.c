@@ -14,6 +14,7 @@
 
 #include "pagestore/table.h"
 #include "pagestore/verify.h"
+#include "seed.h"
 #include "sim_disk.h"
 
 #define PAGE 4096u
@@ -213,15 +214,11 @@ static void one_run(uint64_t seed)
 
 static void crashed_store_has_no_fault_but_what_recovery_repairs(void **state)
 {
-    const char *only = getenv("PS_SEED");
-    uint64_t seed, runs = getenv("PS_LONG") ? RUNS_LONG : RUNS;
+    const struct test_seeds seeds = test_seeds(getenv("PS_LONG") ? RUNS_LONG : RUNS);
+    uint64_t seed;
 
     (void)state;
-    if (only) {
-        one_run(strtoull(only, NULL, 10));
-        return;
-    }
-    for (seed = 1; seed <= runs; seed++)
+    for (seed = seeds.first; seed <= seeds.last; seed++)
         one_run(seed);
 }
 

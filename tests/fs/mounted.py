@@ -7,16 +7,25 @@ import contextlib
 import fcntl
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 
 def seeded():
-    """The generator of this run; $PS_SEED repeats an earlier one."""
-    seed = int(os.environ.get("PS_SEED", random.SystemRandom().randrange(1 << 32)))
-    print(f"seed {seed}", flush=True)
+    """The generator of this run; $PS_SEED repeats an earlier one. Prints its seed."""
+    text = os.environ.get("PS_SEED", str(random.SystemRandom().randrange(1 << 32)))
+    seed = -1
+    if re.fullmatch("[0-9]+", text, re.ASCII):
+        seed = int(text)
+    elif re.fullmatch("0x[0-9a-fA-F]+", text, re.ASCII):
+        seed = int(text, 16)
+    if not 0 <= seed < 1 << 63:
+        sys.exit(f"PS_SEED={text}: is no number below 2^63, decimal or with 0x in front")
+    print(f"PS_SEED={seed}", flush=True)
     return random.Random(seed)
 
 

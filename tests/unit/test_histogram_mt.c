@@ -11,9 +11,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/histogram.h"
+#include "seed.h"
 
 #define THREADS 4
 #define ADDS 20000u
@@ -89,11 +89,9 @@ static void percentiles_are_at_most_a_quarter_too_high(void **state)
 {
     static const unsigned permilles[] = {1, 100, 500, 900, 990, 999, 1000};
     static uint64_t durations[VALUES];
-    unsigned seed = (unsigned)time(NULL);
 
     (void)state;
-    print_message("seed %u\n", seed);
-    srand(seed);
+    srand((unsigned)test_seed());
     for (size_t i = 0; i < VALUES; i++) {
         durations[i] = (uint64_t)rand() >> (rand() % 31);
         ps_histogram_add(&histogram, durations[i]);

@@ -1,9 +1,9 @@
 /* PostgreSQL's directories that are damaged, not shut down, or in use. */
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "pg_bed.h"
+#include "seed.h"
 
 /* --- what is missing or damaged ----------------------------------------------------------- */
 
@@ -151,12 +151,10 @@ static void options_that_cannot_be_are_refused(void **state)
 /* Any bytes under a right checksum, in pg_control and in a map. */
 static void hostile_bytes_under_right_checksums_are_survived(void **state)
 {
-    const unsigned seed = (unsigned)time(NULL);
     uint8_t control[CONTROL_LEN], map[MAP_LEN], bytes[CONTROL_LEN];
     struct bed b;
 
-    printf("seed %u\n", seed);
-    srandom(seed);
+    srandom((unsigned)test_seed());
     begin(&b, state);
     get(&b, CONTROL, control, sizeof(control));
     get(&b, "base/16384/pg_filenode.map", map, sizeof(map));
