@@ -1,7 +1,6 @@
 /* The search for damage: one piece after the other, by the caller or by a crew of threads. */
 #include "pg/damage.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "pg/damage_crew.h"
@@ -80,10 +79,9 @@ ps_err ps_pg_damage_step(struct ps_pg_damage *d, struct ps_cancel *cancel, struc
 {
     struct ps_pg_out out = {.text = text, .counts = &d->counts};
 
-    assert(!d->crew || !cancel);
     *ret_done = false;
     if (d->crew)
-        return ps_pg_crew_take(d->crew, &out, ret_done);
+        return ps_pg_crew_take(d->crew, cancel, &out, ret_done);
     if (d->at_work)
         return ps_pg_hand_step(&d->hand, cancel, &out, &d->at_work);
     return go_on(d, &out, ret_done);

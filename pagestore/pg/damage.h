@@ -36,15 +36,15 @@ PS_MUST_USE ps_err ps_pg_damage_open(struct ps_pg_catalog *catalog, uint32_t db,
                                      const struct ps_pg_relation *relation,
                                      struct ps_pg_damage **ret);
 /* The cluster itself, then every file of every database. With more than one thread they look at
- * pieces of files side by side, and cannot be interrupted; the lines are the same, in the same
- * order. At most PS_PG_DAMAGE_THREADS_MAX. */
+ * pieces of files side by side; the lines are the same, in the same order. At most
+ * PS_PG_DAMAGE_THREADS_MAX. */
 #define PS_PG_DAMAGE_THREADS_MAX 256u
 PS_MUST_USE ps_err ps_pg_damage_open_all(struct ps_pg_catalog *catalog, unsigned threads,
                                          struct ps_pg_damage **ret);
 void ps_pg_damage_close(struct ps_pg_damage *damage);
 
 /* Appends the lines of one more page, of threads those of one more piece; *ret_done: that was
- * all. */
+ * all. cancel may be NULL; who raises it has to be done with it before close. */
 PS_MUST_USE ps_err ps_pg_damage_step(struct ps_pg_damage *damage, struct ps_cancel *cancel,
                                      struct ps_text *out, bool *ret_done);
 /* What there was so far. */

@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "base/thread.h"
+#include "base/wait.h"
 
 #define SLOTS_A_THREAD 16u
 #define BATCH_MAX 8u /* pieces that a thread plans in one go */
@@ -141,7 +142,7 @@ static void finish(struct ps_pg_crew *c, struct slot *s)
     s->done = true;
     c->ended = c->ended || s->last || s->err;
     if (worth_taking(c))
-        ps_cond_signal(&c->done);
+        ps_cond_broadcast(&c->done);
     ps_mutex_unlock(&c->mtx);
 }
 
@@ -238,14 +239,25 @@ static void empty_slot(struct slot *s)
     s->done = false;
 }
 
-ps_err ps_pg_crew_take(struct ps_pg_crew *c, struct ps_pg_out *out, bool *ret_done)
+static ps_err wait_until_done(struct ps_pg_crew *c, const struct slot *s, struct ps_cancel *cancel)
 {
-    struct slot *s = slot_of(c, c->taken);
+    ps_err err = PS_OK;
 
     ps_mutex_lock(&c->mtx);
-    while (!s->done)
-        ps_cond_wait(&c->done, &c->mtx);
+    while (!s->done && !err)
+        err = ps_wait(&c->done, &c->mtx, cancel);
     ps_mutex_unlock(&c->mtx);
+    return err;
+}
+
+ps_err ps_pg_crew_take(struct ps_pg_crew *c, struct ps_cancel *cancel, struct ps_pg_out *out,
+                       bool *ret_done)
+{
+    struct slot *s = slot_of(c, c->taken);
+    ps_err err = wait_until_done(c, s, cancel);
+
+    if (err)
+        return err;
 
     /* The slot is ours until it counts as taken; one that ends it all is never taken. */
     ps_text_add(out->text, s->lines.data, s->lines.len);

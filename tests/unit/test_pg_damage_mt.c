@@ -1,6 +1,11 @@
 /* Damage looked for piece by piece, by threads: the lines are those that one thread finds, in the
  * same order, and what pages of several pieces say together is not lost between them. */
 #include "pg/damage.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "pg/damage_hand.h"
 #include "pg_bed.h"
 
 #define T_HOT "base/16384/16504"
@@ -214,6 +219,100 @@ static void threads_can_be_stopped_at_any_line(void **state)
     end(&b);
 }
 
+/* --- interrupted ----------------------------------------------------------------------------- */
+
+/* Where threads are held that are about to walk a piece. */
+static struct {
+    pthread_mutex_t mtx;
+    pthread_cond_t opened;
+    bool closed; /* guarded by mtx */
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+static void set_gate(bool closed)
+{
+    (void)pthread_mutex_lock(&gate.mtx);
+    gate.closed = closed;
+    (void)pthread_cond_broadcast(&gate.opened);
+    (void)pthread_mutex_unlock(&gate.mtx);
+}
+
+ps_err __real_ps_pg_hand_begin(struct ps_pg_hand *hand, const struct ps_pg_piece *piece,
+                               struct ps_pg_out *out, bool *ret_has);
+ps_err __wrap_ps_pg_hand_begin(struct ps_pg_hand *hand, const struct ps_pg_piece *piece,
+                               struct ps_pg_out *out, bool *ret_has);
+
+ps_err __wrap_ps_pg_hand_begin(struct ps_pg_hand *hand, const struct ps_pg_piece *piece,
+                               struct ps_pg_out *out, bool *ret_has)
+{
+    (void)pthread_mutex_lock(&gate.mtx);
+    while (gate.closed)
+        (void)pthread_cond_wait(&gate.opened, &gate.mtx);
+    (void)pthread_mutex_unlock(&gate.mtx);
+    return __real_ps_pg_hand_begin(hand, piece, out, ret_has);
+}
+
+/* Raises the token once its owner waits. */
+static void *interrupt(void *arg)
+{
+    struct ps_cancel *cancel = arg;
+    bool waits = false;
+
+    while (!waits) {
+        sched_yield();
+        (void)pthread_mutex_lock(&cancel->mtx);
+        waits = cancel->waits_mtx != NULL;
+        (void)pthread_mutex_unlock(&cancel->mtx);
+    }
+    ps_cancel_raise(cancel);
+    return NULL;
+}
+
+/* Takes lines while all threads are held, until somebody ends the wait for them. */
+static void wait_until_interrupted(struct ps_pg_damage *d, struct ps_text *text)
+{
+    struct ps_cancel cancel;
+    pthread_t thread;
+    bool done = false;
+    ps_err err = PS_OK;
+
+    ps_cancel_init(&cancel);
+    assert_int_equal(pthread_create(&thread, NULL, interrupt, &cancel), 0);
+    while (!err && !done)
+        err = ps_pg_damage_step(d, &cancel, text, &done);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    ps_cancel_deinit(&cancel);
+    assert_int_equal(err, PS_ERR_INTERRUPTED);
+    assert_false(done);
+}
+
+static void who_waits_for_threads_can_be_interrupted_and_go_on(void **state)
+{
+    struct ps_text all, text = {0};
+    struct ps_pg_catalog *catalog;
+    struct ps_pg_damage *d;
+    struct bed b;
+    bool done = false;
+
+    begin(&b, state);
+    damage_much(&b);
+    look(&b, 1, &all);
+    ok(try_open(&b, ""));
+    ok(ps_pg_catalog_open(b.cluster, &catalog));
+    set_gate(true);
+    ok(ps_pg_damage_open_all(catalog, 3, &d));
+    wait_until_interrupted(d, &text);
+    set_gate(false);
+    while (!done)
+        ok(ps_pg_damage_step(d, NULL, &text, &done));
+    ps_text_add(&text, "", 1);
+    assert_string_equal(text.data, all.data);
+    ps_pg_damage_close(d);
+    ps_pg_catalog_close(catalog);
+    ps_text_deinit(&text);
+    ps_text_deinit(&all);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +321,7 @@ int main(void)
         cmocka_unit_test(pages_that_an_index_uses_are_known_in_every_piece),
         cmocka_unit_test(order_is_judged_in_every_piece_of_an_index),
         cmocka_unit_test(threads_can_be_stopped_at_any_line),
+        cmocka_unit_test(who_waits_for_threads_can_be_interrupted_and_go_on),
     };
 
     return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
