@@ -56,6 +56,20 @@ mount_of()
     mount_entry source "$1" dir
 }
 
+# Passes on what ninja prints, and says so once it builds something: it cannot tell beforehand.
+tell_of_building()
+{
+    local line told=
+
+    while IFS= read -r line; do
+        if [ -z "$told" ] && [[ $line == *Building* ]]; then
+            echo "building in $build" >&2
+            told=1
+        fi
+        printf '%s\n' "$line"
+    done
+}
+
 build_programs()
 {
     local log
@@ -66,10 +80,7 @@ build_programs()
         cmake -S "$here" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPS_TESTS=OFF >/dev/null ||
             die "cmake failed in $build"
     fi
-    log=$(ninja -C "$build" -n pagefs pagectl) || die "the build in $build is broken: $log"
-    [[ $log == *"no work to do"* ]] && return
-    echo "building in $build"
-    log=$(ninja -C "$build" pagefs pagectl) || die "the build failed: $log"
+    log=$(ninja -C "$build" pagefs pagectl | tell_of_building) || die "the build failed: $log"
 }
 
 # stop MNT: unmounts, waits for the daemon, says how the store was left.
