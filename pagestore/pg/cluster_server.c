@@ -101,7 +101,7 @@ ps_err ps_cluster_check_server(struct ps_pg_cluster *c)
     if (!c->opts.live)
         return ps_fail(
             PS_ERR_IN_USE,
-            "%s: a PostgreSQL server (pid %d) runs in it; with -o live its files are read "
+            "%s: a PostgreSQL server (pid %d) runs in it; a mount with -o live reads its files "
             "as they are at each moment",
             c->source, pid);
     ps_pg_note(c, "a server (pid %d) runs here: what is only in its memory is not seen", pid);

@@ -335,7 +335,7 @@ static void a_running_server_is_refused_unless_live(void **state)
     patch_control(&b, 16, 6);
     pid = start_server(&b);
     write_pid(&b, pid);
-    (void)snprintf(says, sizeof(says), "a PostgreSQL server (pid %d) runs in it; with -o live",
+    (void)snprintf(says, sizeof(says), "a PostgreSQL server (pid %d) runs in it; a mount with",
                    pid);
     expect(try_open(&b, ""), PS_ERR_IN_USE, says);
     b.cluster = NULL;
