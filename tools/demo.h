@@ -40,8 +40,7 @@ enum demo_status {
 
 /* --- messages ----------------------------------------------------------------------------- */
 
-int demo_usage(const char *command, const char *fmt, ...) PS_PRINTF(2, 3); /* DEMO_USAGE */
-int demo_error(const char *fmt, ...) PS_PRINTF(1, 2);                      /* DEMO_FAILED */
+int demo_error(const char *fmt, ...) PS_PRINTF(1, 2); /* DEMO_FAILED */
 int demo_report_err(ps_err err); /* the library's message; DEMO_OK if there is no error */
 int demo_flush(void);            /* stdout; says so if that fails */
 

@@ -56,7 +56,9 @@ static const char inspect_help[] =
 
 /* --- messages ----------------------------------------------------------------------------- */
 
-int demo_usage(const char *command, const char *fmt, ...)
+static int wrong_usage(const char *command, const char *fmt, ...) PS_PRINTF(2, 3);
+
+static int wrong_usage(const char *command, const char *fmt, ...)
 {
     va_list ap;
 
@@ -103,8 +105,8 @@ static int take_number(const char *command, const struct option_rule *rule, cons
     uint64_t number;
 
     if (ps_parse_size(text, &number) != PS_OK || number < rule->min || number > rule->max)
-        return demo_usage(command, "--%s must be a number from %llu to %llu, not '%s'", rule->name,
-                          (unsigned long long)rule->min, (unsigned long long)rule->max, text);
+        return wrong_usage(command, "--%s must be a number from %llu to %llu, not '%s'", rule->name,
+                           (unsigned long long)rule->min, (unsigned long long)rule->max, text);
     *(uint64_t *)rule->value = number;
     return DEMO_GO_ON;
 }
@@ -115,7 +117,7 @@ static int take_share(const char *command, const struct option_rule *rule, const
     double share = strtod(text, &end);
 
     if (end == text || *end != '\0' || !(share >= 0 && share <= 0.999))
-        return demo_usage(command, "--%s must be from 0 to 0.999, not '%s'", rule->name, text);
+        return wrong_usage(command, "--%s must be from 0 to 0.999, not '%s'", rule->name, text);
     *(double *)rule->value = share;
     return DEMO_GO_ON;
 }
@@ -134,7 +136,7 @@ static int take_choice(const char *command, const struct option_rule *rule, cons
         }
         (void)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "", rule->choices[i]);
     }
-    return demo_usage(command, "--%s '%s': there are %s", rule->name, text, list);
+    return wrong_usage(command, "--%s '%s': there are %s", rule->name, text, list);
 }
 
 static int take_option(const char *command, struct option_rule *rule, const char *text)
@@ -149,7 +151,7 @@ static int take_option(const char *command, struct option_rule *rule, const char
         return take_choice(command, rule, text);
     case TEXT:
         if (!text[0])
-            return demo_usage(command, "--%s must not be empty", rule->name);
+            return wrong_usage(command, "--%s must not be empty", rule->name);
         *(const char **)rule->value = text;
         return DEMO_GO_ON;
     case FLAG:
@@ -207,9 +209,9 @@ static int take_options(const char *command, const char *help, int argc, char **
         case OPT_VERSION:
             return print_version();
         case ':':
-            return demo_usage(command, "%s needs a value", argv[optind - 1]);
+            return wrong_usage(command, "%s needs a value", argv[optind - 1]);
         case '?':
-            return demo_usage(command, "no such option: %s", argv[optind - 1]);
+            return wrong_usage(command, "no such option: %s", argv[optind - 1]);
         default:
             status = take_option(command, &rules[opt - OPT_FIRST], optarg);
         }
@@ -233,12 +235,12 @@ static int check_workload(const struct demo_config *c)
 {
     if (c->page_size < PS_PAGE_SIZE_MIN || c->page_size > PS_PAGE_SIZE_MAX ||
         (c->page_size & (c->page_size - 1)) != 0)
-        return demo_usage("workload", "--page-size must be a power of two from 4K to 1M, not %llu",
-                          (unsigned long long)c->page_size);
+        return wrong_usage("workload", "--page-size must be a power of two from 4K to 1M, not %llu",
+                           (unsigned long long)c->page_size);
     if (!ps_evict_by_name(c->policy))
-        return demo_usage("workload", "--policy '%s': there is no such policy", c->policy);
+        return wrong_usage("workload", "--policy '%s': there is no such policy", c->policy);
     if (c->hold * c->threads > c->frames - DEMO_FRAMES_MIN)
-        return demo_usage(
+        return wrong_usage(
             "workload", "--hold %llu in each of --threads %llu leaves less than %u of %llu frames",
             (unsigned long long)c->hold, (unsigned long long)c->threads, DEMO_FRAMES_MIN,
             (unsigned long long)c->frames);
@@ -289,14 +291,14 @@ int demo_parse_workload(int argc, char **argv, struct demo_config *ret)
     if (status != DEMO_GO_ON)
         return status;
     if (optind < argc)
-        return demo_usage("workload", "one argument too many: '%s'", argv[optind]);
+        return wrong_usage("workload", "one argument too many: '%s'", argv[optind]);
     c.profile = (enum demo_profile)profile;
     c.format = (enum demo_format)format;
     c.io = ios[io];
     if (!is_given(rules, COUNT(rules), "writes"))
         c.writes_percent = c.profile == DEMO_SCAN ? 0 : 30;
     if (c.trace_in && is_given(rules, COUNT(rules), "profile"))
-        return demo_usage("workload", "--profile and --trace-in exclude each other");
+        return wrong_usage("workload", "--profile and --trace-in exclude each other");
     if (c.trace_in && !is_given(rules, COUNT(rules), "ops"))
         c.ops = 0; /* as many as there are */
     if (c.trace_in && !is_given(rules, COUNT(rules), "pages"))
@@ -319,13 +321,14 @@ int demo_parse_inspect(int argc, char **argv, struct demo_inspect_config *ret)
     if (status != DEMO_GO_ON)
         return status;
     if (optind == argc)
-        return demo_usage("inspect-frame", "no frame given");
+        return wrong_usage("inspect-frame", "no frame given");
     if (optind + 1 < argc)
-        return demo_usage("inspect-frame", "one argument too many: '%s'", argv[optind + 1]);
+        return wrong_usage("inspect-frame", "one argument too many: '%s'", argv[optind + 1]);
     if (ps_parse_size(argv[optind], &frame) != PS_OK || frame > UINT32_MAX)
-        return demo_usage("inspect-frame", "a frame is a number from 0 on, not '%s'", argv[optind]);
+        return wrong_usage("inspect-frame", "a frame is a number from 0 on, not '%s'",
+                           argv[optind]);
     if (c.mount && c.state)
-        return demo_usage("inspect-frame", "--mount and --state exclude each other");
+        return wrong_usage("inspect-frame", "--mount and --state exclude each other");
     c.frame = (uint32_t)frame;
     *ret = c;
     return DEMO_GO_ON;

@@ -168,7 +168,7 @@ const struct ps_pg_desc *pg_truth_desc(struct pg_truth *truth, const char *relat
     return NULL;
 }
 
-const struct ps_pg_desc *pg_truth_desc_of(struct pg_truth *truth, ps_oid relation)
+static const struct ps_pg_desc *desc_of(const struct pg_truth *truth, ps_oid relation)
 {
     for (uint32_t i = 0; i < truth->relation_count; i++)
         if (truth->relations[i].oid == relation)
@@ -237,7 +237,7 @@ static const struct ps_pg_desc *row_of(void *ctx, ps_oid relation)
     };
     static const struct ps_pg_desc pair = {.count = 2, .attrs = attrs};
 
-    return relation == PAIR ? &pair : pg_truth_desc_of(ctx, relation);
+    return relation == PAIR ? &pair : desc_of(ctx, relation);
 }
 
 static const char *enum_label_of(void *ctx, ps_oid value)
@@ -292,7 +292,7 @@ static bool find_chunk(const struct pages *p, const struct ps_pg_desc *desc, ps_
 static ps_err fetch(void *ctx, const struct ps_pg_external *external, struct ps_text *out)
 {
     struct pg_truth *truth = ctx;
-    const struct ps_pg_desc *desc = pg_truth_desc_of(truth, external->relation);
+    const struct ps_pg_desc *desc = desc_of(truth, external->relation);
     size_t start = out->len;
     char file[128];
     uint32_t seq = 0;

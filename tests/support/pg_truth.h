@@ -14,9 +14,8 @@ struct pg_truth;
 struct pg_truth *pg_truth_open(const struct corpus *corpus);
 void pg_truth_close(struct pg_truth *truth);
 
-/* By a relation's name or OID; NULL: the corpus does not know it. The description is kept. */
+/* By a relation's name; NULL: the corpus does not know it. The description is kept. */
 const struct ps_pg_desc *pg_truth_desc(struct pg_truth *truth, const char *relation);
-const struct ps_pg_desc *pg_truth_desc_of(struct pg_truth *truth, ps_oid relation);
 
 /* The item lp of block blk of a file of the cluster; false: there is none. Kept until the next
  * file is asked for. */

@@ -101,7 +101,7 @@ static void set_path(char to[SIM_PATH_LEN], const char *path)
     snprintf(to, SIM_PATH_LEN, "%s", path);
 }
 
-void sim_names_set(struct sim_names *names, const char *path, uint32_t node)
+static void names_set(struct sim_names *names, const char *path, uint32_t node)
 {
     bool found;
     size_t at = sim_names_find(names, path, &found);
@@ -169,7 +169,7 @@ void sim_dir_change_apply(struct sim_names *names, const struct sim_dir_change *
     if (change->kind == SIM_UNLINK || change->kind == SIM_RENAME)
         sim_names_remove(names, change->path);
     if (change->kind != SIM_UNLINK)
-        sim_names_set(names, change->kind == SIM_RENAME ? change->to : change->path, change->node);
+        names_set(names, change->kind == SIM_RENAME ? change->to : change->path, change->node);
 }
 
 void sim_dir_change_add(struct sim_disk *disk, enum sim_op_kind kind, const char *path,

@@ -122,7 +122,6 @@ void sim_collect(struct sim_disk *disk);
 
 /* The name's index; where it is not there, *ret_found is false and the index is its place. */
 size_t sim_names_find(const struct sim_names *names, const char *path, bool *ret_found);
-void sim_names_set(struct sim_names *names, const char *path, uint32_t node);
 void sim_names_remove(struct sim_names *names, const char *path);
 void sim_names_copy(struct sim_names *to, const struct sim_names *from);
 

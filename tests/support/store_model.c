@@ -200,12 +200,6 @@ uint32_t model_page_bytes(const struct store_model *m, const struct model_table 
     return m->page_size - page_off(t, space);
 }
 
-uint64_t model_space_len(const struct store_model *m, const struct model_table *t,
-                         enum ps_space space)
-{
-    return space == PS_SPACE_PAYLOAD ? t->payload_len : t->pages_end * m->page_size;
-}
-
 /* Length of the payload of so many pages. */
 static uint64_t payload_of(const struct store_model *m, const struct model_table *t, uint64_t pages)
 {

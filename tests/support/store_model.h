@@ -79,8 +79,6 @@ void model_rename(struct model_table *t, const char *name);
 /* Bytes of a space's page, and where they begin on it. */
 uint32_t model_page_bytes(const struct store_model *m, const struct model_table *t,
                           enum ps_space space);
-uint64_t model_space_len(const struct store_model *m, const struct model_table *t,
-                         enum ps_space space);
 bool model_has_payload(const struct model_table *t);
 
 void model_write(struct store_model *m, struct model_table *t, enum ps_space space, uint64_t off,

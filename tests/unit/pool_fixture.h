@@ -51,11 +51,6 @@ struct ps_wal {
     uint8_t *bytes;
 };
 
-static inline uint64_t fx_min(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 ps_err ps_wal_reserve(struct ps_wal *wal, uint64_t bytes, struct ps_cancel *cancel,
                       struct ps_wal_slot *ret)
 {

@@ -54,7 +54,6 @@ struct seen {
     uint64_t next_no;
     uint64_t records;
     size_t next_index;
-    uint64_t block_of_group;
     uint64_t last_lsn;
 };
 
