@@ -2,8 +2,6 @@
  * catalog_format.c - types as SQL writes them (format_type() of
  * src/backend/utils/adt/format_type.c).
  */
-#include <stdio.h>
-
 #include "pg/catalog_names.h"
 #include "pg/type_oid.h"
 #include "pg/typmod.h"

@@ -1,7 +1,6 @@
 /*
  * schema_expr.c - expressions, from the trees that the catalogs keep (pg_node_tree), as SQL.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/byteorder.h"

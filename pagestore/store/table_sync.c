@@ -1,7 +1,6 @@
 /*
  * table_sync.c - what an fsync has to sync: pages' files that have changed, whatever else there is.
  */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "store/store_internal.h"

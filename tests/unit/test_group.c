@@ -4,8 +4,6 @@
 #include "pool_fixture.h"
 #include "seed.h"
 
-#include <stdio.h>
-
 #define FRAMES 32u
 
 struct group_test {

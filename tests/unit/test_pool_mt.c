@@ -4,8 +4,6 @@
 #include "pool_fixture.h"
 #include "seed.h"
 
-#include <stdio.h>
-
 /* Waits until the pool has counted that many of something. */
 #define AWAIT_STAT(fx, field, value) \
     do {                             \
