@@ -3,6 +3,7 @@
  *
  * Flow       ops -> [attr] -> inode (sizes of open views), view, store
  * Units      times of stat in nanoseconds, timeouts in seconds.
+ * Ownership  the answer is the caller's; nothing is kept.
  * Locking    thread safe; what is asked for twice may differ.
  * Errors     errno values; ESTALE: the object is gone.
  * Promise    no page is read and no view is made: a listing costs what the allocation map costs.

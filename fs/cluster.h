@@ -6,6 +6,8 @@
  * Ownership  open gives what close takes back, with its store.
  * Locking    thread safe; constant once open.
  * Errors     errno values, and ps_err of open.
+ * Promise    a name that next gives is found by lookup, and is the same object. Nothing in the
+ *            source changes.
  */
 #ifndef PFS_CLUSTER_H
 #define PFS_CLUSTER_H

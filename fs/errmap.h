@@ -2,7 +2,9 @@
  * errmap.h - the one place where the library's error codes become errno values.
  *
  * Flow       handlers -> [errmap] -> errno
+ * Units      errno values, positive, as libfuse's replies take them.
  * Locking    pure functions.
+ * Errors     none: each code has an answer.
  * Promise    each code has its own case: one without is a warning of the compiler.
  */
 #ifndef PFS_ERRMAP_H

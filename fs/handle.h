@@ -9,6 +9,8 @@
  * Locking    fields are set before the handle is shared, but for gen, dead (set by events) and
  *            pending (guarded by pending_mtx).
  * Errors     create: PS_ERR_NOMEM.
+ * Promise    a handle that is dead stays so: the page that takes its page's place is never seen
+ *            through it.
  */
 #ifndef PFS_HANDLE_H
 #define PFS_HANDLE_H

@@ -12,6 +12,7 @@
  * Ownership  a handle is added after it is made and removed before it is destroyed.
  * Locking    thread safe; one mutex that nothing is called under, so that events may come with
  *            any lock of the library held.
+ * Errors     PS_ERR_NOMEM, from create, add and retire.
  * Promise    once pages_freed() has returned, handles of those pages answer true to handle->dead,
  *            and the number's generation is another one.
  */

@@ -4,6 +4,7 @@
  * Flow       main -> [mountpoint] -> the kernel's mounts
  * Locking    none: one thread, before there is another.
  * Errors     said on stderr.
+ * Promise    what is mounted there is taken away only if its daemon is dead.
  */
 #ifndef PFS_MOUNTPOINT_H
 #define PFS_MOUNTPOINT_H

@@ -6,8 +6,11 @@
  * for locks that the kernel holds during requests, so no handler may do it.
  *
  * Flow       store events -> [notify] -> kernel
+ * Units      page numbers count from 0.
  * Ownership  create, start before the session is mounted, stop before it is unmounted.
  * Locking    add is called with any lock of the library held; it takes one leaf mutex.
+ * Errors     create, start: PS_ERR_NOMEM, or that no thread can be had. What the kernel does not
+ *            take is dropped.
  * Promise    what is dropped because the queue is full costs no more than a second of an old
  *            mtime: the names of freed pages lead to inodes that answer ESTALE, which makes the
  *            kernel look again.

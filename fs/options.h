@@ -6,6 +6,7 @@
  * Ownership  strings belong to the struct; deinit gives them back.
  * Locking    constant once parsed.
  * Errors     one line on stderr.
+ * Promise    a wrong option is told before anything is opened or mounted.
  */
 #ifndef PFS_OPTIONS_H
 #define PFS_OPTIONS_H

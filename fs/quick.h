@@ -10,6 +10,7 @@
  * another request. So after each INTERRUPT one request goes there that would not have.
  *
  * Flow       serve -> [quick] -> ops_file.c (what is read and written) -> library
+ * Units      offsets and lengths are bytes of the file that is read or written.
  * Ownership  the request's bytes are the caller's; handles as in handle.h.
  * Locking    thread safe.
  * Errors     become errno values in the reply.

@@ -7,6 +7,7 @@
  * request.
  *
  * Flow       main -> check, serve, (notifier ends), end -> unmount
+ * Units      a ring for each CPU; the depth of its queue counts requests.
  * Ownership  rings belong to the session; what waits for its answer lies in them, so end lets
  *            the last answer go out before they are freed.
  * Locking    check, serve and end are the main thread's.

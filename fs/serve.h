@@ -8,6 +8,7 @@
  * comes; the others rest, and the last that went to rest is the first that is woken.
  *
  * Flow       main -> [serve] -> handlers
+ * Units      threads_max counts requests that are worked on at a time.
  * Ownership  threads and their buffers live from the first request they are needed for to the end.
  * Locking    serve is the main thread's. The mutex is a leaf, and is not taken for a request while
  *            readers are ready.

@@ -28,6 +28,9 @@
  *            set_payload_len: alloc_lock exclusively, inside a group.
  * Errors     PS_ERR_CORRUPT and PS_ERR_IO from reading map pages. PS_ERR_RANGE: a page number that
  *            cannot be. On error what was to be returned is untouched.
+ * Promise    a change of any range changes two nodes a level at most, but for runs of up to
+ *            PS_MAP_RUN_MAX pages. A node that is not the one its parent expects is damage, never
+ *            an empty one.
  */
 #ifndef PS_ALLOC_MAP_H
 #define PS_ALLOC_MAP_H

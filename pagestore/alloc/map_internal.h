@@ -1,6 +1,7 @@
 /*
  * map_internal.h - the allocation map's bytes, and what its own files share.
  *
+ * Flow       map_*.c -> [map_internal] -> bytes of a node
  * Units      a node's pages are the table's pages that it covers, clipped to PS_MAP_PAGES_MAX.
  * Ownership  the pointers into a page are good for as long as the page is pinned and latched.
  * Locking    none of its own; callers hold the latch of the page whose bytes they give.

@@ -4,6 +4,8 @@
  * The types have alignment 1, so that structs made of them have no padding and may lie at any
  * address, and using one without decoding it is a compile error.
  *
+ * Flow       whoever reads or writes bytes of disks -> [byteorder]
+ * Units      the numbers in names are bits.
  * Locking    pure functions.
  */
 #ifndef PS_BASE_BYTEORDER_H

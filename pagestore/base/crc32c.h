@@ -4,7 +4,10 @@
  * The check value of "123456789" is e3069283. Running values chain: start from PS_CRC32C_INIT,
  * extend over each piece, finish once.
  *
+ * Flow       file, wal, format, store, pg -> [crc32c] -> ISA-L
+ * Units      lengths are bytes.
  * Locking    pure functions.
+ * Promise    the same value however the bytes are cut into pieces.
  */
 #ifndef PS_BASE_CRC32C_H
 #define PS_BASE_CRC32C_H

@@ -1,7 +1,9 @@
 /*
  * digits.h - numbers as their digits, and back.
  *
+ * Flow       store, pg, fs, tools -> [digits]
  * Locking    pure functions.
+ * Errors     false: the text is no such number; *ret is untouched.
  * Promise    what is read is the whole text: no blanks, no sign, nothing behind the digits.
  */
 #ifndef PS_BASE_DIGITS_H

@@ -12,6 +12,7 @@
  * Ownership  a zeroed struct is an empty histogram; it has no memory of its own.
  * Locking    thread safe, without locks. A snapshot beside those who add is of about now.
  * Errors     none; a duration beyond the last range counts as the longest it can hold.
+ * Promise    each duration is counted once, whatever threads add at the same time.
  */
 #ifndef PS_BASE_HISTOGRAM_H
 #define PS_BASE_HISTOGRAM_H

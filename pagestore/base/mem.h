@@ -6,6 +6,7 @@
  * Ownership  a buffer is the caller's until ps_buf_free, an arena until ps_arena_deinit.
  * Locking    none: an arena is made and unmade by one thread.
  * Errors     PS_ERR_NOMEM. Where the kernel has no huge pages an arena has small ones.
+ * Promise    buffers and arenas are fit for Direct I/O.
  */
 #ifndef PS_BASE_MEM_H
 #define PS_BASE_MEM_H

@@ -10,6 +10,7 @@
  * Ownership  of the store, from before the first layer is opened until after the last is closed.
  * Locking    thread safe; the check takes no lock.
  * Errors     PS_ERR_POISONED, with the first failure as message.
+ * Promise    once raised it stays, with the reason of the first time.
  */
 #ifndef PS_BASE_POISON_H
 #define PS_BASE_POISON_H

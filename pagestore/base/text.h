@@ -1,6 +1,7 @@
 /*
  * text.h - a growing piece of text in memory.
  *
+ * Flow       whoever makes text -> [text] -> malloc
  * Units      bytes.
  * Ownership  a zeroed struct is an empty text; deinit frees what it holds.
  * Locking    one thread uses a text at a time.

@@ -5,6 +5,7 @@
  * Ownership  the thread is the caller's, who joins it.
  * Locking    thread safe.
  * Errors     those of pthread_create().
+ * Promise    no signal that is meant for the program is taken by one of these.
  */
 #ifndef PS_BASE_THREAD_H
 #define PS_BASE_THREAD_H

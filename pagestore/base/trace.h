@@ -9,6 +9,7 @@
  * Ownership  `reason` is a string literal (kept by pointer).
  * Locking    thread safe; a snapshot leaves out events that are being overwritten just then.
  * Errors     create: PS_ERR_NOMEM.
+ * Promise    to add never waits.
  */
 #ifndef PS_BASE_TRACE_H
 #define PS_BASE_TRACE_H

@@ -8,6 +8,7 @@
  *     while (ps_utf8_next(&c))
  *         ... c.len bytes at c.at, which are a character if c.sound, and else one byte
  *
+ * Flow       fs, pg -> [utf8]
  * Units      bytes.
  * Ownership  a walk points into the caller's bytes.
  * Locking    pure functions.

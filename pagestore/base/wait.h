@@ -2,8 +2,10 @@
  * wait.h - waiting on a condition that a cancel token can end.
  *
  * Flow       pool, wal, recovery -> [wait] -> lock, cancel
+ * Ownership  condition and mutex are the caller's, and outlive whoever raises the token.
  * Locking    thread safe; the caller holds the mutex.
  * Errors     PS_ERR_INTERRUPTED: the token was raised.
+ * Promise    no raise is missed, whether it comes before the wait or during it.
  */
 #ifndef PS_BASE_WAIT_H
 #define PS_BASE_WAIT_H

@@ -12,6 +12,7 @@
  *            its descriptor (open_files.h); to be measured only PATH itself is opened.
  * Locking    thread safe. mtx is held while files are measured, and opened for the first time.
  * Errors     those of io.h. PS_ERR_NOENT: there is no PATH.
+ * Promise    no byte of any segment is changed.
  * Source     src/backend/storage/smgr/md.c, mdnblocks().
  */
 #ifndef PS_FILE_SEGMENTS_H

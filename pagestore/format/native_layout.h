@@ -1,6 +1,7 @@
 /*
  * native_layout.h - the header of native pages, as it lies on disk. FORMAT.md section 2.
  *
+ * Flow       format_native.c, verify, pg -> [native_layout]
  * Units      offsets and lengths are bytes.
  * Locking    constants.
  */

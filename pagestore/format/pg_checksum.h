@@ -5,6 +5,8 @@
  * The bytes 8 and 9, where the checksum itself stands, count as zero. page_size is a power of
  * two of at least 128; the page may lie at any address and is not changed.
  *
+ * Flow       format_postgres.c, pg -> [pg_checksum]
+ * Units      block numbers count over all segments of a fork; page_size is bytes.
  * Locking    pure functions.
  */
 #ifndef PS_FORMAT_PG_CHECKSUM_H

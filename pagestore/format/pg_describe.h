@@ -3,7 +3,9 @@
  * header and heap tuples, with the names of pageinspect's columns.
  *
  * Flow       format_postgres.c, pg/decode -> [pg_describe] -> out
+ * Units      as describe.h.
  * Ownership  as describe.h.
+ * Locking    pure functions.
  * Errors     as describe.h.
  * Promise    any bytes are survived, and nothing outside the page is read.
  */

@@ -6,6 +6,7 @@
  * stands between header and lower depends on it: line pointers on most pages, but an index's
  * metapage, a bitmap or packed posting lists on others.
  *
+ * Flow       format_postgres.c, pg -> [pg_kind] -> bytes of a page
  * Units      offsets and lengths are bytes.
  * Locking    pure functions.
  * Errors     none: any bytes are survived, and nothing past the page is read.

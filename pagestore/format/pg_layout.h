@@ -2,6 +2,7 @@
  * pg_layout.h - the fixed parts of PostgreSQL's pages: header and heap tuple header, as they lie
  * on disk. FORMAT.md section 3.
  *
+ * Flow       format_postgres.c, pg -> [pg_layout]
  * Units      offsets and lengths are bytes; slots count from 1.
  * Locking    constants and pure functions.
  * Source     src/include/storage/bufpage.h, src/include/access/htup_details.h.

@@ -6,10 +6,12 @@
  * names. Rows are those that a server would see (visibility.h).
  *
  * Flow       fs, tools, rows, damage -> [catalog] -> visibility, tuple -> store
+ * Units      a database is named by its index, as in cluster.h; relations and types by OID.
  * Ownership  a catalog belongs to its cluster; what is found in it stays until it is closed.
  * Locking    thread safe: a database is read once, when first asked for; constant afterwards.
  * Errors     a catalog that is missing or damaged is a note, and costs what depends on it: without
  *            pg_class relations have names of their filenodes, and so on.
+ * Promise    a row that is damaged, or refers to nothing, costs only itself.
  * Source     src/include/catalog/pg_class.h and others; versions 12 to 18.
  */
 #ifndef PS_PG_CATALOG_H

@@ -4,6 +4,7 @@
  *
  * For reading the first catalogs, and for clusters of which catalogs are lost.
  *
+ * Flow       catalog_*.c, damage_plan.c -> [catalog_builtin]
  * Locking    constants and pure functions.
  * Source     src/include/catalog: pg_attribute.h and others at versions 12 to 18, pg_type.dat,
  *            pg_am.dat, pg_namespace.dat.

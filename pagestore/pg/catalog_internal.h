@@ -10,6 +10,7 @@
  *            (or, of those that fewer ask for, `names_loaded`, `schema_loaded`) is set.
  * Errors     what is missing or damaged becomes a note, and costs what depends on it; so does an
  *            error that ends a reading.
+ * Promise    whatever the rows say, lists are settled, and walks along them end.
  */
 #ifndef PS_PG_CATALOG_INTERNAL_H
 #define PS_PG_CATALOG_INTERNAL_H

@@ -3,6 +3,7 @@
  *
  * Items of every list begin with a key. They are added in any order, settled once, then looked up.
  *
+ * Flow       catalog_*.c, schema_*.c -> [catalog_list] -> malloc
  * Ownership  a zeroed struct is an empty list; deinit frees the items, not what they point to.
  *            Pointers to items are good until the next add, and from settling on for ever.
  * Locking    none; constant once settled.

@@ -4,6 +4,7 @@
  * As in a server whose search_path is pg_catalog, public, which is the default.
  *
  * Flow       schema, output (reg* types) -> [names] -> catalog
+ * Units      a database is named by its index; the rest by OID.
  * Ownership  of the database, until its catalog is closed.
  * Locking    read by the first call of ps_pgc_names(), constant afterwards.
  * Errors     names that cannot be read are a note, and not known.

@@ -5,6 +5,7 @@
  * this version of PostgreSQL does not have reads as null.
  *
  * Flow       catalog_*.c, schema_*.c -> [catalog_read] -> visibility, tuple -> store
+ * Units      columns are counted in the order in which they were asked for.
  * Ownership  a row and its values are good during the call that is given them.
  * Locking    none is kept; a reader is one thread's.
  * Errors     a damaged page or row is left out and counted. What the row's function returns ends

@@ -9,6 +9,7 @@
  * Locking    mtx guards notes and placeholders; all else is written while the cluster is opened, by
  *            one thread.
  * Errors     what is missing or damaged becomes a note, not an error.
+ * Promise    a piece that is missing or damaged costs only what depends on it.
  */
 #ifndef PS_PG_CLUSTER_INTERNAL_H
 #define PS_PG_CLUSTER_INTERNAL_H

@@ -8,7 +8,10 @@
  *
  * Flow       damage_heap, damage_order -> [damage_glance] -> decode_private
  * Units      offsets and lengths are bytes.
+ * Ownership  a glance points to the caller's view of the page.
  * Locking    pure functions.
+ * Errors     none: what is not certain is a no.
+ * Promise    where it says yes, the checks find nothing; any bytes are survived.
  */
 #ifndef PS_PG_DAMAGE_GLANCE_H
 #define PS_PG_DAMAGE_GLANCE_H

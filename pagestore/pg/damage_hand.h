@@ -6,6 +6,7 @@
  * Ownership  init and deinit; between begin and the last step it has a piece.
  * Locking    one thread uses a hand.
  * Errors     as damage.h. After an error the hand has no piece.
+ * Promise    each page of a piece is walked once.
  */
 #ifndef PS_PG_DAMAGE_HAND_H
 #define PS_PG_DAMAGE_HAND_H

@@ -3,6 +3,7 @@
  * lines.
  *
  * Flow       damage, damage_crew -> [damage_plan] -> catalog; pieces -> damage_walk
+ * Units      blocks count over all segments of a fork; a piece has those from `from` to `to - 1`.
  * Ownership  init and deinit; what a piece points to stays until deinit.
  * Locking    one thread uses a plan at a time.
  * Errors     PS_ERR_NOMEM; what is wrong with the source is lines.

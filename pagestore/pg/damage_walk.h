@@ -6,6 +6,7 @@
  * before it ended, but for what the first piece of a B-tree learns for all (ps_pg_lore).
  *
  * Flow       damage_hand -> [damage_walk] -> decode, xact, visibility, tuple -> store
+ * Units      blocks count over all segments of the fork.
  * Ownership  new gives a walk that free takes back; between enter and leave it walks one piece.
  *            What the subject points to stays until leave.
  * Locking    one thread uses a walk; a lore is thread safe.

@@ -5,6 +5,7 @@
  * Units      OIDs; lengths in bytes, typlen -1: varlena, -2: C string.
  * Ownership  of whoever made them; strings and missing values belong to the struct they are in.
  * Locking    constant once made.
+ * Promise    attributes stand in the order of their numbers, dropped ones among them.
  * Source     src/include/catalog/pg_type.h, pg_attribute.h.
  */
 #ifndef PS_PG_DESC_H

@@ -1,6 +1,7 @@
 /*
  * heap_page.h - line pointers of a PostgreSQL page, and what they point to.
  *
+ * Flow       rows, catalog_read, damage -> [heap_page] -> bytes of a page
  * Units      slots count from 1; offsets and lengths in bytes.
  * Locking    pure functions. Any bytes are survived: what is given lies on the page.
  * Source     src/include/storage/itemid.h, bufpage.h.

@@ -6,6 +6,8 @@
  * SCHEMA.RELATION.fsm cannot be confused. What would be longer than a name can be is cut and ends
  * in ~OID.
  *
+ * Flow       catalog, sql_schema, fs -> [names]
+ * Units      lengths are bytes.
  * Locking    pure functions.
  */
 #ifndef PS_PG_NAMES_H

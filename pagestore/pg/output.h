@@ -7,9 +7,11 @@
  * pg_enum. money is assumed to be dollars (lc_monetary C).
  *
  * Flow       rows, schema, damage -> [output] -> text
- * Ownership  a printer keeps buffers from value to value; one thread uses it at a time.
+ * Ownership  a printer keeps buffers from value to value.
+ * Locking    one thread uses a printer at a time.
  * Errors     PS_ERR_CORRUPT: the bytes are no value of the type; those of detoasting. Text that
  *            was added before the error stays; the caller cuts it off.
+ * Promise    no byte of a value is printed twice, so that a few bytes cannot become gigabytes.
  * Source     src/backend/utils/adt: numeric.c, timestamp.c, date.c, arrayfuncs.c, rowtypes.c, ...;
  *            src/backend/commands/copyto.c for CSV.
  */

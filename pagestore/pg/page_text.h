@@ -2,6 +2,8 @@
  * page_text.h - a page as text, whatever kind of table it is of.
  *
  * Flow       fs, tools -> [page_text] -> catalog (what the relation is), decode (the text)
+ * Units      page numbers count from 0.
+ * Ownership  the text is the caller's; nothing is kept.
  * Locking    thread safe.
  * Errors     those of ps_page_copy, but a damaged page is shown, with what is wrong.
  */

@@ -2,7 +2,9 @@
  * rows.h - a heap relation's tuples as CSV, a page at a time.
  *
  * Flow       fs (views), tools -> [rows] -> visibility, output, toast -> store
- * Ownership  open gives a scan that close takes back; one thread uses it at a time.
+ * Units      page numbers count from 0.
+ * Ownership  open gives a scan that close takes back.
+ * Locking    one thread uses a scan at a time.
  * Errors     a damaged page or row is PS_ERR_CORRUPT after everything before it was given, unless
  *            `skip` is set: then exactly that is left out.
  * Source     contrib/pageinspect (heap_page_items), COPY.

@@ -7,6 +7,7 @@
  * Locking    the lists are read when first asked for, and constant afterwards.
  * Errors     a catalog that cannot be read is a note, and what needs it is left out or becomes a
  *            comment; want of memory is remembered by the text (base/text.h).
+ * Promise    what cannot be expressed becomes a comment, never a statement that is wrong.
  */
 #ifndef PS_PG_SCHEMA_INTERNAL_H
 #define PS_PG_SCHEMA_INTERNAL_H

@@ -4,6 +4,7 @@
  * A node is `{NAME :field value :field value}`; a value is a word, a node, `<>` for none, or a list
  * of values in round brackets.
  *
+ * Flow       schema_expr.c, schema.c -> [schema_node] -> text of an expression
  * Ownership  spans point into the caller's text.
  * Locking    pure functions.
  * Errors     text that is no such tree has no fields and no items; nothing is read past its end.

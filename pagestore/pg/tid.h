@@ -1,6 +1,7 @@
 /*
  * tid.h - ItemPointerData: the address of a row version or of an index tuple.
  *
+ * Flow       decode, toast_index, output_catalog -> [tid]
  * Units      block numbers; slots count from 1, 0: none.
  * Locking    pure functions.
  * Source     src/include/storage/itemptr.h.

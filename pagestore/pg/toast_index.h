@@ -1,11 +1,13 @@
 /*
  * toast_index.h - where the chunks of a value lie, by the B-tree index of a toast relation.
  *
+ * Flow       toast_read -> [toast_index] -> store
  * Units      block numbers; slots count from 1.
  * Ownership  the caller owns the struct, its table and its page.
  * Locking    one thread uses an index at a time.
  * Errors     PS_ERR_CORRUPT: it is no such index, or a page on the way is damaged. A value that is
  *            not there is no error: each is not called.
+ * Promise    ends, whatever links the index has.
  * Source     src/include/access/nbtree.h, src/backend/access/nbtree/nbtsearch.c.
  */
 #ifndef PS_PG_TOAST_INDEX_H

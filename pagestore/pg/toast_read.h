@@ -5,8 +5,8 @@
  * notes which blocks each value lies in.
  *
  * Flow       rows, damage, catalog -> [toast_read] -> catalog, tuple -> store
- * Ownership  new gives a reader that free takes back; one thread uses it at a time. It remembers
- *            the relation of the last value.
+ * Ownership  new gives a reader that free takes back. It remembers the relation of the last value.
+ * Locking    one thread uses a reader at a time.
  * Errors     PS_ERR_NOENT: a chunk, or the relation, is not there. PS_ERR_CORRUPT.
  * Promise    ends whatever links the index has; memory is that of the values there are.
  * Source     src/backend/access/heap/heaptoast.c, src/include/access/nbtree.h.

@@ -5,7 +5,9 @@
  * Hint bits are believed where they are set and reported where pg_xact says otherwise.
  *
  * Flow       rows, catalog, damage -> [visibility] -> xact
+ * Units      transaction ids as in xact.h.
  * Locking    thread safe.
+ * Errors     none: where a fate cannot be known, that is the answer.
  * Source     src/backend/access/heap/heapam_visibility.c.
  */
 #ifndef PS_PG_VISIBILITY_H

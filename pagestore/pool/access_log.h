@@ -6,6 +6,7 @@
  * empties it, if whoever has the right to do so can be had without waiting; if not, notes are lost
  * until somebody does.
  *
+ * Flow       pool_policy, rivals -> [access_log]
  * Units      stripes count from 0; notes are any 64 bits but 0.
  * Ownership  init takes the memory, deinit gives it back; all zero may be deinited.
  * Locking    add from any thread; drain by one at a time (the caller's lock).

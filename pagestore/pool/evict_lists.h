@@ -1,6 +1,7 @@
 /*
  * evict_lists.h - lists of frames, for policies: each frame is in one list, or in none.
  *
+ * Flow       evict_*.c -> [evict_lists]
  * Units      lists count from 0. A list's head is its newest end, its tail goes first.
  * Ownership  init takes the memory, deinit gives it back; all zero is empty and may be deinited.
  * Locking    the caller's.

@@ -1,6 +1,7 @@
 /*
  * ghost.h - pages that went a short while ago: their ids, the oldest forgotten first.
  *
+ * Flow       evict_*.c -> [ghost] -> page_ids
  * Units      sizes are pages.
  * Ownership  init takes all the memory there will be, up to 28 bytes for each page of `max`; deinit
  *            gives it back; all zero is empty and may be deinited.

@@ -6,6 +6,7 @@
  * Saemundsson, Ahmad and Park, "Cache Modeling and Optimization using Miniature Simulations", ATC
  * 2017).
  *
+ * Flow       rivals, evict_adaptive -> [mini_sim] -> a policy
  * Units      frames count from 0.
  * Ownership  init makes an instance of the policy and takes the memory, deinit gives both back; all
  *            zero is empty and may be deinited. The struct stays where it is in between.

@@ -1,6 +1,7 @@
 /*
  * page_ids.h - from page ids to slots: which of a fixed number of slots holds a page.
  *
+ * Flow       ghost, mini_sim, sketch -> [page_ids]
  * Units      slots count from 0.
  * Ownership  init takes the memory (16 to 20 bytes a slot), deinit gives it back; all zero is empty
  *            and may be deinited.

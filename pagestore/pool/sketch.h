@@ -5,6 +5,7 @@
  * counters a page, all in one cache line; its count is the least of them, and may be too high but
  * not too low. Halving all counters now and then lets the past fade (Einziger, Friedman, Manes).
  *
+ * Flow       tiny_lfu -> [sketch] -> page_ids (its hash)
  * Units      counts, saturating at 255.
  * Ownership  init takes the memory (64 bytes a frame), deinit gives it back; all zero is
  *            empty and may be deinited.

@@ -6,6 +6,7 @@
  * record have to be written.
  *
  * Flow       store -> [checkpoint] -> pool, wal, file
+ * Units      pages are counted; LSNs are log bytes; times as their names say.
  * Locking    ckpt_mtx (rank CKPT) is held through a checkpoint.
  * Errors     PS_ERR_POISONED; PS_ERR_IO or PS_ERR_NOSPC when a page could not be written: it stays
  *            dirty, nothing is lost, the next attempt tries again. PS_ERR_INTERRUPTED.

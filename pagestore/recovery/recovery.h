@@ -22,6 +22,8 @@
  * Errors     PS_ERR_CORRUPT from analysis: the log is damaged where it had been durable, the
  *            store cannot be recovered without loss. A page that cannot be redone because it is
  *            damaged at rest is reported and left as it is: it stays EIO, the rest is recovered.
+ * Promise    what had committed and was durable is in the pool afterwards, and nothing of what had
+ *            not; to be cut off and to begin again changes nothing of that.
  */
 #ifndef PS_RECOVERY_RECOVERY_H
 #define PS_RECOVERY_RECOVERY_H

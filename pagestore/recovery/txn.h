@@ -2,6 +2,7 @@
  * txn.h - which transactions are active, and which pages they have locked.
  *
  * Flow       store -> [txn] -> group (undo), wal
+ * Units      transaction ids count from 1; positions and LSNs are log bytes.
  * Ownership  an active transaction is on the list, which has one reference; begin, adopt and
  *            find_hog give one more, which unref takes back.
  * Locking    mtx of a transaction (rank TXN_CALL): held through each call on it, so that another

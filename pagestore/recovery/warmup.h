@@ -6,8 +6,11 @@
  * it meanwhile, as many frames as there are images to put down.
  *
  * Flow       store -> [warmup] -> pool
+ * Units      frames, counted.
+ * Ownership  start gives what stop takes back, before the pool is closed.
  * Locking    thread safe; want never waits.
  * Errors     none: what was not made ready is made ready when it is touched.
+ * Promise    the bytes of frames do not change.
  */
 #ifndef PS_RECOVERY_WARMUP_H
 #define PS_RECOVERY_WARMUP_H

@@ -6,6 +6,7 @@
  *
  * Flow       store (the table of tables), verify -> [catalog] -> bytes of items
  * Units      lengths are bytes; ctime_us is microseconds since 1970.
+ * Ownership  an entry is a value; its name is copied.
  * Locking    pure functions.
  * Errors     PS_ERR_CORRUPT: an item that is no catalog item; the message names page and slot.
  */

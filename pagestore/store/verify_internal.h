@@ -7,9 +7,11 @@
  *
  * Flow       tools -> verify.h -> [verify] -> alloc, wal reader, control, format -> io
  * Units      as in file.h and wal.h.
+ * Ownership  everything belongs to one call of verify.
  * Locking    none: one thread.
  * Errors     what is wrong with the store is a finding, and PS_OK. Functions return an error only
  *            when they cannot go on (memory).
+ * Promise    nothing is written.
  */
 #ifndef PS_STORE_VERIFY_INTERNAL_H
 #define PS_STORE_VERIFY_INTERNAL_H

@@ -7,6 +7,8 @@
  *            to, and the raiser must be done with it before it is deinitialised.
  * Locking    raise may be called from any thread, at any time, any number of times, holding
  *            no lock of the library. Calls take NULL where nobody will ever interrupt.
+ * Errors     none of its own; the call that is ended returns PS_ERR_INTERRUPTED.
+ * Promise    a token that was raised stays so: a call that is given it later does not wait either.
  */
 #ifndef PAGESTORE_CANCEL_H
 #define PAGESTORE_CANCEL_H

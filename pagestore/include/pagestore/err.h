@@ -10,6 +10,7 @@
  * Locking    thread safe: nothing is shared.
  * Errors     what sets a message returns the code that it was given, so that to fail is one line:
  *            `return ps_fail(...)`.
+ * Promise    a message names the thing that failed.
  */
 #ifndef PAGESTORE_ERR_H
 #define PAGESTORE_ERR_H

@@ -15,6 +15,7 @@
  *            must not call the library.
  * Errors     as in pagestore.h and table.h; every change is PS_ERR_READONLY. A missing file is
  *            PS_ERR_NOENT, and costs only its own table.
+ * Promise    nothing in the source changes, whatever is called.
  */
 #ifndef PAGESTORE_FOREIGN_H
 #define PAGESTORE_FOREIGN_H

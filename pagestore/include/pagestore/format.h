@@ -5,11 +5,13 @@
  * (PostgreSQL's page layout version 4, src/include/storage/bufpage.h, and its checksum,
  * src/include/storage/checksum_impl.h). Bytes: FORMAT.md sections 2 and 3.
  *
+ * Flow       pool, alloc, store, pg -> [format] -> bytes of a page
  * Units      page is page_size bytes, a power of two; page numbers are 32 bits.
  * Ownership  nothing is kept; all calls work on the caller's bytes.
  * Locking    pure functions; the caller holds the page's latch as each call needs.
  * Errors     PS_ERR_CORRUPT with a message that names the field, both values, and for a
  *            checksum stored and computed. No call trusts any byte of the page.
+ * Promise    what seal has stamped verify accepts, for the same page number only.
  */
 #ifndef PAGESTORE_FORMAT_H
 #define PAGESTORE_FORMAT_H

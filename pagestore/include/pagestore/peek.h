@@ -12,6 +12,7 @@
  *         ... pin the page and read it under its latch
  *
  * Flow       users of the library -> ps_peek (table.h) -> pool
+ * Units      page numbers count from 0.
  * Ownership  nothing is held: no pin, no latch, and nothing is written that other threads read. The
  *            table's reference is kept until after ps_peek_valid.
  * Locking    none. While they are being read the bytes can change, and even become those of another

@@ -9,6 +9,7 @@
  *     return err;
  *
  * Flow       users of the library -> [pin] -> table.h
+ * Units      page numbers count from 0.
  * Ownership  a reference that holds a page owes one ps_pin_unref, which the compiler adds on every
  *            way out of the scope of a PS_SCOPED_PIN (GCC and Clang). It starts empty ({0}) and is
  *            never copied. The caller's reference to the table must outlive the pin.

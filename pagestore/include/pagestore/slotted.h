@@ -7,6 +7,7 @@
  * numbers do; a slot keeps its number until its item is deleted, and deleted ones are reused.
  * An all-zero postgres page, PostgreSQL's "new" page, counts as an empty slotted page.
  *
+ * Flow       store, users of the library -> [slotted] -> bytes of a page
  * Units      item lengths are bytes; free space is what one more item may take, its line pointer
  *            already deducted.
  * Ownership  item pointers point into the page and are valid while its bytes do not change.

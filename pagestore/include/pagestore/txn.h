@@ -7,6 +7,7 @@
  * PS_ERR_CONFLICT. Readers do not wait: isolation is for a layer above.
  *
  * Flow       programs -> [txn] -> pool, log
+ * Units      page numbers count from 0, slots from 1; offsets and lengths are bytes of the page.
  * Ownership  begin gives a transaction that commit or abort takes back, whatever they return.
  * Locking    one thread a transaction at a time.
  * Errors     PS_ERR_CONFLICT: another transaction holds the page, or too many are active. After a

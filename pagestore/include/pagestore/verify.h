@@ -10,6 +10,7 @@
  * Locking    each call uses one thread. It takes no lock on the store: the caller makes sure that
  *            nothing writes to it meanwhile.
  * Errors     what is wrong with the store is a finding, not an error.
+ * Promise    nothing is written, and whatever is found, the rest is looked at too.
  */
 #ifndef PAGESTORE_VERIFY_H
 #define PAGESTORE_VERIFY_H
