@@ -7,7 +7,7 @@
  * line that another one writes, and costs 20 ns beside the 25 ns of each look at the clock
  * (tests/bench/bench_histogram.c).
  *
- * Flow       pool, store, io -> [histogram] -> stats, metrics
+ * Flow       io, recovery, store -> [histogram] -> stats, metrics
  * Units      durations are whole microseconds, the rest of one cut off: 0 is less than one.
  * Ownership  a zeroed struct is an empty histogram; it has no memory of its own.
  * Locking    thread safe, without locks. A snapshot beside those who add is of about now.

@@ -1,7 +1,7 @@
 /*
  * wait.h - waiting on a condition that a cancel token can end.
  *
- * Flow       pool, wal, recovery -> [wait] -> lock, cancel
+ * Flow       pool, wal, pg -> [wait] -> lock, cancel
  * Ownership  condition and mutex are the caller's, and outlive whoever raises the token.
  * Locking    thread safe; the caller holds the mutex.
  * Errors     PS_ERR_INTERRUPTED: the token was raised.

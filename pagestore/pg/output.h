@@ -6,7 +6,7 @@
  * that is not known prints its bytes as \x..., a value of an enum that has no label its OID in
  * pg_enum. money is assumed to be dollars (lc_monetary C).
  *
- * Flow       rows, schema, damage -> [output] -> text
+ * Flow       rows, schema -> [output] -> text
  * Ownership  a printer keeps buffers from value to value.
  * Locking    one thread uses a printer at a time.
  * Errors     PS_ERR_CORRUPT: the bytes are no value of the type; those of detoasting. Text that

@@ -1,7 +1,7 @@
 /*
  * rows.h - a heap relation's tuples as CSV, a page at a time.
  *
- * Flow       fs (views), tools -> [rows] -> visibility, output, toast -> store
+ * Flow       fs (views) -> [rows] -> visibility, output, toast -> store
  * Units      page numbers count from 0.
  * Ownership  open gives a scan that close takes back.
  * Locking    one thread uses a scan at a time.
