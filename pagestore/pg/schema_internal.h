@@ -17,7 +17,6 @@
 #include "pg/catalog_names.h"
 #include "pg/output.h"
 #include "pg/schema_node.h"
-#include "pg/toast_read.h"
 
 /* --- lists ------------------------------------------------------------------------------------ */
 

@@ -4,7 +4,7 @@
  * By the toast relation's index; where that is missing or damaged, by one scan of the relation that
  * notes which blocks each value lies in.
  *
- * Flow       rows, schema, damage -> [toast_read] -> catalog, tuple -> store
+ * Flow       rows, damage -> [toast_read] -> catalog, tuple -> store
  * Ownership  new gives a reader that free takes back. It remembers the relation of the last value.
  * Locking    one thread uses a reader at a time.
  * Errors     PS_ERR_NOENT: a chunk, or the relation, is not there. PS_ERR_CORRUPT.
