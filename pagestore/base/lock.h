@@ -40,7 +40,7 @@ enum ps_rank {
     PS_RANK_POOL = 90,        /* pool.*_mtx: reservations, dirty list, policy, I/O waits (leaves) */
     PS_RANK_TABLE_OPEN = 95,  /* table.open_mtx, segments.mtx: opening a table's files, once */
     PS_RANK_WAL_FLUSH = 100,  /* wal.flush_mtx: the right to write and sync the log */
-    PS_RANK_WAL_TAIL = 110,   /* wal.tail_mtx: log buffer, next position */
+    PS_RANK_WAL_TAIL = 110,   /* wal.tail_mtx: closing blocks, waits for room and copies */
     PS_RANK_OPEN_FILES = 116, /* open_files.mtx: which page files are open */
     PS_RANK_FILE = 120,       /* file.mtx: its handle, space, unsynced marks */
     PS_RANK_IO = 130,         /* inside the I/O layer */

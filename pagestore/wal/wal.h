@@ -12,8 +12,8 @@
  * Units      positions and LSNs are log bytes from the store's beginning; 0 means none.
  * Ownership  a reservation is a debt, paid by one append or one release.
  * Locking    thread safe. reserve may wait (for a flush, or for a checkpoint to free log): call
- *            it before any latch. append never waits and is called under page latches. flush
- *            waits for the device.
+ *            it before any latch. append never waits and is called under page latches. Neither
+ * takes a lock where there is room, and appenders copy side by side. flush waits for the device.
  * Errors     PS_ERR_POISONED after a failed write or sync, here or elsewhere.
  * Promise    after flush(lsn) returned PS_OK every record up to lsn survives a crash. Each block
  *            says how far the log was durable when it was written, so that a hole in what was
@@ -132,7 +132,8 @@ void ps_wal_trim(struct ps_wal *wal);
 /* Makes the next segments ready. *ret_made: one had to be made. */
 PS_MUST_USE ps_err ps_wal_prepare_step(struct ps_wal *wal, bool *ret_made);
 
-/* The record at position pos, of the log since log_start, durable or not; for undo. buf is the
+/* The record at position pos, of the log since log_start, durable or not; for undo. Its append has
+ * returned. buf is the
  * caller's and grows as needed (realloc); rec points into it. group_lsn is not known: it is 0.
  * PS_ERR_RANGE: outside of the log. PS_ERR_CORRUPT: no sound record begins there. */
 PS_MUST_USE ps_err ps_wal_read_at(struct ps_wal *wal, uint64_t pos, uint8_t **buf, size_t *buf_len,

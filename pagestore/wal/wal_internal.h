@@ -1,21 +1,23 @@
 /*
  * wal_internal.h - what the files of the log share, and nobody else sees.
  *
- * Flow       wal_append.c (room, records, blocks) -> the ring -> wal_flush.c (blocks to their
- *            files) -> wal_segment.c (the files) -> io; and back by wal_load.c (bytes) ->
- *            wal_read.c, wal_read_at.c (records). wal_record.c and wal_block.c know the bytes.
+ * Flow       wal_room.c (room) -> wal_append.c (records, blocks) -> the ring -> wal_flush.c
+ *            (blocks to their files) -> wal_segment.c (the files) -> io; and back by wal_load.c
+ *            (bytes) -> wal_read.c, wal_read_at.c (records). wal_record.c and wal_block.c know the
+ *            bytes.
  * Units      positions and LSNs are log bytes; `pos` is where something begins, `lsn` where a
  *            record ends.
  * Ownership  the thread that has set `flushing` is the flusher, and what is marked as the flusher's
  *            is its own until it clears that again.
  * Locking    flush_mtx or seg_mtx, never both, then tail_mtx. The flusher writes while it holds
- *            none of them; segments are made while seg_mtx is held.
+ *            none of them; segments are made while seg_mtx is held. Reserving room that is there,
+ *            and appending to the open block, take none.
  * Errors     a write or sync that fails poisons the store; want of space, memory or descriptors for
  *            a segment does not.
  * Promise    an append never waits, nor lacks room, for what was reserved: see Room, below.
  *
- * The log's tail lives in a ring: position p is at ring[p % ring_len]. ring_len is a multiple of
- * the segment size and a block never crosses a segment, so no block wraps.
+ * The log's tail lives in a ring: position p is at ring[p % ring_len]. ring_len is a power of two,
+ * as the segment size is, and not less than that; a block never crosses a segment, so none wraps.
  *
  *     written_pos         block_pos        tail
  *     |  closed blocks    | open block     |
@@ -23,20 +25,34 @@
  *     [hdr rec rec pad][hdr rec pad]  [hdr rec rec ...
  *
  * Everything below written_pos is in the segment files, durable up to synced_pos, and its ring
- * space is free. Blocks between written_pos and block_pos are closed: their bytes never change
- * again, and a flush writes them. Records go to the open block, at tail. Where the group does not
- * fit in what is left of the segment, the block is closed with the next segment as its successor,
- * and what is left stays unwritten: `used_end` remembers from where.
+ * space is free. Blocks between written_pos and block_pos are closed: nothing is added to them, and
+ * a flush writes them. Records go to the open block, at tail. Where the group does not fit in what
+ * is left of the segment, the block is closed with the next segment as its successor, and what is
+ * left stays unwritten: `used_end` remembers from where.
  *
- * Room: close_bound() is where tail would be if the open block were closed now. Always
- *     close_bound() + reserved <= written_pos + ring_len
- * because each reservation counts with group_cost(), which is no less than what its append can
- * add to close_bound().
+ * Claims: an appender claims the bytes of its group in the open block by one compare-and-swap on
+ * `tail`, and then copies it there beside others, holding nothing. What moves the tail by other
+ * means - closing a block, a checkpoint - holds tail_mtx and freezes the tail first; who finds it
+ * frozen, or the segment full, claims under tail_mtx. The tail only grows, so a claim also proves
+ * that nothing that is stored while the tail is frozen, like redo_lsn, has changed since it was
+ * read.
+ *
+ * Copies: a closed block is whole once all copies that were claimed before have ended. They are
+ * counted in two rounds by turns: a flush that has closed a block begins the other round, and waits
+ * until the last one's count is zero, then seals its blocks: counts their records and sums up their
+ * checksums for the header. The round is a part of the tail's word, and who claims counts itself
+ * before: so a claim below block_pos is in the count of the round that the flush waits for.
+ *
+ * Room: ps_wal_close_bound() is where tail would be if the open block were closed now. Always
+ *     ps_wal_close_bound() + reserved <= written_pos + ring_len
+ * for reservations that are granted, because each counts with ps_wal_group_cost(), which is no less
+ * than what its append can add to the bound.
  */
 #ifndef PS_WAL_INTERNAL_H
 #define PS_WAL_INTERNAL_H
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 
 #include "base/mem.h"
@@ -126,7 +142,7 @@ static inline uint64_t ps_wal_seg_no(uint32_t segment_size, uint64_t pos)
 
 static inline uint64_t ps_wal_seg_end(uint32_t segment_size, uint64_t pos)
 {
-    return (ps_wal_seg_no(segment_size, pos) + 1) * segment_size;
+    return (pos | (segment_size - 1)) + 1;
 }
 
 void ps_block_encode(const struct ps_block *b, uint8_t *buf);
@@ -163,10 +179,12 @@ struct ps_wal_handle {
 };
 
 struct ps_wal_counters {
-    _Atomic uint64_t records, bytes_appended, images, image_bytes;
+    _Atomic uint64_t images, image_bytes;
     _Atomic uint64_t flushes, bytes_written, flush_waits, segments_made, segments_recycled;
     _Atomic uint64_t room_waits, buffer_waits, segment_waits;
 };
+
+#define PS_WAL_LINE 64 /* bytes of a cache line */
 
 struct ps_wal {
     /* constant after open */
@@ -176,25 +194,31 @@ struct ps_wal {
     uint64_t group_max;
     uint32_t span; /* segments that the ring's bytes can touch: entries of the arrays below */
 
-    struct ps_mutex tail_mtx; /* rank WAL_TAIL */
-    struct ps_cond room_cond; /* with tail_mtx: written_pos, log_start or reserved has moved */
-    uint64_t written_pos;     /* this down to trim_tail: guarded by tail_mtx */
-    uint64_t block_pos;       /* of the open block; its header's place is kept free */
-    uint64_t tail;            /* where the next record goes */
-    uint64_t reserved;        /* costs of all slots held */
-    uint64_t block_prev_lsn;  /* LSN of the last record before the open block */
-    uint32_t block_records;   /* records in the open block */
-    uint32_t block_crc;       /* running CRC of their crc fields */
-    uint64_t *used_end;       /* [segment number % span]: end of its last block, once closed */
-    uint32_t room_waiters;
-    uint64_t memory_pos; /* from here on the ring has had memory for what was appended */
-    uint64_t trim_tail;  /* where tail was at the last ps_wal_trim() */
+    /* A cache line that every appender writes to, without a lock */
+    alignas(PS_WAL_LINE) _Atomic uint64_t tail; /* where the next record goes, and flags: below */
+    _Atomic uint64_t copying[2];                /* [round]: claims whose copies have not ended */
+    _Atomic uint64_t reserved;                  /* costs of all slots held */
+    _Atomic uint64_t records, bytes_appended;   /* counters, for statistics */
 
-    _Atomic uint64_t tail_lsn;      /* of the last record; written under tail_mtx */
-    _Atomic uint64_t written_lsn;   /* of the last one below written_pos; written under tail_mtx */
-    _Atomic uint64_t redo_lsn;      /* written under tail_mtx */
-    _Atomic uint64_t log_start_lsn; /* written under tail_mtx; only grows */
-    _Atomic uint64_t durable_lsn;   /* written by the flusher; only grows */
+    /* One that they read: written under tail_mtx, from block_pos on while the tail is frozen */
+    alignas(PS_WAL_LINE) _Atomic uint64_t written_pos;
+    _Atomic uint64_t written_lsn;    /* of the last record below written_pos */
+    _Atomic uint64_t log_start_lsn;  /* only grows */
+    _Atomic uint64_t block_pos;      /* of the open block; its header's place is kept free */
+    _Atomic uint64_t block_prev_lsn; /* LSN of the last record before the open block */
+    _Atomic uint64_t redo_lsn;
+    _Atomic uint32_t room_waiters; /* written without it: who may have to wait for room */
+    _Atomic bool copies_awaited;   /* likewise: the flusher may wait for copy_cond */
+    _Atomic bool flush_wanted;     /* likewise: want_flush was called since the last flush began */
+
+    alignas(PS_WAL_LINE) struct ps_mutex tail_mtx; /* rank WAL_TAIL; guards the following */
+    struct ps_cond room_cond; /* written_pos, log_start_lsn or reserved has moved */
+    struct ps_cond copy_cond; /* a round's count of copies has come to zero */
+    uint64_t *used_end;       /* [segment number % span]: end of its last block, once closed */
+    uint64_t memory_pos;      /* from here on the ring has had memory for what was appended */
+    uint64_t trim_tail;       /* where tail was at the last ps_wal_trim() */
+
+    _Atomic uint64_t durable_lsn; /* written by the flusher; only grows */
 
     struct ps_mutex flush_mtx;     /* rank WAL_FLUSH */
     struct ps_cond flush_cond;     /* with flush_mtx: flushing has become false, or room was made */
@@ -211,29 +235,46 @@ struct ps_wal {
                                    there, written, under durable names */
 
     _Atomic bool short_of_space; /* the file system had no room for the last segment that was due */
-    _Atomic bool flush_wanted;   /* want_flush was called since the last flush began */
     struct ps_wal_counters counters;
 };
 
-/* Aborts where the tail's fields contradict each other; with `records`, walks those of the open
- * block too. Under tail_mtx. */
-#ifdef NDEBUG
-static inline void ps_wal_check(const struct ps_wal *wal, bool records)
+/* Positions are multiples of WAL_RECORD_ALIGN: */
+#define WAL_TAIL_FLAGS (uint64_t)(WAL_RECORD_ALIGN - 1)
+#define WAL_TAIL_FROZEN 1u /* claims are made under tail_mtx */
+#define WAL_TAIL_ROUND 2u  /* which of copying[] counts claims */
+
+static inline uint64_t ps_wal_tail_pos(const struct ps_wal *wal)
 {
-    (void)wal;
-    (void)records;
+    return atomic_load(&wal->tail) & ~WAL_TAIL_FLAGS;
 }
-#else
-void ps_wal_check(const struct ps_wal *wal, bool records);
-#endif
+
+/* Under tail_mtx, until ps_wal_thaw(): only the caller moves the tail. Returns its position. */
+static inline uint64_t ps_wal_freeze(struct ps_wal *wal)
+{
+    uint64_t tail = atomic_fetch_or(&wal->tail, WAL_TAIL_FROZEN);
+
+    ps_assert_held(&wal->tail_mtx);
+    assert(!(tail & WAL_TAIL_FROZEN));
+    return tail & ~WAL_TAIL_FLAGS;
+}
+
+static inline void ps_wal_thaw(struct ps_wal *wal)
+{
+    ps_assert_held(&wal->tail_mtx);
+    atomic_fetch_and(&wal->tail, ~(uint64_t)WAL_TAIL_FROZEN);
+}
 
 static inline uint8_t *ps_wal_ring_at(const struct ps_wal *wal, uint64_t pos)
 {
-    return wal->ring.base + pos % wal->ring_len;
+    return wal->ring.base + (pos & (wal->ring_len - 1));
 }
 
 /* Bytes of log that appending a group of `bytes` can take up, whatever comes before it. */
 uint64_t ps_wal_group_cost(uint64_t bytes);
+
+/* Where tail would be if the open block were closed now, or was closed since. An empty one need not
+ * be. */
+uint64_t ps_wal_close_bound(const struct ps_wal *wal);
 
 /* --- bytes of the log from its files (wal_load.c) ------------------------------------------- */
 
@@ -251,9 +292,16 @@ PS_MUST_USE ps_err ps_wal_loader_need(struct ps_wal_loader *l, uint64_t pos, uin
 /* Where the byte at pos is, that was needed before. */
 const uint8_t *ps_wal_loader_at(const struct ps_wal_loader *l, uint64_t pos);
 
-/* Closes the open block and opens the next one: behind it, or at the next segment's start. Under
- * tail_mtx. (wal_append.c) */
-void ps_wal_close_block(struct ps_wal *wal, bool next_segment);
+/* What a flush writes. (wal_append.c) */
+struct ps_wal_batch {
+    uint64_t from; /* closed blocks in [from, to) */
+    uint64_t to;
+    uint64_t lsn; /* of the last record in them */
+};
+
+/* By the flusher, holding no lock: closes the open block if it has records, waits until all that
+ * was claimed up to there is copied, and seals the blocks. */
+void ps_wal_take_batch(struct ps_wal *wal, struct ps_wal_batch *ret);
 
 /* Segments (wal_segment.c). A name is "wal/%016x". */
 #define WAL_NAME_LEN 32

@@ -2,6 +2,7 @@
  * wal_open.c - opening and closing a log, and the numbers that may be asked of an open one.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/crc32c.h"
 #include "wal/wal_internal.h"
@@ -66,19 +67,19 @@ static void free_buffers(struct ps_wal *wal)
 
 static void init_tail(struct ps_wal *wal)
 {
-    wal->written_pos = wal->opts.end_pos;
-    wal->synced_pos = wal->opts.end_pos;
-    wal->block_pos = wal->opts.end_pos;
-    wal->tail = wal->block_pos + PS_WAL_BLOCK_HDR_LEN;
-    wal->memory_pos = wal->opts.end_pos;
-    wal->trim_tail = wal->tail;
-    wal->block_prev_lsn = wal->opts.last_lsn;
-    wal->block_crc = PS_CRC32C_INIT;
-    atomic_init(&wal->tail_lsn, wal->opts.last_lsn);
+    uint64_t pos = wal->opts.end_pos;
+
+    atomic_init(&wal->tail, pos + PS_WAL_BLOCK_HDR_LEN);
+    atomic_init(&wal->written_pos, pos);
+    atomic_init(&wal->block_pos, pos);
+    atomic_init(&wal->block_prev_lsn, wal->opts.last_lsn);
     atomic_init(&wal->written_lsn, wal->opts.last_lsn);
     atomic_init(&wal->durable_lsn, wal->opts.last_lsn);
     atomic_init(&wal->redo_lsn, wal->opts.redo_lsn);
     atomic_init(&wal->log_start_lsn, wal->opts.log_start_lsn);
+    wal->synced_pos = pos;
+    wal->memory_pos = pos;
+    wal->trim_tail = pos + PS_WAL_BLOCK_HDR_LEN;
 }
 
 ps_err ps_wal_open(const struct ps_wal_options *opts, struct ps_wal **ret)
@@ -89,14 +90,16 @@ ps_err ps_wal_open(const struct ps_wal_options *opts, struct ps_wal **ret)
     err = check_options(opts);
     if (err)
         return err;
-    wal = calloc(1, sizeof(*wal));
+    wal = aligned_alloc(alignof(struct ps_wal), sizeof(*wal));
     if (!wal)
         return ps_fail(PS_ERR_NOMEM, "out of memory for the log");
+    memset(wal, 0, sizeof(*wal));
     wal->opts = *opts;
     ps_mutex_init(&wal->tail_mtx, PS_RANK_WAL_TAIL, "wal.tail_mtx");
     ps_mutex_init(&wal->flush_mtx, PS_RANK_WAL_FLUSH, "wal.flush_mtx");
     ps_mutex_init(&wal->seg_mtx, PS_RANK_WAL_FLUSH, "wal.seg_mtx");
     ps_cond_init(&wal->room_cond);
+    ps_cond_init(&wal->copy_cond);
     ps_cond_init(&wal->flush_cond);
 
     err = alloc_buffers(wal);
@@ -118,11 +121,14 @@ void ps_wal_close(struct ps_wal *wal)
 
     if (!wal)
         return;
-    assert(!wal->flushing && wal->room_waiters == 0 && wal->reserved == 0);
+    assert(!wal->flushing && atomic_load(&wal->room_waiters) == 0);
+    assert(atomic_load(&wal->reserved) == 0 && atomic_load(&wal->copying[0]) == 0 &&
+           atomic_load(&wal->copying[1]) == 0);
     for (i = 0; wal->handles && i < wal->handle_count; i++)
         ps_io_close(wal->handles[i].file);
     free_buffers(wal);
     ps_cond_deinit(&wal->flush_cond);
+    ps_cond_deinit(&wal->copy_cond);
     ps_cond_deinit(&wal->room_cond);
     ps_mutex_deinit(&wal->seg_mtx);
     ps_mutex_deinit(&wal->flush_mtx);
@@ -137,7 +143,14 @@ uint64_t ps_wal_group_max(const struct ps_wal *wal)
 
 uint64_t ps_wal_tail_lsn(const struct ps_wal *wal)
 {
-    return atomic_load(&wal->tail_lsn);
+    uint64_t block_pos, tail, prev_lsn;
+
+    do { /* of one block, also while the tail is moved to the next one */
+        block_pos = atomic_load(&wal->block_pos);
+        tail = ps_wal_tail_pos(wal);
+        prev_lsn = atomic_load(&wal->block_prev_lsn);
+    } while (atomic_load(&wal->block_pos) != block_pos);
+    return tail == block_pos + PS_WAL_BLOCK_HDR_LEN ? prev_lsn : tail;
 }
 
 uint64_t ps_wal_durable_lsn(const struct ps_wal *wal)
@@ -159,8 +172,8 @@ void ps_wal_get_stats(struct ps_wal *wal, struct ps_wal_stats *ret)
 {
     const struct ps_wal_counters *c = &wal->counters;
 
-    ret->records = atomic_load(&c->records);
-    ret->bytes_appended = atomic_load(&c->bytes_appended);
+    ret->records = atomic_load(&wal->records);
+    ret->bytes_appended = atomic_load(&wal->bytes_appended);
     ret->images = atomic_load(&c->images);
     ret->image_bytes = atomic_load(&c->image_bytes);
     ret->flushes = atomic_load(&c->flushes);

@@ -35,15 +35,16 @@ static ps_err fail_no_record(const struct ps_wal *wal, uint64_t pos)
 static bool copy_from_ring(struct ps_wal *wal, uint64_t pos, uint8_t *buf, size_t buf_len,
                            size_t *ret_len)
 {
-    uint64_t end = ps_wal_seg_end(wal->opts.segment_size, pos);
+    uint64_t end = ps_wal_seg_end(wal->opts.segment_size, pos), tail;
     bool in_ring;
 
     *ret_len = 0;
     ps_mutex_lock(&wal->tail_mtx);
-    in_ring = pos >= wal->written_pos;
-    if (in_ring && pos < wal->tail) {
-        if (end > wal->tail)
-            end = wal->tail;
+    tail = ps_wal_tail_pos(wal);
+    in_ring = pos >= atomic_load(&wal->written_pos);
+    if (in_ring && pos < tail) {
+        if (end > tail)
+            end = tail;
         *ret_len = ps_record_peek_len(ps_wal_ring_at(wal, pos), (size_t)(end - pos));
         if (*ret_len <= buf_len && *ret_len > 0)
             memcpy(buf, ps_wal_ring_at(wal, pos), *ret_len);
@@ -134,7 +135,7 @@ ps_err ps_wal_read_at(struct ps_wal *wal, uint64_t pos, uint8_t **buf, size_t *b
     ps_err err;
 
     if (pos % WAL_RECORD_ALIGN != 0 || pos < atomic_load(&wal->log_start_lsn) ||
-        pos >= atomic_load(&wal->tail_lsn))
+        pos >= ps_wal_tail_lsn(wal))
         return ps_fail(PS_ERR_RANGE, "log position %" PRIu64 " is not within the log", pos);
     err = read_from_ring(wal, pos, buf, buf_len, &len, &in_ring);
     if (!err && !in_ring)

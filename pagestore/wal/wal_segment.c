@@ -133,21 +133,12 @@ ps_err ps_wal_seg_ensure(struct ps_wal *wal, uint64_t seg_no)
     return judge_segments(wal, err);
 }
 
-static uint64_t tail_pos(struct ps_wal *wal)
-{
-    uint64_t pos;
-
-    ps_mutex_lock(&wal->tail_mtx);
-    pos = wal->block_pos;
-    ps_mutex_unlock(&wal->tail_mtx);
-    return pos;
-}
-
 /* One segment ahead is what reserve demands; from the middle of a segment on, one more. */
 ps_err ps_wal_prepare_step(struct ps_wal *wal, bool *ret_made)
 {
     uint32_t segment_size = wal->opts.segment_size;
-    uint64_t seg_no = ps_wal_seg_no(segment_size, tail_pos(wal) + segment_size / 2) + 1;
+    uint64_t seg_no =
+        ps_wal_seg_no(segment_size, atomic_load(&wal->block_pos) + segment_size / 2) + 1;
     ps_err err = ps_poison_check(wal->opts.poison);
 
     *ret_made = !err && atomic_load(&wal->seg_limit) <= seg_no;
@@ -373,7 +364,7 @@ static ps_err remove_segment(struct ps_io *io, uint64_t seg_no)
 
 ps_err ps_wal_seg_adopt(struct ps_wal *wal)
 {
-    uint64_t tail_no = ps_wal_seg_no(wal->opts.segment_size, wal->block_pos);
+    uint64_t tail_no = ps_wal_seg_no(wal->opts.segment_size, atomic_load(&wal->block_pos));
     struct ps_io *io = wal->opts.io;
     uint64_t *nos = NULL, limit = tail_no;
     size_t count = 0, i;
@@ -419,7 +410,7 @@ static ps_err recycle_one(struct ps_wal *wal, uint64_t seg_no, uint64_t end, uin
 static ps_err recycle_below(struct ps_wal *wal, uint64_t log_start_lsn)
 {
     uint32_t segment_size = wal->opts.segment_size;
-    uint64_t end = spares_end(wal, ps_wal_seg_no(segment_size, tail_pos(wal)));
+    uint64_t end = spares_end(wal, ps_wal_seg_no(segment_size, atomic_load(&wal->block_pos)));
     uint64_t *nos = NULL, next = atomic_load(&wal->seg_limit), first = next;
     size_t count = 0, i;
     ps_err err;
@@ -448,7 +439,7 @@ ps_err ps_wal_recycle(struct ps_wal *wal, uint64_t log_start_lsn)
     ps_err err;
 
     ps_mutex_lock(&wal->tail_mtx);
-    assert(log_start_lsn <= wal->block_pos);
+    assert(log_start_lsn <= atomic_load(&wal->block_pos));
     if (log_start_lsn > atomic_load(&wal->log_start_lsn))
         atomic_store(&wal->log_start_lsn, log_start_lsn);
     ps_cond_broadcast(&wal->room_cond);

@@ -11,17 +11,17 @@ import tempfile
 import time
 
 import report
-from groups import (cold, durable, fio, fsync_cost, mount, names, pg, policies, pool, recovery,
-                    start, tail)
+from groups import (cold, durable, fio, fsync_cost, log, mount, names, pg, policies, pool,
+                    recovery, start, tail)
 from measure import Missing, Wrong, end_soon
 from world import World, say
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOP = os.path.dirname(os.path.dirname(HERE))
 GROUPS = {module.__name__.rpartition(".")[2].replace("_", "-"): module for module in (
-    pool, policies, mount, names, cold, durable, fsync_cost, recovery, pg, tail, start, fio)}
+    pool, log, policies, mount, names, cold, durable, fsync_cost, recovery, pg, tail, start, fio)}
 TARGETS = ["tests/bench/all", "pagefs", "umount.fuse.pagefs", "pagectl"]
-CHEAP = ("pool", "mount", "names", "pg", "start")  # what --smoke runs
+CHEAP = ("pool", "log", "mount", "names", "pg", "start")  # what --smoke runs
 
 
 @dataclasses.dataclass

@@ -123,6 +123,16 @@ class World:
         if shares:
             self.profiles.append((what, shares))
 
+    def nanoseconds(self, workers, in_a_step, threads=1):
+        """Of one of the things that a step does so many of; the workers run side by side, with so
+        many threads in all."""
+        def measure():
+            for worker in workers:
+                worker.begin(self.seconds)
+            rates = [worker.end(stop=False)[0] for worker in workers]
+            return 1e9 * threads / (sum(rates) * in_a_step)
+        return measure
+
     def pair_rates(self, what, ours, peer, theirs, steps=0, seconds=None, scale=1, unit="1/s",
                    **how):
         """The same of workers: steps a second, times scale."""

@@ -14,9 +14,8 @@ FULL_PAGES = 131072
 PINS_A_STEP = 100000
 
 
-def nanoseconds(world, worker, threads=1):
-    """Of one pin: the threads' rates are summed up in what the worker says."""
-    return lambda: 1e9 * threads / (worker.rate(world.seconds) * PINS_A_STEP)
+def of_one(world, *workers, threads=1):
+    return world.nanoseconds(workers, PINS_A_STEP, threads)
 
 
 def resident(world):
@@ -28,7 +27,7 @@ def pin(world):
     ours = world.worker("bench_pin", "shared", pages, 1)
     theirs = world.worker("peer_bdb", pages)
     world.pair(f"pin + unpin, shared, random among {pages:,} resident pages of {PAGE // 1024} KiB",
-               "ns", nanoseconds(world, ours), "Berkeley DB mpool", nanoseconds(world, theirs),
+               "ns", of_one(world, ours), "Berkeley DB mpool", of_one(world, theirs),
                times=True)
 
 
@@ -36,18 +35,8 @@ def optimistic(world):
     pages = resident(world)
     peek = world.worker("bench_pin", "optimistic", pages, 1)
     shared = world.worker("bench_pin", "shared", pages, 1)
-    world.pair("an optimistic read of one of these pages", "ns", nanoseconds(world, peek),
-               "pin + unpin, shared", nanoseconds(world, shared), times=True)
-
-
-def side_by_side(world, workers):
-    """Of one pin, while all of these processes pin."""
-    def measure():
-        for worker in workers:
-            worker.begin(world.seconds)
-        rates = [worker.end(stop=False)[0] for worker in workers]
-        return 1e9 * len(rates) / (sum(rates) * PINS_A_STEP)
-    return measure
+    world.pair("an optimistic read of one of these pages", "ns", of_one(world, peek),
+               "pin + unpin, shared", of_one(world, shared), times=True)
 
 
 def two_threads(world):
@@ -62,10 +51,10 @@ def two_threads(world):
                                  prefix=["taskset", "-c", cpu]) for cpu in "01"]
                    for parts in (1, 2))
     world.pair("pin + unpin, two threads on two CPUs, each with pages of its own, per thread", "ns",
-               nanoseconds(world, apart, 2), "two processes", side_by_side(world, half),
+               of_one(world, apart, threads=2), "two processes", of_one(world, *half, threads=2),
                times=True, aim=0.95, aim_words="no loss: 0.95")
     world.pair("pin + unpin, two threads on two CPUs, the same pages, per thread", "ns",
-               nanoseconds(world, same, 2), "two processes", side_by_side(world, whole),
+               of_one(world, same, threads=2), "two processes", of_one(world, *whole, threads=2),
                times=True, aim=0.95, aim_words="no loss: 0.95")
 
 
@@ -76,8 +65,8 @@ def two_threads_bare(world):
     alone = world.worker("bench_pin", "words", pages, 1, prefix=["taskset", "-c", "0"])
     both = world.worker("bench_pin", "words", pages, 2, prefix=["taskset", "-c", "0,1"])
     world.pair(f"no pool: two atomic changes of a random word among {pages:,}, two threads, per "
-               "thread", "ns", nanoseconds(world, both, 2), "one thread",
-               nanoseconds(world, alone), times=True)
+               "thread", "ns", of_one(world, both, threads=2), "one thread",
+               of_one(world, alone), times=True)
 
 
 PARTS = [pin, optimistic, two_threads, two_threads_bare]
