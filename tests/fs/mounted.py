@@ -15,9 +15,11 @@ import sys
 import tempfile
 
 
-def seeded():
-    """The generator of this run; $PS_SEED repeats an earlier one. Prints its seed."""
-    text = os.environ.get("PS_SEED", str(random.SystemRandom().randrange(1 << 32)))
+def seed_asked_for():
+    """$PS_SEED, None where it is not set."""
+    text = os.environ.get("PS_SEED")
+    if text is None:
+        return None
     seed = -1
     if re.fullmatch("[0-9]+", text, re.ASCII):
         seed = int(text)
@@ -25,6 +27,14 @@ def seeded():
         seed = int(text, 16)
     if not 0 <= seed < 1 << 63:
         sys.exit(f"PS_SEED={text}: is no number below 2^63, decimal or with 0x in front")
+    return seed
+
+
+def seeded():
+    """The generator of this run; $PS_SEED repeats an earlier one. Prints its seed."""
+    seed = seed_asked_for()
+    if seed is None:
+        seed = random.SystemRandom().randrange(1 << 32)
     print(f"PS_SEED={seed}", flush=True)
     return random.Random(seed)
 

@@ -6,7 +6,7 @@ usage: pg_random.py SEED SECONDS PGDATA MNT
 The server of PG_SOCKET runs, its transaction ids near their end. Each round makes a database of its
 own, where sessions work by turns, too; what COPY prints of its tables is compared with rows.csv of a mount of the files, numbers of line pointers with dead.csv and
 tuples.csv, and each table is made again by its schema.sql and rows.csv. The seed of each round is
-printed where it fails; SEED SECONDS=0 runs that round alone.
+printed where it fails; SEED SECONDS=0 runs that round alone, and so does PS_SEED in the environment.
 """
 import csv
 import io
@@ -16,6 +16,8 @@ import random
 import subprocess
 import sys
 import time
+
+import mounted
 
 ODD_NAMES = ['plain', 'UPPER', 'with space', 'a"b', "a'b", 'a/b', 'a.b', 'a%b', '~a', 'line\nend', 'ünïcödé',
              '日本', 'select', 'table', '.hidden', 'a,b', 'back\\slash', 'tab\t', 'a;b', '-- x', 'x' * 63, '😀', '$1']
@@ -630,6 +632,10 @@ def main():
     if len(sys.argv) != 5:
         sys.exit(__doc__)
     seed, seconds, pgdata, mnt = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4]
+    asked = mounted.seed_asked_for()
+    if asked is not None:
+        seed, seconds = asked, 0
+    print(f"PS_SEED={seed}" if seconds == 0 else f"PS_SEED={seed} and those that follow", flush=True)
     server = Server(pgdata)
     end = time.monotonic() + seconds
     rounds = compared = wrong = 0
