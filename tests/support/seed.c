@@ -46,7 +46,7 @@ uint64_t test_seed(void)
 
 struct test_seeds test_seeds(uint64_t n)
 {
-    uint64_t asked;
+    uint64_t asked = 0;
 
     if (seed_asked_for(&asked)) {
         print_message("PS_SEED=%" PRIu64 "\n", asked);
