@@ -1,7 +1,7 @@
 #include "pg/damage_glance.h"
 
-/* In any order, each with what others took. */
-static bool none_shares(const struct ps_pg_view *v)
+/* Each is compared with what others took. */
+bool ps_glance_none_shares(const struct ps_pg_view *v)
 {
     struct ps_taken taken;
 
@@ -13,9 +13,4 @@ static bool none_shares(const struct ps_pg_view *v)
             return false;
     }
     return true;
-}
-
-bool ps_glance_apart(const struct ps_glance *g)
-{
-    return g->descending || none_shares(g->view);
 }

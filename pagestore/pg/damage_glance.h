@@ -20,6 +20,8 @@
 
 struct ps_glance {
     const struct ps_pg_view *view;
+    const uint8_t *bytes; /* the view's, as what follows */
+    uint32_t upper, special;
     uint32_t lowest; /* where the last item begins; special before the first */
     bool descending; /* each item lies below the one before it: none shares a byte */
 };
@@ -29,7 +31,14 @@ static inline bool ps_glance_begin(struct ps_glance *g, const struct ps_pg_view 
 {
     const struct ps_pg_header *hdr = (const struct ps_pg_header *)v->bytes;
 
-    *g = (struct ps_glance){.view = v, .lowest = v->special, .descending = true};
+    *g = (struct ps_glance){
+        .view = v,
+        .bytes = v->bytes,
+        .upper = v->upper,
+        .special = v->special,
+        .lowest = v->special,
+        .descending = true,
+    };
     return !(ps_get16(hdr->pd_flags) & ~PS_PD_VALID_FLAGS) &&
            ps_get16(hdr->pd_pagesize_version) == (v->size | PS_PG_LAYOUT_VERSION) &&
            v->lower >= PS_PG_HEADER_LEN && v->lower <= v->upper && v->upper <= v->special &&
@@ -37,26 +46,37 @@ static inline bool ps_glance_begin(struct ps_glance *g, const struct ps_pg_view 
            (v->lower - PS_PG_HEADER_LEN) % PS_PG_LP_LEN == 0;
 }
 
-/* The bytes of a line pointer that has some: between upper and special, and aligned. NULL: they
- * are not. */
+/* Bytes that an item of that length takes, which is not 0. */
+static inline uint32_t ps_glance_space(uint32_t len)
+{
+    assert(len > 0);
+    return (len + PS_ITEM_ALIGN - 1) & ~(PS_ITEM_ALIGN - 1);
+}
+
+/* The bytes of a line pointer whose length is not 0: between upper and special, and aligned. NULL:
+ * they are not. */
 static inline const uint8_t *ps_glance_bytes(const struct ps_glance *g, const struct ps_lp *lp)
 {
-    const struct ps_pg_view *v = g->view;
-
-    return lp->off % PS_ITEM_ALIGN == 0 && lp->off >= v->upper && lp->off < v->special &&
-                   ps_item_space(lp->len) <= v->special - lp->off
-               ? v->bytes + lp->off
+    return lp->off % PS_ITEM_ALIGN == 0 && lp->off >= g->upper &&
+                   lp->off + ps_glance_space(lp->len) <= g->special
+               ? g->bytes + lp->off
                : NULL;
 }
 
 /* Notes that the bytes are the line pointer's. */
 static inline void ps_glance_take(struct ps_glance *g, const struct ps_lp *lp)
 {
-    g->descending &= lp->off + ps_item_space(lp->len) <= g->lowest;
+    g->descending &= lp->off + ps_glance_space(lp->len) <= g->lowest;
     g->lowest = lp->off;
 }
 
+/* In any order: does none of the line pointers share bytes with another? */
+bool ps_glance_none_shares(const struct ps_pg_view *v);
+
 /* Are all bytes nobody else's? To be asked when all line pointers that have some were taken. */
-bool ps_glance_apart(const struct ps_glance *g);
+static inline bool ps_glance_apart(const struct ps_glance *g)
+{
+    return g->descending || ps_glance_none_shares(g->view);
+}
 
 #endif

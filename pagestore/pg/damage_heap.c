@@ -190,35 +190,66 @@ static bool has_fine_header(struct ps_pg_walk *w, const uint8_t *item, uint32_t 
     like->known = ps_pg_tuple_parse(item, len, t) == PS_OK &&
                   t->hoff == ps_item_space(ps_pg_tuple_header_len(t)) && is_live(w, t, bits);
     like->bits = bits;
+    like->whole = like->known && !t->nulls && t->natts == w->shape.count && w->shape.stretched;
     marks_of(item, &like->xids, &like->marks);
     return like->known;
 }
 
-/* The row's tuple, if its header is fine; NULL says nothing. */
-static inline const struct ps_pg_tuple *fine_tuple(struct ps_pg_walk *w, const uint8_t *item,
-                                                   uint32_t len, unsigned bits)
+/* Any row: it may lack attributes, have nulls, or look unlike the one before it. */
+static bool is_fine(struct ps_pg_walk *w, const uint8_t *item, uint32_t len, unsigned bits)
 {
     struct ps_pg_like *like = &w->like;
     struct ps_pg_tuple *t = &like->tuple;
     uint64_t xids, marks;
 
     if (len < PS_PG_TUPLE_LEN_MIN)
-        return NULL;
+        return false;
     marks_of(item, &xids, &marks);
-    if (!like->known || xids != like->xids || marks != like->marks || bits != like->bits)
-        return has_fine_header(w, item, len, bits) ? t : NULL;
+    if ((!like->known || xids != like->xids || marks != like->marks || bits != like->bits) &&
+        !has_fine_header(w, item, len, bits))
+        return false;
     t->bytes = item;
     t->len = len;
     if (t->nulls)
         t->nulls = item + PS_PG_TUPLE_HEADER;
-    return t->hoff <= len ? t : NULL;
+    return t->hoff <= len && ps_pg_tuple_is_plain(t, &w->shape);
 }
 
-static inline bool is_fine(struct ps_pg_walk *w, const uint8_t *item, uint32_t len, unsigned bits)
+/* Takes rows from the slot on that look like the last one, have all attributes and no nulls, and
+ * are fine, as most rows of most pages are. Returns the first slot that has something else. */
+static uint32_t take_alike(const struct ps_pg_walk *w, struct ps_glance *glance, uint32_t slot,
+                           unsigned bits)
 {
-    const struct ps_pg_tuple *t = fine_tuple(w, item, len, bits);
+    const struct ps_pg_like *like = &w->like;
+    const uint32_t hoff = like->tuple.hoff, len_min = hoff + w->shape.fixed_len;
+    const uint32_t slots = glance->view->slots;
+    struct ps_glance g = *glance; /* a copy of our own stays in registers */
 
-    return t && ps_pg_tuple_is_plain(t, &w->shape);
+    if (!like->whole || like->bits != bits)
+        return slot;
+    for (; slot <= slots; slot++) {
+        const struct ps_lp lp = ps_pg_lp_of(g.bytes, slot);
+        const uint8_t *item;
+        uint64_t xids, marks;
+
+        item = lp.flags == PS_LP_NORMAL && lp.len >= len_min ? ps_glance_bytes(&g, &lp) : NULL;
+        if (!item)
+            break;
+        marks_of(item, &xids, &marks);
+        if (xids != like->xids || marks != like->marks ||
+            !ps_pg_stretches_are_plain(item + hoff, lp.len - hoff, &w->shape))
+            break;
+        ps_glance_take(&g, &lp);
+    }
+    *glance = g;
+    return slot;
+}
+
+/* A line pointer without bytes, of which nothing is to be told. */
+static bool is_fine_without(const struct ps_lp *lp, unsigned bits)
+{
+    return lp->len == 0 &&
+           (lp->flags == PS_LP_UNUSED || (lp->flags == PS_LP_DEAD && !(bits & PS_VM_ALL_VISIBLE)));
 }
 
 static bool items_are_fine(struct ps_pg_walk *w, const struct ps_pg_view *v, unsigned bits)
@@ -227,14 +258,13 @@ static bool items_are_fine(struct ps_pg_walk *w, const struct ps_pg_view *v, uns
 
     if (!ps_glance_begin(&g, v))
         return false;
-    for (uint32_t slot = 1; slot <= v->slots; slot++) {
+    for (uint32_t slot = 1; (slot = take_alike(w, &g, slot, bits)) <= v->slots; slot++) {
         const struct ps_lp lp = ps_pg_view_lp(v, slot);
         const uint8_t *item;
 
-        if (lp.len == 0 &&
-            (lp.flags == PS_LP_UNUSED || (lp.flags == PS_LP_DEAD && !(bits & PS_VM_ALL_VISIBLE))))
+        if (is_fine_without(&lp, bits))
             continue;
-        item = lp.flags == PS_LP_NORMAL ? ps_glance_bytes(&g, &lp) : NULL;
+        item = lp.flags == PS_LP_NORMAL && lp.len > 0 ? ps_glance_bytes(&g, &lp) : NULL;
         if (!item || !is_fine(w, item, lp.len, bits))
             return false;
         ps_glance_take(&g, &lp);

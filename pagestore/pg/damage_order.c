@@ -280,8 +280,9 @@ static bool glance_any(const struct ps_pg_walk *w, const struct ps_glance *g,
 {
     struct ps_bt_tuple t;
 
-    if (!ps_lp_has_storage(lp) || !ps_glance_bytes(g, lp) || !ps_bt_tuple(g->view, b, slot, &t) ||
-        t.index.size < PS_PG_INDEX_HEADER || ps_item_space(t.index.size) != ps_item_space(lp->len))
+    if (!ps_lp_has_storage(lp) || lp->len == 0 || !ps_glance_bytes(g, lp) ||
+        !ps_bt_tuple(g->view, b, slot, &t) || t.index.size < PS_PG_INDEX_HEADER ||
+        ps_item_space(t.index.size) != ps_item_space(lp->len))
         return false;
     if (t.index.data > t.index.len ||
         (t.posting && (t.tid_count == 0 || ps_bt_sorted_tids(&t) < t.tid_count)))
@@ -294,10 +295,12 @@ static bool glance_any(const struct ps_pg_walk *w, const struct ps_glance *g,
 static inline const uint8_t *plain_item(const struct ps_glance *g, const struct ps_lp *lp,
                                         uint32_t *ret_end)
 {
-    const uint8_t *item = ps_lp_has_storage(lp) ? ps_glance_bytes(g, lp) : NULL;
+    const uint8_t *item = NULL;
     uint32_t info, size;
 
-    if (!item || lp->len < PS_PG_INDEX_HEADER)
+    if (ps_lp_has_storage(lp) && lp->len >= PS_PG_INDEX_HEADER)
+        item = ps_glance_bytes(g, lp);
+    if (!item)
         return NULL;
     info = ps_get16_at(item + PS_PG_TID_LEN);
     size = info & PS_PG_INDEX_SIZE;
@@ -338,6 +341,8 @@ static inline bool glance_item(const struct ps_pg_walk *w, struct ps_glance *g,
     return ret->pivot || ret->last.block < w->subject.heap_pages;
 }
 
+/* --- a glance at numbers ------------------------------------------------------------------- */
+
 static inline int64_t number_at(enum ps_pg_number number, const uint8_t *at)
 {
     switch (number) {
@@ -350,57 +355,120 @@ static inline int64_t number_at(enum ps_pg_number number, const uint8_t *at)
     }
 }
 
+/* What most plain items of a leaf share: the length of their line pointer, size and marks. */
+struct alike {
+    uint32_t len;
+    uint16_t info;
+};
+
+/* The bytes of a plain item whose key is that long; NULL says nothing. Of one that is like the last
+ * all but its place is known. */
+static inline const uint8_t *numbered_item(const struct ps_glance *g, const struct ps_lp *lp,
+                                           uint32_t key_len, struct alike *io)
+{
+    const uint8_t *item;
+    uint32_t end;
+
+    static_assert(PS_LP_NORMAL % 2 == 1 && PS_LP_DEAD % 2 == 1 && PS_LP_REDIRECT % 2 == 0 &&
+                      PS_LP_UNUSED % 2 == 0,
+                  "the lowest bit tells who has storage");
+    if (lp->len == io->len && lp->flags & 1) {
+        item = ps_glance_bytes(g, lp);
+        if (item && ps_get16_at(item + PS_PG_TID_LEN) == io->info)
+            return item;
+    }
+    item = plain_item(g, lp, &end);
+    if (!item || end < PS_PG_INDEX_HEADER + key_len)
+        return NULL;
+    *io = (struct alike){lp->len, ps_get16_at(item + PS_PG_TID_LEN)};
+    return item;
+}
+
+static void take_slot(const struct ps_glance *g, uint32_t slot, struct entry *ret)
+{
+    const struct ps_lp lp = ps_pg_view_lp(g->view, slot);
+    uint32_t end = 0;
+    const uint8_t *item = plain_item(g, &lp, &end);
+
+    assert(item);
+    take_plain(item, end, ret);
+}
+
 /* Two plain items with equal numbers. */
-static bool plain_leads_back(const struct ps_pg_walk *w, const uint8_t *before, uint32_t end_before,
-                             const uint8_t *item, uint32_t end)
+static bool plain_leads_back(const struct ps_pg_walk *w, const struct ps_glance *g, uint32_t slot)
 {
     struct entry entries[2];
 
-    take_plain(before, end_before, &entries[0]);
-    take_plain(item, end, &entries[1]);
+    take_slot(g, slot - 1, &entries[0]);
+    take_slot(g, slot, &entries[1]);
     return leads_back(w, &entries[0], &entries[1]);
 }
 
-/* The last of the plain items that a leaf begins with and of which nothing is to be told, given as
- * *ret; 0: there is none. Where they end is for glance_item() to judge. */
-static uint32_t glance_numbers(const struct ps_pg_walk *w, struct ps_glance *glance,
+/* The slot behind the plain items that a leaf begins with and of which nothing is to be told. Where
+ * they end is for glance_item() to judge. */
+static inline __attribute__((always_inline)) uint32_t
+take_numbers(enum ps_pg_number number, const struct ps_pg_walk *w, struct ps_glance *glance,
+             uint32_t first, struct pairs *ret)
+{
+    const uint32_t key_len = w->order.key_len, slots = glance->view->slots;
+    const uint64_t heap_pages = w->subject.heap_pages;
+    struct ps_glance g = *glance; /* copies of our own stay in registers */
+    struct pairs pairs = {0};
+    struct alike like = {.len = UINT32_MAX}; /* no line pointer has that */
+    int64_t key, before = 0;
+    uint32_t slot;
+
+    for (slot = first; slot <= slots; slot++) {
+        const struct ps_lp lp = ps_pg_lp_of(g.bytes, slot);
+        const uint8_t *item = numbered_item(&g, &lp, key_len, &like);
+
+        if (!item || ps_pg_tid(item).block >= heap_pages)
+            break;
+        key = number_at(number, item + PS_PG_INDEX_HEADER);
+        if (slot > first && before < key) {
+            pairs.ascending++;
+        } else if (slot > first) {
+            if (key == before && plain_leads_back(w, glance, slot))
+                break;
+            note_pair(&pairs, SIGN(before, key));
+        }
+        ps_glance_take(&g, &lp);
+        before = key;
+    }
+    *glance = g;
+    *ret = pairs;
+    return slot;
+}
+
+/* The last of them, given as *ret; 0: there is none. */
+static uint32_t glance_numbers(const struct ps_pg_walk *w, struct ps_glance *g,
                                const struct ps_bt_page *b, struct pairs *ret_pairs,
                                struct entry *ret)
 {
-    const enum ps_pg_number number = w->order.number;
-    const uint32_t end_min = PS_PG_INDEX_HEADER + w->order.key_len;
-    const uint64_t heap_pages = w->subject.heap_pages;
-    struct ps_glance g = *glance; /* a copy of our own stays in registers */
-    struct pairs pairs = {0};
-    const uint8_t *item, *before = NULL;
-    int64_t key, key_before = 0;
-    uint32_t slot, end, end_before = 0;
+    const uint32_t first = ps_bt_first_slot(b);
+    uint32_t end;
 
-    for (slot = ps_bt_first_slot(b); slot <= g.view->slots; slot++) {
-        const struct ps_lp lp = ps_pg_view_lp(g.view, slot);
-
-        item = plain_item(&g, &lp, &end);
-        if (!item || end < end_min || ps_pg_tid(item).block >= heap_pages)
-            break;
-        key = number_at(number, item + PS_PG_INDEX_HEADER);
-        if (before) {
-            if (key == key_before && plain_leads_back(w, before, end_before, item, end))
-                break;
-            note_pair(&pairs, SIGN(key_before, key));
-        }
-        ps_glance_take(&g, &lp);
-        before = item;
-        end_before = end;
-        key_before = key;
-    }
-    if (!before)
+    switch (w->order.number) {
+    case PS_PG_INT4:
+        end = take_numbers(PS_PG_INT4, w, g, first, ret_pairs);
+        break;
+    case PS_PG_UINT4:
+        end = take_numbers(PS_PG_UINT4, w, g, first, ret_pairs);
+        break;
+    case PS_PG_INT8:
+        end = take_numbers(PS_PG_INT8, w, g, first, ret_pairs);
+        break;
+    default:
         return 0;
-    *glance = g;
-    *ret_pairs = pairs;
-    take_plain(before, end_before, ret);
+    }
+    if (end == first)
+        return 0;
+    take_slot(g, end - 1, ret);
     find_key(w, ret);
-    return slot - 1;
+    return end - 1;
 }
+
+/* --- a glance at a leaf -------------------------------------------------------------------- */
 
 bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
                          const struct ps_bt_page *b)
@@ -409,14 +477,13 @@ bool ps_pg_order_is_fine(struct ps_pg_walk *w, const struct ps_pg_view *v,
     struct pairs pairs = {0};
     struct entry entries[2];
     struct ps_glance g;
-    uint32_t slot = 0;
     unsigned now = 0;
     bool descending;
+    uint32_t slot;
 
     if (!ps_glance_begin(&g, v))
         return false;
-    if (o.number != PS_PG_NO_NUMBER)
-        slot = glance_numbers(w, &g, b, &pairs, &entries[now]);
+    slot = glance_numbers(w, &g, b, &pairs, &entries[now]);
     for (bool have = slot > 0; (slot = next_slot(v, b, slot)) != 0; have = true) {
         const struct entry *before = &entries[now], *e = &entries[!now];
         int order;

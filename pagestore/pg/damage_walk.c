@@ -333,7 +333,7 @@ ps_err ps_pg_walk_enter(struct ps_pg_walk *w, const struct ps_pg_subject *subjec
     w->run.count = w->near.count = 0;
     w->vm_block = UINT64_MAX;
     w->btree_version = 0;
-    w->like.known = false;
+    w->like.known = w->like.whole = false;
     ps_pg_key_order_find(subject, &w->order);
     if (lore && from > subject->first_block)
         hear(lore, w);

@@ -20,7 +20,7 @@
 #include "pg/damage_links.h"
 #include "pg/decode_private.h"
 #include "pg/toast.h"
-#include "pg/tuple.h"
+#include "pg/tuple_plain.h"
 #include "pg/xact.h"
 
 /* Does the error end a walk? Any other is damage: it becomes a line, and the walk goes on. */
@@ -74,6 +74,7 @@ struct ps_pg_lore {
  * page with the same bits in its map, need not be judged again. */
 struct ps_pg_like {
     bool known;
+    bool whole; /* they have all attributes and no nulls, and lie as the shape's stretches */
     unsigned bits;
     uint64_t xids, marks;
     struct ps_pg_tuple tuple; /* its; but bytes, len and nulls are those of the row looked at */

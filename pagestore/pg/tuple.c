@@ -31,11 +31,6 @@ ps_err ps_pg_tuple_unfit(const struct ps_pg_tuple *t)
     return ps_fail(PS_ERR_CORRUPT, "t_hoff: %u is beyond the tuple's %u bytes", t->hoff, t->len);
 }
 
-static inline uint32_t align_up(uint32_t at, uint32_t align)
-{
-    return (at + align - 1) & ~(align - 1);
-}
-
 static void set_plain(const uint8_t *data, uint32_t len, struct ps_pg_value *ret)
 {
     *ret = (struct ps_pg_value){.form = PS_PG_PLAIN, .data = data, .len = len};
@@ -193,11 +188,6 @@ static ps_err missing_value(const struct ps_pg_attr *attr, struct ps_pg_value *r
     return ps_pg_value_take(attr, attr->missing, (uint32_t)attr->missing_len, &at, ret);
 }
 
-static bool is_null(const struct ps_pg_tuple *tuple, uint32_t i)
-{
-    return tuple->nulls && !(tuple->nulls[i / 8] >> i % 8 & 1);
-}
-
 ps_err ps_pg_tuple_values(const struct ps_pg_tuple *tuple, const struct ps_pg_desc *desc,
                           struct ps_pg_value *values, uint32_t *ret_good)
 {
@@ -215,7 +205,7 @@ ps_err ps_pg_tuple_values(const struct ps_pg_tuple *tuple, const struct ps_pg_de
         err = PS_OK;
         if (i >= tuple->natts)
             err = missing_value(&desc->attrs[i], &values[i]);
-        else if (is_null(tuple, i))
+        else if (ps_pg_tuple_is_null(tuple, i))
             values[i] = (struct ps_pg_value){.form = PS_PG_NULL};
         else
             err = ps_pg_value_take(&desc->attrs[i], data, len, &at, &values[i]);
@@ -225,160 +215,4 @@ ps_err ps_pg_tuple_values(const struct ps_pg_tuple *tuple, const struct ps_pg_de
         *ret_good = i + 1;
     }
     return PS_OK;
-}
-
-/* --- plain tuples ------------------------------------------------------------------------- */
-
-/* A varlena that begins at *at, or behind its padding, is a short or a long one, and lies before
- * len. */
-static inline bool skip_plain_varlena(const uint8_t *data, uint32_t len, uint32_t align,
-                                      uint32_t *at)
-{
-    uint32_t start = *at, size;
-
-    if (start < len && data[start] == 0)
-        start = align_up(start, align);
-    if (start >= len || data[start] == 1)
-        return false;
-    if (data[start] & 1) {
-        size = data[start] >> 1;
-    } else {
-        if (data[start] & 2 || len - start < VARLENA_LONG)
-            return false;
-        size = ps_get32_at(data + start) >> 2;
-        if (size < VARLENA_LONG)
-            return false;
-    }
-    *at = start + size;
-    return size <= len - start;
-}
-
-static ps_err make_room(struct ps_pg_shape *shape, uint32_t count)
-{
-    struct ps_pg_layout *attrs;
-    struct ps_pg_stretch *stretches;
-
-    if (count <= shape->cap)
-        return PS_OK;
-    attrs = realloc(shape->attrs, count * sizeof(*attrs));
-    if (attrs)
-        shape->attrs = attrs;
-    stretches = realloc(shape->stretches, count * sizeof(*stretches));
-    if (stretches)
-        shape->stretches = stretches;
-    if (!attrs || !stretches)
-        return ps_fail(PS_ERR_NOMEM, "no memory for %u attributes", count);
-    shape->cap = count;
-    return PS_OK;
-}
-
-static bool is_fixed(const struct ps_pg_layout *l)
-{
-    return l->len > 0 && l->align > 0;
-}
-
-/* Goes on with the last stretch, if it may: an attribute that needs no more alignment than the
- * stretch has lies in the same place of it always. */
-static void add_stretch(struct ps_pg_shape *shape, const struct ps_pg_layout *l)
-{
-    struct ps_pg_stretch *last =
-        shape->stretch_count > 0 ? &shape->stretches[shape->stretch_count - 1] : NULL;
-    const uint32_t len = is_fixed(l) ? (uint32_t)(uint16_t)l->len : 0;
-
-    shape->stretched = shape->stretched && l->align > 0 && (len > 0 || l->len == -1);
-    if (len > 0 && last && last->len > 0 && l->align <= last->align)
-        last->len = align_up(last->len, l->align) + len;
-    else
-        shape->stretches[shape->stretch_count++] = (struct ps_pg_stretch){len, l->align};
-}
-
-ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc)
-{
-    ps_err err = make_room(shape, desc->count);
-
-    if (err)
-        return err;
-    shape->count = desc->count;
-    shape->natts_min = shape->fixed = shape->fixed_len = shape->stretch_count = 0;
-    shape->stretched = true;
-    for (uint32_t i = 0; i < desc->count; i++) {
-        const struct ps_pg_attr *attr = &desc->attrs[i];
-        struct ps_pg_layout *l = &shape->attrs[i];
-
-        *l = (struct ps_pg_layout){attr->len, (uint16_t)ps_pg_align_bytes(attr->align)};
-        if (attr->has_missing)
-            shape->natts_min = i + 1;
-        if (shape->fixed == i && is_fixed(l)) {
-            shape->fixed_len = align_up(shape->fixed_len, l->align) + (uint32_t)(uint16_t)l->len;
-            shape->fixed++;
-        } else {
-            add_stretch(shape, l);
-        }
-    }
-    return PS_OK;
-}
-
-void ps_pg_shape_deinit(struct ps_pg_shape *shape)
-{
-    free(shape->attrs);
-    free(shape->stretches);
-}
-
-/* Values from attribute i on, which begin at byte `at`. */
-static inline bool rest_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_shape *shape,
-                                 uint32_t i, uint32_t at)
-{
-    const uint8_t *data = tuple->bytes + tuple->hoff;
-    const uint32_t len = tuple->len - tuple->hoff;
-
-    for (; i < tuple->natts; i++) {
-        const struct ps_pg_layout *l = &shape->attrs[i];
-
-        if (is_null(tuple, i))
-            continue;
-        if (is_fixed(l)) {
-            at = align_up(at, l->align) + (uint32_t)(uint16_t)l->len;
-            if (at > len)
-                return false;
-        } else if (l->len != -1 || l->align == 0 || !skip_plain_varlena(data, len, l->align, &at)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Of a row that has all attributes and no nulls. */
-static inline bool stretches_are_plain(const struct ps_pg_tuple *tuple,
-                                       const struct ps_pg_shape *shape)
-{
-    const uint8_t *data = tuple->bytes + tuple->hoff;
-    const uint32_t len = tuple->len - tuple->hoff;
-    uint32_t at = shape->fixed_len;
-
-    for (uint32_t i = 0; i < shape->stretch_count; i++) {
-        const struct ps_pg_stretch s = shape->stretches[i];
-
-        if (s.len == 0) {
-            if (!skip_plain_varlena(data, len, s.align, &at))
-                return false;
-        } else {
-            at = align_up(at, s.align) + s.len;
-            if (at > len)
-                return false;
-        }
-    }
-    return true;
-}
-
-bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_shape *shape)
-{
-    if (tuple->natts > shape->count || tuple->natts < shape->natts_min)
-        return false;
-    if (tuple->nulls || tuple->natts < shape->fixed)
-        return rest_is_plain(tuple, shape, 0, 0);
-    if (shape->fixed_len > tuple->len - tuple->hoff)
-        return false;
-    if (tuple->natts == shape->count && shape->stretched)
-        return stretches_are_plain(tuple, shape);
-    return rest_is_plain(tuple, shape, shape->fixed, shape->fixed_len);
 }

@@ -67,6 +67,12 @@ static inline uint32_t ps_pg_tuple_header_len(const struct ps_pg_tuple *t)
            (t->infomask & PS_PG_HASOID ? (uint32_t)sizeof(ps_oid) : 0);
 }
 
+/* Attributes count from 0 here. */
+static inline bool ps_pg_tuple_is_null(const struct ps_pg_tuple *t, uint32_t i)
+{
+    return t->nulls && !(t->nulls[i / 8] >> i % 8 & 1);
+}
+
 /* PS_ERR_CORRUPT, and why the header cannot be. */
 ps_err ps_pg_tuple_unfit(const struct ps_pg_tuple *tuple);
 
@@ -137,33 +143,5 @@ PS_MUST_USE ps_err ps_pg_value_take(const struct ps_pg_attr *attr, const uint8_t
 PS_MUST_USE ps_err ps_pg_tuple_values(const struct ps_pg_tuple *tuple,
                                       const struct ps_pg_desc *desc, struct ps_pg_value *values,
                                       uint32_t *ret_good);
-
-/* What of a description tells where values lie, in little room. */
-struct ps_pg_shape {
-    uint32_t count;     /* attributes */
-    uint32_t natts_min; /* a row with fewer has missing values */
-    uint32_t fixed;     /* attributes it begins with whose width is fixed: in a row without nulls */
-    uint32_t fixed_len; /* they always lie in the same place, and end here */
-    struct ps_pg_layout {
-        int16_t len;    /* attlen */
-        uint16_t align; /* bytes; 0: there is no such alignment */
-    } * attrs;
-    /* The attributes from `fixed` on, as they lie in a row that has them all and no nulls. Those of
-     * fixed width in a row are one stretch where each lies in the same place of it. */
-    struct ps_pg_stretch {
-        uint32_t len;   /* 0: a varlena */
-        uint32_t align; /* of its first attribute */
-    } * stretches;
-    uint32_t stretch_count;
-    bool stretched; /* there are only such */
-    uint32_t cap;   /* of both */
-};
-/* Makes what was zeroes, or another's shape, that of desc. */
-PS_MUST_USE ps_err ps_pg_shape_set(struct ps_pg_shape *shape, const struct ps_pg_desc *desc);
-void ps_pg_shape_deinit(struct ps_pg_shape *shape);
-
-/* Do all values lie in the tuple, none of them compressed or stored elsewhere? Then there is
- * nothing for ps_pg_tuple_values() to complain of. False says nothing. */
-bool ps_pg_tuple_is_plain(const struct ps_pg_tuple *tuple, const struct ps_pg_shape *shape);
 
 #endif
