@@ -298,6 +298,8 @@ struct ps_pgc_db *ps_pgc_teller(struct ps_pg_catalog *c, uint32_t index)
         return ps_pgc_file_teller(c->file);
     if (db->pub.oid != 0)
         return db;
+    if (c->shared_told_by != PS_PGC_NO_DB)
+        return &c->dbs[c->shared_told_by];
     ps_mutex_lock(&c->load_mtx);
     db = find_teller(c);
     ps_mutex_unlock(&c->load_mtx);

@@ -94,10 +94,10 @@ struct ps_pg_catalog {
     struct ps_pgc_file *file;  /* NULL: this is no file by itself */
     struct ps_mutex load_mtx;  /* PS_RANK_PG_CATALOG */
     uint32_t db_count;
-    struct ps_pgc_db *dbs;   /* as of cluster.h */
-    uint32_t *by_dir;        /* their indexes, ordered by dir */
-    uint32_t shared_told_by; /* the database whose catalogs tell of shared relations; guarded by
-                                load_mtx */
+    struct ps_pgc_db *dbs;           /* as of cluster.h */
+    uint32_t *by_dir;                /* their indexes, ordered by dir */
+    _Atomic uint32_t shared_told_by; /* the database whose catalogs tell of shared relations;
+                                        written under load_mtx, once */
 };
 
 /* catalog.c: the database, read. */

@@ -98,6 +98,7 @@ struct batch {
     struct ps_pg_piece pieces[BATCH_MAX];
     struct slot *slots[BATCH_MAX];
     unsigned count;
+    bool first; /* the plan's */
 };
 
 /* False: there is none, or stop. Only the first piece is waited for: who takes waits for those that
@@ -109,6 +110,7 @@ static bool plan_batch(struct ps_pg_crew *c, struct batch *b)
 
     b->count = 0;
     ps_mutex_lock(&c->plan_mtx);
+    b->first = c->planned == 0;
     while (!c->plan_done && b->count < BATCH_MAX && blocks < full && has_room(c, b->count == 0)) {
         struct ps_pg_piece *piece = &b->pieces[b->count];
 
@@ -146,6 +148,17 @@ static void finish(struct ps_pg_crew *c, struct slot *s)
     ps_mutex_unlock(&c->mtx);
 }
 
+/* Reads the catalogs of all databases, in the plan's order, while others walk what is planned: who
+ * plans would hold them up, as it takes one thread some milliseconds a database. What is read stays
+ * in any case. */
+static void read_catalogs(struct ps_pg_crew *c)
+{
+    const uint32_t count = ps_pg_database_count(c->catalog);
+
+    for (uint32_t db = 0; db < count && !c->stop; db++)
+        (void)ps_pg_relation_count(c->catalog, db);
+}
+
 static void *crew_main(void *arg)
 {
     struct ps_pg_crew *c = arg;
@@ -159,6 +172,8 @@ static void *crew_main(void *arg)
                 walk_piece(c, &hand, &b.pieces[i], b.slots[i]);
             finish(c, b.slots[i]);
         }
+        if (b.first)
+            read_catalogs(c);
     }
     ps_pg_hand_deinit(&hand);
     return NULL;
