@@ -150,7 +150,9 @@ uint64_t ps_wal_tail_lsn(const struct ps_wal *wal)
         tail = ps_wal_tail_pos(wal);
         prev_lsn = atomic_load(&wal->block_prev_lsn);
     } while (atomic_load(&wal->block_pos) != block_pos);
-    return tail == block_pos + PS_WAL_BLOCK_HDR_LEN ? prev_lsn : tail;
+    /* The block is empty. Or the tail is about to be moved to it, perhaps from an empty one, where
+     * no record ends either. */
+    return tail <= block_pos + PS_WAL_BLOCK_HDR_LEN ? prev_lsn : tail;
 }
 
 uint64_t ps_wal_durable_lsn(const struct ps_wal *wal)

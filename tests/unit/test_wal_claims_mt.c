@@ -172,6 +172,28 @@ static void checkpoint_waits_for_no_copy(void **state)
     assert_log_has(2, ps_wal_tail_lsn(fix.wal));
 }
 
+/* --- the tail's LSN, read without a lock ---------------------------------------------------- */
+
+/* Who closes a block stores where the next one begins, then moves the tail there: a reader can come
+ * in between. The block is empty where a flush has left too little of a segment for a group. */
+static void tail_lsn_is_a_records_lsn_while_the_tail_leaves_an_empty_block(void **state)
+{
+    uint64_t lsn, block_pos;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    append_one(1, 0, 100);
+    flush_all();
+    lsn = ps_wal_tail_lsn(fix.wal);
+    block_pos = atomic_load(&fix.wal->block_pos);
+    assert_true(block_pos > lsn);
+
+    atomic_store(&fix.wal->block_pos, ps_wal_seg_end(TEST_SEGMENT, block_pos));
+    assert_int_equal(ps_wal_tail_lsn(fix.wal), lsn);
+    assert_int_equal(ps_wal_flush(fix.wal, ps_wal_tail_lsn(fix.wal), NULL), PS_OK);
+    atomic_store(&fix.wal->block_pos, block_pos);
+}
+
 /* --- room ----------------------------------------------------------------------------------- */
 
 #define WRITERS 4u
@@ -264,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(flush_waits_for_copies_that_were_claimed_before_it),
         TEST(checkpoint_waits_for_no_copy),
+        TEST(tail_lsn_is_a_records_lsn_while_the_tail_leaves_an_empty_block),
         TEST(room_that_many_reserve_at_once_is_never_more_than_the_buffer_has),
     };
 
