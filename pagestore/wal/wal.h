@@ -13,7 +13,8 @@
  * Ownership  a reservation is a debt, paid by one append or one release.
  * Locking    thread safe. reserve may wait (for a flush, or for a checkpoint to free log): call
  *            it before any latch. append never waits and is called under page latches. Neither
- * takes a lock where there is room, and appenders copy side by side. flush waits for the device.
+ *            takes a lock where there is room, and appenders copy side by side. flush waits for
+ *            the device.
  * Errors     PS_ERR_POISONED after a failed write or sync, here or elsewhere.
  * Promise    after flush(lsn) returned PS_OK every record up to lsn survives a crash. Each block
  *            says how far the log was durable when it was written, so that a hole in what was
