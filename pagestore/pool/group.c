@@ -162,6 +162,7 @@ static ps_err pin_latched(struct ps_pool *pool, const struct ps_tag *tag, enum p
 
         if (err)
             return err;
+        assert(mode != PS_PIN_OVERWRITE); /* undo may have to bring back what was in the page */
         if (mode == PS_PIN_NEW)
             return PS_OK; /* latched by pin */
         ps_page_latch_exclusive(pool, *ret);

@@ -103,7 +103,8 @@ PS_MUST_USE ps_err ps_group_begin_undo(struct ps_group *g, struct ps_group_env *
                                        uint32_t frames_max, uint64_t bytes_max);
 
 /* Pins a page and latches it exclusively; one that the group has already is returned again. Other
- * than that, tags must ascend (asserted). mode as in ps_pool_pin, fmt for PS_PIN_NEW. */
+ * than that, tags must ascend (asserted). mode as in ps_pool_pin, but for PS_PIN_OVERWRITE; fmt for
+ * PS_PIN_NEW. */
 PS_MUST_USE ps_err ps_group_page(struct ps_group *g, const struct ps_tag *tag,
                                  enum ps_pin_mode mode, const struct ps_format *fmt,
                                  struct ps_page **ret);

@@ -299,6 +299,13 @@ static void unlock_latch(struct ps_pool *pool, struct ps_frame *f)
 
 /* --- misses --------------------------------------------------------------------------------- */
 
+/* Whoever pins it writes every byte: it is latched, and never read in. */
+static inline bool makes_page(enum ps_pin_mode mode)
+{
+    return mode >= PS_PIN_NEW;
+}
+static_assert(PS_PIN_OVERWRITE > PS_PIN_NEW && PS_PIN_NEW > PS_PIN_RESIDENT, "makes_page()");
+
 /* Gives a PRIVATE frame its name, and to a new page zeros and the latch. */
 static void prepare(struct ps_pool *pool, struct ps_frame *f, const struct ps_tag *tag,
                     enum ps_pin_mode mode, const struct ps_format *fmt)
@@ -311,16 +318,16 @@ static void prepare(struct ps_pool *pool, struct ps_frame *f, const struct ps_ta
     f->page.tag = *tag;
     f->page.fmt = fmt;
     __atomic_store_n(&f->page.lsn, 0, __ATOMIC_RELAXED);
-    if (mode == PS_PIN_NEW) {
+    if (mode == PS_PIN_NEW)
         memset(f->page.data, 0, pool->page_size);
+    if (makes_page(mode))
         lock_latch(pool, f);
-    }
 }
 
 /* A PRIVATE frame that is not needed after all. */
 static void discard(struct ps_pool *pool, struct ps_frame *f, enum ps_pin_mode mode)
 {
-    if (mode == PS_PIN_NEW)
+    if (makes_page(mode))
         unlock_latch(pool, f);
     ps_pool_free_frame(pool, f);
 }
@@ -427,7 +434,7 @@ static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps
 
     for (;;) {
         err = find_or_insert(pool, tag, mode, fmt, &f, &found);
-        if (!err && found == PS_FOUND_INSERTED && mode != PS_PIN_NEW)
+        if (!err && found == PS_FOUND_INSERTED && !makes_page(mode))
             err = load_one(pool, f);
         if (err)
             return err;
@@ -435,11 +442,11 @@ static ps_err pin_slowly(struct ps_pool *pool, const struct ps_tag *tag, enum ps
             break;
         if (found == PS_FOUND_VALID)
             ps_pool_add_hit(pool, tag, f);
-        else if (!await_load(pool, f, &err) || (err && mode == PS_PIN_NEW))
+        else if (!await_load(pool, f, &err) || (err && makes_page(mode)))
             continue; /* a page that cannot be read can be overwritten */
         if (err)
             return err;
-        if (mode != PS_PIN_NEW || latch_found(pool, f))
+        if (!makes_page(mode) || latch_found(pool, f))
             break;
     }
     *ret = &f->page;
@@ -457,7 +464,7 @@ static __attribute__((noinline)) ps_err pin_any(struct ps_pool *pool, const stru
     if (!f)
         return pin_slowly(pool, tag, mode, fmt, ret);
     ps_pool_add_hit(pool, tag, f);
-    if (mode == PS_PIN_NEW && !latch_found(pool, f))
+    if (makes_page(mode) && !latch_found(pool, f))
         return pin_slowly(pool, tag, mode, fmt, ret);
     *ret = &f->page;
     return PS_OK;
@@ -473,7 +480,7 @@ ps_err(ps_pool_pin)(struct ps_pool *pool, const struct ps_tag *tag, enum ps_pin_
     uint64_t state;
     uint32_t no;
 
-    if (!stripe || mode == PS_PIN_NEW || ps_pool_wants_hits(pool) || ps_pool_is_sampled(pool, &key))
+    if (!stripe || makes_page(mode) || ps_pool_wants_hits(pool) || ps_pool_is_sampled(pool, &key))
         return pin_any(pool, tag, mode, fmt, ret);
     no = ps_pool_map_look(pool, &key, true, &state);
     if (no == PS_NO_FRAME || ps_st_heat_full(state) || !ps_frame_try_hit(pool, no, &state))

@@ -139,12 +139,14 @@ void ps_pool_release(struct ps_pool *pool, uint32_t count);
 PS_MUST_USE bool ps_pool_try_reserve(struct ps_pool *pool, uint32_t count);
 
 enum ps_pin_mode {
-    PS_PIN_LOAD,     /* read it in on a miss */
-    PS_PIN_NEW,      /* on a miss take a zeroed frame, clean, of format fmt: the caller writes
-                        every byte. Hit or miss, the exclusive latch is taken in the same step.
-                        Others wait for the page until it is marked dirty; if it is unlatched
-                        before that, it is taken back and detached */
-    PS_PIN_RESIDENT, /* a miss is PS_ERR_NOENT, without a message */
+    PS_PIN_LOAD,      /* read it in on a miss */
+    PS_PIN_RESIDENT,  /* a miss is PS_ERR_NOENT, without a message */
+    PS_PIN_NEW,       /* on a miss take a zeroed frame, clean, of format fmt: the caller writes
+                         every byte. Hit or miss, the exclusive latch is taken in the same step.
+                         Others wait for the page until it is marked dirty; if it is unlatched
+                         before that, it is taken back and detached */
+    PS_PIN_OVERWRITE, /* the same, but a frame has whatever bytes it had: for callers that put down
+                         the page as a whole before anything else looks at it */
 };
 
 /* Pins a page out of a reservation that the caller holds. May write back a victim, and so may

@@ -20,7 +20,7 @@
  *   FREE      no pins, no flags; its index lies on the free stack
  *   PRIVATE   one pin, no flags; the thread that took it is the only one that knows it
  *   LOADING   in the map; pinned by its loader and by those who wait for it. A page made with
- *             PS_PIN_NEW stays so, latched, until its maker marks it dirty
+ *             PS_PIN_NEW or PS_PIN_OVERWRITE stays so, latched, until its maker marks it dirty
  *   VALID     in the map and known to the policy; may be SEALED, DIRTY, WRITING
  *   DETACHED  in no map, but still pinned; becomes FREE with the last unpin
  *

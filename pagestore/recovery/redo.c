@@ -216,7 +216,7 @@ static ps_err redo_ref(struct redo *r, const struct ps_record *rec, const struct
         err = apply_touches(r);
     if (err)
         return err;
-    err = ps_pool_pin(r->pool, &tag, image ? PS_PIN_NEW : PS_PIN_LOAD, fmt, &page);
+    err = ps_pool_pin(r->pool, &tag, image ? PS_PIN_OVERWRITE : PS_PIN_LOAD, fmt, &page);
     if (err == PS_ERR_CORRUPT) {
         r->stats.pages_lost++;
         r->ops->page_lost(r->ops->ctx, &tag, err);

@@ -148,6 +148,41 @@ static void new_page_is_zeroed_latched_and_never_read(void **state)
     assert_int_equal(fx_disk_value(fx, 0, 9), 99);
 }
 
+static void overwritten_page_is_latched_and_never_read(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(0, 9);
+    struct ps_page *page;
+
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_OVERWRITE, &ps_format_native, &page),
+                     PS_OK);
+    assert_int_equal(fx->loads[0][9], 0);
+    assert_ptr_equal(page->fmt, &ps_format_native);
+    assert_int_equal(page->lsn, 0);
+    memset(page->data, 0, FX_PAGE_SIZE);
+    fx_change_latched(fx, page, 99);
+    ps_page_unlatch(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+    assert_true(fx_info(fx, 0, 9).dirty);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    assert_int_equal(fx_disk_value(fx, 0, 9), 99);
+}
+
+static void overwritten_page_that_is_not_written_is_taken_back(void **state)
+{
+    struct fx *fx = *state;
+    const struct ps_tag tag = fx_tag(0, 9);
+    struct ps_page *page;
+
+    assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_OVERWRITE, NULL, &page), PS_OK);
+    ps_page_unlatch(fx->pool, page);
+    assert_true(ps_page_detached(page));
+    ps_pool_unpin(fx->pool, page);
+    page = fx_pin(fx, 0, 9);
+    assert_int_equal(fx_get(page->data, 8), 9); /* as on disk */
+    ps_pool_unpin(fx->pool, page);
+}
+
 static void new_page_that_is_not_written_is_taken_back(void **state)
 {
     struct fx *fx = *state;
@@ -503,6 +538,8 @@ int main(void)
         FX_TEST(pin_many_reads_all_that_is_missing_in_one_batch),
         FX_TEST(pin_many_keeps_what_it_has_and_names_what_it_has_not),
         FX_TEST(new_page_is_zeroed_latched_and_never_read),
+        FX_TEST(overwritten_page_is_latched_and_never_read),
+        FX_TEST(overwritten_page_that_is_not_written_is_taken_back),
         FX_TEST(new_page_that_is_not_written_is_taken_back),
         FX_TEST(new_pin_of_a_resident_page_keeps_its_bytes_and_latches_it),
         FX_TEST(populate_leaves_what_frames_hold),
