@@ -3,7 +3,8 @@
  *
  *     bench_redo make STORE images|changes COUNT    a store with that much to redo, left as a
  *                                                   crash would
- *     bench_redo time STORE POOL_MIB                recovers it: seconds and rates of each phase
+ *     bench_redo time STORE POOL_MIB                recovers it: seconds and rates of each phase,
+ *                                                   and when redo ran, by CLOCK_MONOTONIC
  *
  * images: COUNT pages, each written whole, in random order: the log is page images. changes: COUNT
  * changes of 16 bytes at random places of few pages: the log is small records. What was made is
@@ -168,6 +169,24 @@ static void take(void *ctx, const struct ps_stat *stat)
             *wanted[i].value = stat->value;
 }
 
+/* Redo says how far it is, now and then. */
+struct redo_ran {
+    double first, last;
+};
+
+static void note_redo(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+    struct redo_ran *ran = ctx;
+
+    (void)done;
+    (void)total;
+    if (strcmp(phase, "redo") != 0)
+        return;
+    ran->last = now_s();
+    if (ran->first == 0)
+        ran->first = ran->last;
+}
+
 static void show(const char *phase, double seconds, const struct phases *p)
 {
     printf("%-10s %6.3f s %8.1f MB/s %10.0f records/s\n", phase, seconds,
@@ -180,11 +199,14 @@ static void recover(const char *path, uint64_t pool_mib)
     struct ps_store_options opts;
     struct ps_store *s = NULL;
     struct phases p = {0};
+    struct redo_ran ran = {0};
     double opened;
 
     ps_store_options_default(&opts);
     opts.pool_bytes = pool_mib << 20;
     opts.max_wal = LOG_MAX;
+    opts.progress = note_redo;
+    opts.ctx = &ran;
     must(ps_store_open(path, &opts, &s), path);
     opened = now_s();
     ps_store_stats(s, take, &p);
@@ -197,6 +219,7 @@ static void recover(const char *path, uint64_t pool_mib)
     show("redo", (double)p.redo_us / 1e6, &p);
     show("checkpoint", (double)p.checkpoint_us / 1e6, &p);
     show("all", opened - began, &p);
+    printf("redo ran from %.6f to %.6f\n", ran.first, ran.last);
 }
 
 int main(int argc, char **argv)

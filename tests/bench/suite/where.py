@@ -9,11 +9,12 @@ import subprocess
 import tempfile
 import time
 
-KINDS = ("idle", "kernel, copies", "kernel, the rest", "client and others", "copies", "checksums",
-         "pool", "log", "PostgreSQL", "pagefs, the rest")
-PROGRAMS = ("pagefs", "pagectl")
+KINDS = ("idle", "kernel, new memory", "kernel, copies", "kernel, the rest", "client and others",
+         "copies", "checksums", "pool", "log", "PostgreSQL", "pagefs, the rest")
+PROGRAMS = ("pagefs", "pagectl", "bench_redo")
 LAYERS = {"libps_pool.a": "pool", "libps_wal.a": "log", "libps_pg.a": "PostgreSQL"}
-KERNEL_COPIES = ("rep_movs", "copy_user", "_copy_", "copy_page", "memcpy", "clear_page")
+NEW_MEMORY = ("clear_page", "folio_zero")  # on a virtual machine the host's work for it, too
+KERNEL_COPIES = ("rep_movs", "copy_user", "_copy_", "copy_page", "memcpy")
 COPIES = ("memmove", "memcpy", "memset")
 CHECKSUMS = ("crc32", "sum_page")
 
@@ -34,6 +35,8 @@ def kind_of(program, binary, symbol, layer_of):
     if program == "swapper":
         return "idle"
     if binary == "[kernel.kallsyms]":
+        if any(part in symbol for part in NEW_MEMORY):
+            return "kernel, new memory"
         copies = any(part in symbol for part in KERNEL_COPIES)
         return "kernel, copies" if copies else "kernel, the rest"
     if program not in PROGRAMS:
@@ -45,10 +48,11 @@ def kind_of(program, binary, symbol, layer_of):
     return layer_of.get(symbol, "pagefs, the rest")
 
 
-def shares(data, layer_of):
-    """Percent of the samples, by kind."""
+def shares(data, layer_of, between):
+    """Percent of the samples, by kind; of those between two moments, or of all."""
+    window = ["--time", "{:.6f},{:.6f}".format(*between)] if between else []
     told = subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "-q",
-                           "-F", "overhead,comm,dso,symbol", "-t", "|"],
+                           "-F", "overhead,comm,dso,symbol", "-t", "|"] + window,
                           capture_output=True, text=True, check=True).stdout
     sums = dict.fromkeys(KINDS, 0.0)
     for line in told.splitlines():
@@ -62,23 +66,24 @@ def shares(data, layer_of):
 
 
 def sampled(measure, data, cpus):
-    """perf is told to stop when measure() is done; False: it could not run."""
-    with subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-o", data]
-                          + cpus, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as perf:
+    """perf is told to stop when measure() is done. Returns whether it could run, and what measure()
+    returned."""
+    with subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-k",
+                           "CLOCK_MONOTONIC", "-o", data] + cpus, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as perf:
         while perf.poll() is None and not os.path.exists(data):
             time.sleep(0.01)
-        measure()
+        answer = measure()
         perf.send_signal(signal.SIGINT)
         perf.wait()
-    return os.path.exists(data) and os.path.getsize(data) > 0
+    return os.path.exists(data) and os.path.getsize(data) > 0, answer
 
 
-def profile(measure, build, one_cpu):
-    """Percent by kind, of CPU 0 or of all; None where there is no perf, or it may not look."""
+def profile(measure, build, one_cpu, says_when=False):
+    """Percent by kind, of CPU 0 or of all; None where there is no perf, or it may not look.
+    says_when: measure() returns between which two moments of CLOCK_MONOTONIC the time counts."""
     if not shutil.which("perf"):
         return None
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "perf.data")
-        if not sampled(measure, data, ["-C", "0"] if one_cpu else ["-a"]):
-            return None
-        return shares(data, layers(build))
+        ran, answer = sampled(measure, data, ["-C", "0"] if one_cpu else ["-a"])
+        return shares(data, layers(build), answer if says_when else None) if ran else None

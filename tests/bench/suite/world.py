@@ -115,11 +115,14 @@ class World:
         figures = turns(rounds or self.rounds, [ours] + several)
         row = pair(what, unit, figures[0], peer, figures[1:], **how)
         self.add(row)
-        if row.missed and not self.quick and what not in dict(self.profiles):
-            self.look_where(what, ours)
+        self.look_if_missed(row, ours)
 
-    def look_where(self, what, ours):
-        shares = profile(ours, self.build, "any CPU" not in what)
+    def look_if_missed(self, row, ours, says_when=False):
+        """Once for all rows of that name. says_when: as in profile()."""
+        what = row.what
+        if not row.missed or self.quick or what in dict(self.profiles):
+            return
+        shares = profile(ours, self.build, "any CPU" not in what, says_when)
         if shares:
             self.profiles.append((what, shares))
 
