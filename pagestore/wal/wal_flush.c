@@ -200,7 +200,8 @@ static ps_err flush_to(struct ps_wal *wal, uint64_t lsn, bool durably, struct ps
         if (!wal->flushing) {
             err = be_flusher(wal, durably);
         } else {
-            atomic_fetch_add(&wal->counters.flush_waits, 1);
+            if (!ps_cancel_raised(cancel)) /* else it is refused, and did not wait */
+                atomic_fetch_add(&wal->counters.flush_waits, 1);
             err = ps_wait(&wal->flush_cond, &wal->flush_mtx, cancel);
         }
     }

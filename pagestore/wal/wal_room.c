@@ -63,7 +63,10 @@ static enum room try_to_add(struct ps_wal *wal, uint64_t cost, bool urgent, uint
     return room;
 }
 
-/* --- waiting for room: under tail_mtx, as one of room_waiters ------------------------------ */
+/* --- waiting for room: under tail_mtx, as one of room_waiters ------------------------------
+ *
+ * Waits are counted when they begin. A token that is raised already makes a try of it, which is
+ * refused where it would have to wait, and counts where the caller comes again to wait. */
 
 /* Until something about room has moved. */
 static ps_err wait_for_room(struct ps_wal *wal, struct ps_cancel *cancel)
@@ -78,7 +81,8 @@ static ps_err wait_for_log(struct ps_wal *wal, uint64_t cost, struct ps_cancel *
     uint64_t seg_no;
     ps_err err;
 
-    atomic_fetch_add(&wal->counters.room_waits, 1);
+    if (!ps_cancel_raised(cancel))
+        atomic_fetch_add(&wal->counters.room_waits, 1);
     ps_mutex_unlock(&wal->tail_mtx);
     err = wal->opts.want_checkpoint(wal->opts.ctx);
     ps_mutex_lock(&wal->tail_mtx);
@@ -93,14 +97,18 @@ static ps_err wait_for_log(struct ps_wal *wal, uint64_t cost, struct ps_cancel *
  * appended has to be waited for. */
 static ps_err wait_for_buffer(struct ps_wal *wal, struct ps_cancel *cancel)
 {
+    bool only_try = ps_cancel_raised(cancel);
     ps_err err;
 
-    atomic_fetch_add(&wal->counters.buffer_waits, 1);
+    if (!only_try)
+        atomic_fetch_add(&wal->counters.buffer_waits, 1);
     if (ps_wal_tail_lsn(wal) == atomic_load(&wal->written_lsn))
         return wait_for_room(wal, cancel);
     ps_mutex_unlock(&wal->tail_mtx);
     err = ps_wal_write_out(wal, cancel);
     ps_mutex_lock(&wal->tail_mtx);
+    if (only_try && !err) /* it could write the buffer itself */
+        atomic_fetch_add(&wal->counters.buffer_waits, 1);
     return err;
 }
 

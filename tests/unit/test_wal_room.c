@@ -231,6 +231,24 @@ static ps_err reserve_now(bool urgent, uint64_t bytes, struct ps_wal_slot *ret)
     return err;
 }
 
+static void try_that_may_not_wait_is_not_counted_as_a_wait(void **state)
+{
+    struct ps_wal_slot slot = {0};
+    struct ps_wal_stats stats;
+    struct waiter w = {0};
+    pthread_t thread;
+    uint64_t no = 0;
+
+    (void)state;
+    start_waiter(&w, &thread, &no);
+    assert_int_equal(reserve_now(false, 20000, &slot), PS_ERR_INTERRUPTED);
+    ps_wal_get_stats(fix.wal, &stats);
+    ps_cancel_raise(&w.cancel);
+    pthread_join(thread, NULL);
+    assert_int_equal(stats.room_waits, 1);
+    ps_cancel_deinit(&w.cancel);
+}
+
 /* With segments as large as the buffer, it is the buffer that bounds a group. */
 static void longest_group_fits_an_empty_buffer(void **state)
 {
@@ -284,6 +302,7 @@ int main(void)
         TEST(only_some_segments_wait_to_be_durable),
         TEST(buffer_gives_memory_back_when_little_is_appended_and_keeps_what_waits),
         TEST(released_slots_give_their_room_back),
+        TEST(try_that_may_not_wait_is_not_counted_as_a_wait),
         TEST(longest_group_fits_an_empty_buffer),
         TEST(reserved_room_covers_the_padding_of_every_block),
     };
