@@ -255,11 +255,25 @@ static uint64_t next_data_in(struct ps_segments *s, uint64_t page_no)
     return first + (next < pages ? next : pages);
 }
 
+/* Do all bytes of the files have their place on the disk? Then there are no holes worth asking for.
+ * Only of files that nobody changes is that known without a call. */
+static bool is_dense(struct ps_segments *s)
+{
+    bool dense;
+
+    ps_mutex_lock(&s->mtx);
+    dense = s->constant && s->measured && s->info.st.spent >= s->info.st.size;
+    ps_mutex_unlock(&s->mtx);
+    return dense;
+}
+
 uint64_t ps_segments_next_data(struct ps_segments *s, uint64_t page_no, uint64_t end)
 {
     uint64_t at = page_no, next;
 
     assert(page_no <= end);
+    if (is_dense(s))
+        return page_no;
     for (; at < end; at = next) {
         next = next_data_in(s, at);
         /* Behind a full segment the next one goes on; anywhere else is where data is. */

@@ -92,7 +92,7 @@ struct ps_io_ops {
      * beyond; off itself where holes are not known. */
     ps_err (*next_data)(struct ps_io_file *file, uint64_t off, uint64_t *ret);
     /* The range will be read soon. Where reads go through the page cache the kernel begins at once,
-     * elsewhere nothing is done. */
+     * unless the last byte is there already; elsewhere nothing is done. */
     void (*will_read)(struct ps_io_file *file, uint64_t off, uint64_t len);
     ps_err (*truncate)(struct ps_io_file *file, uint64_t size);
     /* Makes writes into the range unable to fail for want of space; grows the file if needed. */

@@ -192,11 +192,21 @@ ps_err ps_posix_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret)
     return PS_OK;
 }
 
+/* Is the range's last byte in the kernel's page cache? Then so is the rest, as good as always. */
+static bool is_cached(const struct ps_posix_file *f, uint64_t off, uint64_t len)
+{
+    unsigned char last;
+    struct iovec iov = {.iov_base = &last, .iov_len = sizeof(last)};
+
+    return len > 0 && preadv2(f->fd, &iov, 1, (off_t)(off + len - 1), RWF_NOWAIT) == 1;
+}
+
+/* The kernel looks for each page of the range: that costs more than to look for one. */
 void ps_posix_will_read(struct ps_io_file *file, uint64_t off, uint64_t len)
 {
     const struct ps_posix_file *f = file_of(file);
 
-    if (!f->direct)
+    if (!f->direct && !is_cached(f, off, len))
         (void)posix_fadvise(f->fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED);
 }
 

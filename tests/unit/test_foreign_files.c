@@ -297,6 +297,8 @@ struct torn_io {
     unsigned left, opens, looks;
 };
 
+static unsigned hole_asks;
+
 static ps_err torn_open(struct ps_io *io, const char *path, unsigned flags, struct ps_io_file **ret)
 {
     struct torn_io *torn = (struct torn_io *)io;
@@ -335,6 +337,17 @@ static void torn_will_read(struct ps_io_file *file, uint64_t off, uint64_t len)
              (unsigned)(off / PAGE), (unsigned)(len / PAGE));
 }
 
+/* A hole up to the end. */
+static ps_err torn_next_data(struct ps_io_file *file, uint64_t off, uint64_t *ret)
+{
+    struct ps_io_stat st;
+    ps_err err = file->io->ops->stat(file, &st);
+
+    hole_asks++;
+    *ret = off < st.size ? st.size : off;
+    return err;
+}
+
 static uint32_t torn_files_max(struct ps_io *io)
 {
     (void)io;
@@ -349,6 +362,7 @@ static void torn_io_open(struct torn_io *torn, struct world *w)
     torn->ops.stat_path = torn_stat_path;
     torn->ops.run = torn_run;
     torn->ops.will_read = torn_will_read;
+    torn->ops.next_data = torn_next_data;
     torn->ops.files_max = torn_files_max;
     torn->io.ops = &torn->ops;
     w->opts.io_given = &torn->io;
@@ -445,9 +459,44 @@ static void pages_that_will_be_read_are_asked_of_the_files_that_have_them(void *
     ps_io_destroy(torn.real);
 }
 
+/* Whether a file of 4 pages is asked where its next data lies. */
+static void ask_for_holes(bool sparse, bool live, bool expected)
+{
+    struct torn_io torn = {.left = 0};
+    struct ps_table *t;
+    struct world w;
+
+    begin(&w);
+    if (sparse)
+        set_len(&w, "rel", 4 * PAGE);
+    else
+        put_pages(&w, "rel", 0, 4, 0);
+    (void)add(&w, "rel");
+    torn_io_open(&torn, &w);
+    w.ops.live = live;
+    open_store(&w, w.dir);
+    t = table(&w, 1);
+    assert_int_equal(pages_end(t), 4);
+    hole_asks = 0;
+    assert_int_equal(ps_foreign_next_data(t, 1, 4), expected ? 4 : 1);
+    assert_int_equal(hole_asks, expected);
+    ps_table_unref(t);
+    end(&w);
+    ps_io_destroy(torn.real);
+}
+
+static void only_files_that_may_have_holes_are_asked_for_them(void **state)
+{
+    (void)state;
+    ask_for_holes(true, false, true);
+    ask_for_holes(false, false, false);
+    ask_for_holes(false, true, true); /* somebody may punch them at any time */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_files_that_may_have_holes_are_asked_for_them),
         cmocka_unit_test(a_relation_goes_on_in_segments_until_one_is_short),
         cmocka_unit_test(full_segments_end_where_there_is_no_next_one),
         cmocka_unit_test(bytes_behind_the_last_whole_page_are_no_page_and_are_told),

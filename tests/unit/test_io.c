@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -487,6 +488,7 @@ static void count_warning(void *ctx, const char *text)
 static struct {
     unsigned calls;
     off_t off, len;
+    bool cached; /* all that will be read */
 } wish;
 
 int __real_posix_fadvise64(int fd, off_t off, off_t len, int advice);
@@ -502,6 +504,20 @@ int __wrap_posix_fadvise64(int fd, off_t off, off_t len, int advice)
     return __real_posix_fadvise64(fd, off, len, advice);
 }
 
+ssize_t __wrap_preadv64v2(int fd, const struct iovec *iov, int count, off_t off, int flags);
+
+/* Of looks into the page cache. */
+ssize_t __wrap_preadv64v2(int fd, const struct iovec *iov, int count, off_t off, int flags)
+{
+    (void)fd;
+    assert_int_equal(flags, RWF_NOWAIT);
+    assert_int_equal(count, 1);
+    assert_int_equal(iov[0].iov_len, 1);
+    assert_int_equal(off, 5 * BLOCK - 1);
+    errno = EAGAIN;
+    return wish.cached ? 1 : -1;
+}
+
 /* Direct I/O does not look there. */
 static void what_will_be_read_is_asked_of_the_page_cache_by_who_reads_through_it(void **state)
 {
@@ -510,6 +526,7 @@ static void what_will_be_read_is_asked_of_the_page_cache_by_who_reads_through_it
 
     assert_int_equal(ps_io_write(file, f->buf, 8 * BLOCK, 0), PS_OK);
     wish.calls = 0;
+    wish.cached = false;
     file->io->ops->will_read(file, 2 * BLOCK, 3 * BLOCK);
     if (f->kind == PS_IO_KIND_DIRECT) {
         assert_int_equal(wish.calls, 0);
@@ -518,6 +535,10 @@ static void what_will_be_read_is_asked_of_the_page_cache_by_who_reads_through_it
         assert_int_equal(wish.off, 2 * BLOCK);
         assert_int_equal(wish.len, 3 * BLOCK);
     }
+    wish.calls = 0;
+    wish.cached = true; /* what is there already is not asked for */
+    file->io->ops->will_read(file, 2 * BLOCK, 3 * BLOCK);
+    assert_int_equal(wish.calls, 0);
     ps_io_close(file);
 }
 
