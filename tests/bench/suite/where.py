@@ -13,6 +13,7 @@ KINDS = ("idle", "kernel, new memory", "kernel, copies", "kernel, the rest", "cl
          "copies", "checksums", "pool", "log", "PostgreSQL", "pagefs, the rest")
 PROGRAMS = ("pagefs", "pagectl", "bench_redo")
 LAYERS = {"libps_pool.a": "pool", "libps_wal.a": "log", "libps_pg.a": "PostgreSQL"}
+SECONDS = 1.0  # to sample at least
 NEW_MEMORY = ("clear_page", "folio_zero")  # on a virtual machine the host's work for it, too
 KERNEL_COPIES = ("rep_movs", "copy_user", "_copy_", "copy_page", "memcpy")
 COPIES = ("memmove", "memcpy", "memset")
@@ -65,14 +66,17 @@ def shares(data, layer_of, between):
     return {kind: 100 * value / whole for kind, value in sums.items()} if whole > 0 else None
 
 
-def sampled(measure, data, cpus):
-    """perf is told to stop when measure() is done. Returns whether it could run, and what measure()
-    returned."""
+def sampled(measure, data, cpus, once):
+    """perf is told to stop when measure() is done: once, or again and again until there are samples
+    enough. Returns whether it could run, and what measure() returned first."""
     with subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-k",
                            "CLOCK_MONOTONIC", "-o", data] + cpus, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as perf:
         while perf.poll() is None and not os.path.exists(data):
             time.sleep(0.01)
+        start = time.monotonic()
         answer = measure()
+        while not once and time.monotonic() - start < SECONDS:
+            measure()
         perf.send_signal(signal.SIGINT)
         perf.wait()
     return os.path.exists(data) and os.path.getsize(data) > 0, answer
@@ -85,5 +89,5 @@ def profile(measure, build, one_cpu, says_when=False):
         return None
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "perf.data")
-        ran, answer = sampled(measure, data, ["-C", "0"] if one_cpu else ["-a"])
+        ran, answer = sampled(measure, data, ["-C", "0"] if one_cpu else ["-a"], says_when)
         return shares(data, layers(build), answer if says_when else None) if ran else None
