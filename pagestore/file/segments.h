@@ -59,8 +59,7 @@ PS_MUST_USE ps_err ps_segments_holds(struct ps_segments *s, uint64_t page_no, bo
 /* The first page of [page_no, end) that may be anything but zeros, or end: what lies before it are
  * holes of the files. page_no itself where a file does not tell: to read the page says why; or
  * where constant files spend as many bytes on the disk as they have. end is not beyond what was
- * measured.
- */
+ * measured. */
 uint64_t ps_segments_next_data(struct ps_segments *s, uint64_t page_no, uint64_t end);
 
 /* As ps_pagefile_will_read(). */

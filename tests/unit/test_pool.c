@@ -123,6 +123,24 @@ static void pin_many_keeps_what_it_has_and_names_what_it_has_not(void **state)
     assert_int_equal(fx_stats(fx).pinned, 0);
 }
 
+/* Page 9 of file 0, pinned without having been read, and latched. */
+static void assert_is_fresh(const struct fx *fx, const struct ps_page *page)
+{
+    assert_int_equal(fx->loads[0][9], 0);
+    assert_ptr_equal(page->fmt, &ps_format_native);
+    assert_int_equal(page->lsn, 0);
+}
+
+static void assert_change_reaches_the_disk(struct fx *fx, struct ps_page *page)
+{
+    fx_change_latched(fx, page, 99);
+    ps_page_unlatch(fx->pool, page);
+    ps_pool_unpin(fx->pool, page);
+    assert_true(fx_info(fx, 0, 9).dirty);
+    assert_int_equal(fx_flush(fx), PS_OK);
+    assert_int_equal(fx_disk_value(fx, 0, 9), 99);
+}
+
 /* --- new pages ------------------------------------------------------------------------------ */
 
 static void new_page_is_zeroed_latched_and_never_read(void **state)
@@ -135,17 +153,10 @@ static void new_page_is_zeroed_latched_and_never_read(void **state)
     for (i = 0; i < FX_FRAMES; i++)
         fx_touch(fx, 1, i); /* frames that are not zero any more */
     assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_NEW, &ps_format_native, &page), PS_OK);
-    assert_int_equal(fx->loads[0][9], 0);
-    assert_ptr_equal(page->fmt, &ps_format_native);
-    assert_int_equal(page->lsn, 0);
+    assert_is_fresh(fx, page);
     for (i = 0; i < FX_PAGE_SIZE; i++)
         assert_int_equal(page->data[i], 0);
-    fx_change_latched(fx, page, 99);
-    ps_page_unlatch(fx->pool, page);
-    ps_pool_unpin(fx->pool, page);
-    assert_true(fx_info(fx, 0, 9).dirty);
-    assert_int_equal(fx_flush(fx), PS_OK);
-    assert_int_equal(fx_disk_value(fx, 0, 9), 99);
+    assert_change_reaches_the_disk(fx, page);
 }
 
 static void overwritten_page_is_latched_and_never_read(void **state)
@@ -156,16 +167,9 @@ static void overwritten_page_is_latched_and_never_read(void **state)
 
     assert_int_equal(ps_pool_pin(fx->pool, &tag, PS_PIN_OVERWRITE, &ps_format_native, &page),
                      PS_OK);
-    assert_int_equal(fx->loads[0][9], 0);
-    assert_ptr_equal(page->fmt, &ps_format_native);
-    assert_int_equal(page->lsn, 0);
+    assert_is_fresh(fx, page);
     memset(page->data, 0, FX_PAGE_SIZE);
-    fx_change_latched(fx, page, 99);
-    ps_page_unlatch(fx->pool, page);
-    ps_pool_unpin(fx->pool, page);
-    assert_true(fx_info(fx, 0, 9).dirty);
-    assert_int_equal(fx_flush(fx), PS_OK);
-    assert_int_equal(fx_disk_value(fx, 0, 9), 99);
+    assert_change_reaches_the_disk(fx, page);
 }
 
 static void overwritten_page_that_is_not_written_is_taken_back(void **state)
