@@ -4,7 +4,7 @@
  *
  * For reading the first catalogs, and for clusters of which catalogs are lost.
  *
- * Flow       catalog_*.c, damage_plan.c -> [catalog_builtin]
+ * Flow       catalog_*.c, sql_describe.c, output.c, damage_plan.c -> [catalog_builtin]
  * Locking    constants and pure functions.
  * Source     src/include/catalog: pg_attribute.h and others at versions 12 to 18, pg_type.dat,
  *            pg_am.dat, pg_namespace.dat.
@@ -55,11 +55,11 @@ PS_MUST_USE ps_err ps_pgc_layout(ps_oid catalog, uint32_t version, struct ps_pg_
 /* Each of these has another pg_attribute, newest first; 0 ends them. */
 extern const uint32_t ps_pgc_attribute_versions[];
 
-/* Types with fixed OIDs, arrays too: count of them, and one by index. */
-uint32_t ps_pgc_builtin_type_count(void);
-void ps_pgc_builtin_type(uint32_t index, struct ps_pg_type *ret);
+/* types_builtin.c: types with fixed OIDs, arrays too, in order of their OIDs. */
+const struct ps_pg_type *ps_pg_builtin_types(uint32_t *ret_count);
 
 /* NULL: the OID is not a built-in one. */
+const struct ps_pg_type *ps_pg_builtin_type(ps_oid oid);
 const char *ps_pgc_builtin_am(ps_oid oid);
 const char *ps_pgc_builtin_schema(ps_oid oid);
 

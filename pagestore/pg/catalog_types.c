@@ -116,18 +116,15 @@ static ps_err read_types(struct ps_pgc_db *db)
 /* Built-in types stand in for rows that were not read. */
 static ps_err add_builtin(struct ps_pgc_db *db)
 {
+    uint32_t i, count;
+    const struct ps_pg_type *builtin = ps_pg_builtin_types(&count);
     struct ps_pgc_type *type;
-    struct ps_pg_type pub;
     ps_err err = PS_OK;
-    uint32_t i;
 
-    for (i = 0; !err && i < ps_pgc_builtin_type_count(); i++) {
-        ps_pgc_builtin_type(i, &pub);
-        if (pub.oid == 0)
-            continue;
-        err = ps_pgc_list_add(&db->types, sizeof(*type), pub.oid, 0, false, &type);
+    for (i = 0; !err && i < count; i++) {
+        err = ps_pgc_list_add(&db->types, sizeof(*type), builtin[i].oid, 0, false, &type);
         if (!err)
-            type->pub = pub;
+            type->pub = builtin[i];
     }
     return err;
 }
@@ -162,15 +159,14 @@ static ps_err set_range(void *ctx, const struct ps_pgc_row *row)
 /* Where pg_range is lost, built-in ranges still have their subtypes. */
 static void set_builtin_ranges(struct ps_pgc_db *db)
 {
-    struct ps_pg_type pub;
+    uint32_t i, count;
+    const struct ps_pg_type *builtin = ps_pg_builtin_types(&count);
     struct ps_pgc_type *type;
-    uint32_t i;
 
-    for (i = 0; i < ps_pgc_builtin_type_count(); i++) {
-        ps_pgc_builtin_type(i, &pub);
-        type = pub.base ? ps_pgc_list_find(&db->types, pub.oid, 0) : NULL;
+    for (i = 0; i < count; i++) {
+        type = builtin[i].base ? ps_pgc_list_find(&db->types, builtin[i].oid, 0) : NULL;
         if (type && type->pub.base == 0)
-            type->pub.base = pub.base;
+            type->pub.base = builtin[i].base;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "pg/catalog_builtin.h"
 #include "pg/output_internal.h"
 
 #define SLOTS_FIRST 64u

@@ -77,9 +77,6 @@ struct ps_pg_out_entry {
 };
 const struct ps_pg_out_entry *ps_pg_out_entry(const char *name);
 
-/* The base types of versions 12 to 17, by OID; NULL: none of them. */
-const struct ps_pg_type *ps_pg_builtin_type(ps_oid oid);
-
 /* `at`, moved to where a value of this alignment may lie. */
 static inline uint32_t ps_pg_align(uint32_t at, char align)
 {

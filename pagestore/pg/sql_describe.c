@@ -50,14 +50,16 @@ static ps_err schema_oid(struct describing *d, const char *name, ps_oid *ret)
 
 static bool find_builtin(const struct ps_sql_name *name, struct ps_pg_type *ret)
 {
+    uint32_t i = 0, count;
+    const struct ps_pg_type *builtin = ps_pg_builtin_types(&count);
+
     if (name->schema && strcmp(name->schema, "pg_catalog") != 0)
         return false;
-    for (uint32_t i = 0; i < ps_pgc_builtin_type_count(); i++) {
-        ps_pgc_builtin_type(i, ret);
-        if (ret->oid != 0 && strcmp(ret->name, name->name) == 0)
-            return true;
-    }
-    return false;
+    while (i < count && strcmp(builtin[i].name, name->name) != 0)
+        i++;
+    if (i < count)
+        *ret = builtin[i];
+    return i < count;
 }
 
 static ps_err find_created(const struct describing *d, const struct ps_sql_name *name,
@@ -372,14 +374,12 @@ static ps_err make_columns(struct describing *d, const struct ps_sql_columns *co
 /* Those that arrays and composites name, and columns of them. */
 static ps_err add_builtin(struct describing *d)
 {
-    struct ps_pg_type type;
+    uint32_t count;
+    const struct ps_pg_type *builtin = ps_pg_builtin_types(&count);
     ps_err err = PS_OK;
 
-    for (uint32_t i = 0; i < ps_pgc_builtin_type_count() && !err; i++) {
-        ps_pgc_builtin_type(i, &type);
-        if (type.oid != 0)
-            err = add_type(d, &type, false);
-    }
+    for (uint32_t i = 0; i < count && !err; i++)
+        err = add_type(d, &builtin[i], false);
     return err;
 }
 

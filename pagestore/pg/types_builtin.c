@@ -1,23 +1,29 @@
-/* Types that every database has, with the OIDs that they have in every version from 12 to 17. What
- * is not stored (most pseudo-types), or has catalogs of its own (rows of catalogs), is left out. */
+/*
+ * types_builtin.c - types that every database has, with the OIDs that they have in every version
+ * from 12 to 17 (src/include/catalog/pg_type.dat). What is not stored (most pseudo-types), and the
+ * row types of catalogs, are left out.
+ */
+#include "pg/catalog_builtin.h"
+
 #include <stdlib.h>
 
-#include "pg/output_internal.h"
-
 /* clang-format off */
+#define OURS(oid_, name_, len_, byval_, align_) \
+    .oid = oid_, .name = name_, .schema = PS_PGC_SCHEMA_CATALOG, .len = len_, .byval = byval_, \
+    .align = align_, .typmod = -1
 #define BASE(oid_, name_, len_, byval_, align_, category_, delim_, elem_, array_, output_) \
-    {.oid = oid_, .name = name_, .schema = 11, .len = len_, .byval = byval_, .align = align_, \
-     .kind = 'b', .category = category_, .delim = delim_, .elem = elem_, .array = array_, \
-     .typmod = -1, .output = output_}
-#define PSEUDO(oid_, name_, len_, align_, output_) \
-    {.oid = oid_, .name = name_, .schema = 11, .len = len_, .align = align_, .kind = 'p', \
-     .category = 'P', .delim = ',', .typmod = -1, .output = output_}
-#define ARRAY(oid_, name_, align_, elem_) \
-    {.oid = oid_, .name = name_, .schema = 11, .len = -1, .align = align_, .kind = 'b', \
-     .category = 'A', .delim = ',', .elem = elem_, .typmod = -1, .output = "array_out"}
+    {OURS(oid_, name_, len_, byval_, align_), .kind = 'b', .category = category_, \
+     .delim = delim_, .elem = elem_, .array = array_, .output = output_}
+#define PSEUDO(oid_, name_, len_, byval_, align_, category_, elem_, array_, output_) \
+    {OURS(oid_, name_, len_, byval_, align_), .kind = 'p', .category = category_, \
+     .delim = ',', .elem = elem_, .array = array_, .output = output_}
+#define ARRAY(oid_, name_, align_, elem_) DELIMITED_ARRAY(oid_, name_, align_, ',', elem_)
+#define DELIMITED_ARRAY(oid_, name_, align_, delim_, elem_) \
+    {OURS(oid_, name_, -1, false, align_), .kind = 'b', .category = 'A', \
+     .delim = delim_, .elem = elem_, .output = "array_out"}
 #define RANGE(oid_, name_, align_, kind_, base_, array_) \
-    {.oid = oid_, .name = name_, .schema = 11, .len = -1, .align = align_, .kind = kind_, \
-     .category = 'R', .delim = ',', .base = base_, .array = array_, .typmod = -1}
+    {OURS(oid_, name_, -1, false, align_), .kind = kind_, .category = 'R', \
+     .delim = ',', .base = base_, .array = array_}
 
 /* Sorted by OID. */
 static const struct ps_pg_type types[] = {
@@ -53,7 +59,7 @@ static const struct ps_pg_type types[] = {
     ARRAY(651, "_cidr", 'i', 650),
     BASE(700, "float4", 4, true, 'i', 'N', ',', 0, 1021, "float4out"),
     BASE(701, "float8", 8, true, 'd', 'N', ',', 0, 1022, "float8out"),
-    PSEUDO(705, "unknown", -2, 'c', "unknownout"),
+    PSEUDO(705, "unknown", -2, false, 'c', 'X', 0, 0, "unknownout"),
     BASE(718, "circle", 24, false, 'd', 'G', ',', 0, 719, "circle_out"),
     ARRAY(719, "_circle", 'd', 718),
     BASE(774, "macaddr8", 8, false, 'i', 'U', ',', 0, 775, "macaddr8_out"),
@@ -81,7 +87,7 @@ static const struct ps_pg_type types[] = {
     ARRAY(1017, "_point", 'd', 600),
     ARRAY(1018, "_lseg", 'd', 601),
     ARRAY(1019, "_path", 'd', 602),
-    ARRAY(1020, "_box", 'd', 603),
+    DELIMITED_ARRAY(1020, "_box", 'd', ';', 603),
     ARRAY(1021, "_float4", 'i', 700),
     ARRAY(1022, "_float8", 'd', 701),
     ARRAY(1027, "_polygon", 'd', 604),
@@ -123,9 +129,11 @@ static const struct ps_pg_type types[] = {
     ARRAY(2209, "_regoperator", 'i', 2204),
     ARRAY(2210, "_regclass", 'i', 2205),
     ARRAY(2211, "_regtype", 'i', 2206),
-    PSEUDO(2249, "record", -1, 'd', "record_out"),
-    PSEUDO(2275, "cstring", -2, 'c', "cstring_out"),
-    PSEUDO(2277, "anyarray", -1, 'd', "anyarray_out"),
+    PSEUDO(2249, "record", -1, false, 'd', 'P', 0, 2287, "record_out"),
+    PSEUDO(2275, "cstring", -2, false, 'c', 'P', 0, 1263, "cstring_out"),
+    PSEUDO(2277, "anyarray", -1, false, 'd', 'P', 0, 0, "anyarray_out"),
+    PSEUDO(2278, "void", 4, true, 'i', 'P', 0, 0, ""),
+    PSEUDO(2287, "_record", -1, false, 'd', 'P', 2249, 0, "array_out"),
     ARRAY(2949, "_txid_snapshot", 'd', 2970),
     BASE(2950, "uuid", 16, false, 'c', 'U', ',', 0, 2951, "uuid_out"),
     ARRAY(2951, "_uuid", 'i', 2950),
@@ -186,6 +194,13 @@ static const struct ps_pg_type types[] = {
     ARRAY(6157, "_int8multirange", 'd', 4536),
 };
 /* clang-format on */
+#define TYPE_COUNT (sizeof(types) / sizeof(types[0]))
+
+const struct ps_pg_type *ps_pg_builtin_types(uint32_t *ret_count)
+{
+    *ret_count = TYPE_COUNT;
+    return types;
+}
 
 static int compare_oids(const void *oid, const void *type)
 {
@@ -197,5 +212,5 @@ static int compare_oids(const void *oid, const void *type)
 
 const struct ps_pg_type *ps_pg_builtin_type(ps_oid oid)
 {
-    return bsearch(&oid, types, sizeof(types) / sizeof(types[0]), sizeof(types[0]), compare_oids);
+    return bsearch(&oid, types, TYPE_COUNT, sizeof(types[0]), compare_oids);
 }

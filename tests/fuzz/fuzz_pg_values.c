@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "pg/catalog_builtin.h"
 #include "pg/output_internal.h"
 
 enum {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pg/catalog_builtin.h"
 #include "pg/output_internal.h"
 
 #define FIELDS_MAX 16

@@ -14,6 +14,7 @@
 #include "csv.h"
 #include "format_test.h"
 #include "pg_truth.h"
+#include "pg/catalog_builtin.h"
 #include "pg/output_internal.h"
 
 /* ---- the corpus ---- */
@@ -421,6 +422,28 @@ static void a_row_with_a_bad_value_adds_nothing(void **state)
     ps_text_deinit(&out);
 }
 
+static void built_in_types_are_in_order_and_arrays_are_of_their_elements(void **state)
+{
+    uint32_t i, count;
+    const struct ps_pg_type *types = ps_pg_builtin_types(&count), *array;
+
+    (void)state;
+    for (i = 0; i < count; i++) {
+        assert_true(i == 0 || types[i].oid > types[i - 1].oid);
+        assert_ptr_equal(ps_pg_builtin_type(types[i].oid), &types[i]);
+        if (types[i].array == 0)
+            continue;
+        array = ps_pg_builtin_type(types[i].array);
+        assert_non_null(array);
+        assert_int_equal(array->elem, types[i].oid);
+        assert_string_equal(array->name + 1, types[i].name);
+        assert_int_equal(array->len, -1);
+        assert_int_equal(array->align, types[i].align == 'd' ? 'd' : 'i');
+        assert_int_equal(array->delim, types[i].delim);
+    }
+    assert_null(ps_pg_builtin_type(0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +461,7 @@ int main(void)
         cmocka_unit_test(quoting_finds_each_special_byte_at_each_place),
         cmocka_unit_test(rows_leave_out_dropped_and_generated_columns),
         cmocka_unit_test(a_row_with_a_bad_value_adds_nothing),
+        cmocka_unit_test(built_in_types_are_in_order_and_arrays_are_of_their_elements),
     };
 
     return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
