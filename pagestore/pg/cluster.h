@@ -64,8 +64,9 @@ struct ps_pg_control {
     uint32_t timeline;
     uint64_t next_xid; /* with epoch */
     uint32_t oldest_xid, next_multi, oldest_multi, next_multi_offset;
-    uint32_t block_size, segment_blocks, wal_segment_size;
-    uint32_t checksum_version; /* 0: pages carry none */
+    uint32_t block_size, segment_blocks; /* as files are read, also if the file does not tell */
+    uint32_t wal_segment_size;           /* 0: not known */
+    uint32_t checksum_version;           /* 0: pages carry none */
 };
 
 enum ps_pg_fork { PS_PG_MAIN, PS_PG_FSM, PS_PG_VM, PS_PG_INIT, PS_PG_FORKS };

@@ -1,5 +1,6 @@
 #include "pg/xact.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,7 +11,6 @@
 #include "pg/cluster.h"
 
 #define SLRU_PAGES 32u /* a segment has */
-#define BLOCK_SIZE_DEFAULT 8192u
 #define SEGMENT_BYTES_MAX (SLRU_PAGES * 32768u)
 
 /* Two bits a transaction. */
@@ -142,7 +142,8 @@ ps_err ps_pg_xacts_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts **ret)
     if (!x)
         return ps_fail(PS_ERR_NOMEM, "no memory for the fates of transactions");
     x->cluster = cluster;
-    x->block_size = control->known ? control->block_size : BLOCK_SIZE_DEFAULT;
+    x->block_size = control->block_size;
+    assert(x->block_size > 0); /* known from the pages where pg_control is lost */
     x->next_known = control->known;
     x->next_xid = (uint32_t)control->next_xid;
     x->next_multi = control->next_multi;

@@ -8,10 +8,9 @@
 
 #include <cmocka.h>
 
-#include "corpus.h"
 #include "csv.h"
-#include "pg/cluster.h"
 #include "pg/visibility.h"
+#include "pg_bed.h"
 
 #include <string.h>
 
@@ -220,6 +219,42 @@ static void hint_that_pg_xact_denies_is_told(void **state)
     close_xacts(&o);
 }
 
+/* --- with a pg_xact of our own -------------------------------------------------------------- */
+
+static enum ps_pg_fate fate_in(struct bed *b, uint32_t xid)
+{
+    struct ps_pg_xacts *xacts;
+    enum ps_pg_fate fate;
+
+    ok(try_open(b, ""));
+    ok(ps_pg_xacts_open(b->cluster, &xacts));
+    fate = ps_pg_xact_fate(xacts, xid);
+    ps_pg_xacts_close(xacts);
+    shut(b);
+    return fate;
+}
+
+/* How many transactions a segment has follows from the page size. */
+static void fates_are_found_without_pg_control_whatever_the_page_size(void **state)
+{
+    static const uint32_t sizes[] = {4096, 8192, 16384, 32768};
+    static const uint8_t committed[] = {0x55};
+    struct bed b;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        const uint32_t a_segment = sizes[i] * 4 * 32;
+
+        begin(&b, state);
+        run("rm '%s/global/pg_control' && rm '%s/pg_xact/'*", b.data, b.data);
+        put(&b, "pg_xact/0003", committed, sizeof(committed));
+        b.opts.page_size = sizes[i];
+        assert_int_equal(fate_in(&b, 3 * a_segment), PS_PG_COMMITTED);
+        assert_int_equal(fate_in(&b, 3 * a_segment + 3), PS_PG_COMMITTED);
+        assert_int_equal(fate_in(&b, 3 * a_segment - 1), PS_PG_UNKNOWN);
+        end(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +270,7 @@ int main(void)
         cmocka_unit_test(every_multixact_has_the_members_that_postgresql_tells),
         cmocka_unit_test(multixact_that_was_never_made_is_noent),
         cmocka_unit_test(hint_that_pg_xact_denies_is_told),
+        cmocka_unit_test(fates_are_found_without_pg_control_whatever_the_page_size),
     };
 
     return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
