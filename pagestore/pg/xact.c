@@ -42,8 +42,9 @@ struct ps_pg_xacts {
     struct ps_pg_cluster *cluster;
     uint32_t block_size;
     bool next_known;
-    bool older; /* than the pages that are judged */
-    uint32_t next_xid, next_multi, next_offset;
+    bool older;        /* than the pages that are judged */
+    uint64_t next_xid; /* with epoch */
+    uint32_t next_multi, next_offset;
     struct ps_mutex mtx; /* reading segments, once; guards what follows */
     struct segment missing;
     struct slru xact, offsets, members;
@@ -145,7 +146,7 @@ ps_err ps_pg_xacts_open(struct ps_pg_cluster *cluster, struct ps_pg_xacts **ret)
     x->block_size = control->block_size;
     assert(x->block_size > 0); /* known from the pages where pg_control is lost */
     x->next_known = control->known;
-    x->next_xid = (uint32_t)control->next_xid;
+    x->next_xid = control->next_xid;
     x->next_multi = control->next_multi;
     x->next_offset = control->next_multi_offset;
     ps_mutex_init(&x->mtx, PS_RANK_TABLE_OPEN, "pg_xacts.mtx");
@@ -186,7 +187,8 @@ void ps_pg_xacts_close(struct ps_pg_xacts *x)
 
 static bool is_beyond_next(const struct ps_pg_xacts *x, uint32_t xid)
 {
-    return x->next_known && xid >= PS_PG_XID_FIRST_NORMAL && (int32_t)(xid - x->next_xid) >= 0;
+    return x->next_known && xid >= PS_PG_XID_FIRST_NORMAL &&
+           (int32_t)(xid - (uint32_t)x->next_xid) >= 0;
 }
 
 bool ps_pg_xact_in_future(const struct ps_pg_xacts *x, uint32_t xid)
@@ -194,33 +196,49 @@ bool ps_pg_xact_in_future(const struct ps_pg_xacts *x, uint32_t xid)
     return x && !x->older && is_beyond_next(x, xid);
 }
 
-/* PREPARE TRANSACTION leaves a file until the transaction ends. */
+/* Of a transaction that was begun: the next one's, or the one before that. */
+static uint32_t epoch_of(const struct ps_pg_xacts *x, uint32_t xid)
+{
+    const uint32_t epoch = (uint32_t)(x->next_xid >> 32);
+
+    return epoch > 0 && xid > (uint32_t)x->next_xid ? epoch - 1 : epoch;
+}
+
+static bool has_file(struct ps_pg_xacts *x, const char *path)
+{
+    uint8_t *bytes = NULL;
+    size_t len;
+    ps_err err = ps_pg_read_file(x->cluster, path, 0, &bytes, &len);
+
+    free(bytes);
+    return err != PS_ERR_NOENT; /* one that has bytes is longer than asked for */
+}
+
+/* PREPARE TRANSACTION leaves a file until the transaction ends; its name has the epoch from version
+ * 17 on. */
+static bool has_state_file(struct ps_pg_xacts *x, uint32_t xid)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "pg_twophase/%08" PRIX32, xid);
+    if (has_file(x, path))
+        return true;
+    (void)snprintf(path, sizeof(path), "pg_twophase/%08" PRIX32 "%08" PRIX32, epoch_of(x, xid),
+                   xid);
+    return has_file(x, path);
+}
+
 static bool is_prepared(struct ps_pg_xacts *x, uint32_t xid)
 {
-    static const char *const names[] = {"pg_twophase/%08" PRIX32, "pg_twophase/%016" PRIX32};
-    uint32_t slot = xid % PREPARED_SLOTS;
-    char path[64];
-    uint8_t *bytes;
-    size_t len, i;
-    bool found = false;
+    const uint32_t slot = xid % PREPARED_SLOTS;
+    bool found;
 
     ps_mutex_lock(&x->mtx);
-    if (x->prepared_xid[slot] == xid) {
-        found = x->prepared[slot];
-        ps_mutex_unlock(&x->mtx);
-        return found;
+    if (x->prepared_xid[slot] != xid) {
+        x->prepared_xid[slot] = xid;
+        x->prepared[slot] = has_state_file(x, xid);
     }
-    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !found; i++) {
-        ps_err err;
-
-        (void)snprintf(path, sizeof(path), names[i], xid);
-        err = ps_pg_read_file(x->cluster, path, 0, &bytes, &len);
-        found = err != PS_ERR_NOENT;
-        if (!err)
-            free(bytes);
-    }
-    x->prepared_xid[slot] = xid;
-    x->prepared[slot] = found;
+    found = x->prepared[slot];
     ps_mutex_unlock(&x->mtx);
     return found;
 }

@@ -221,6 +221,9 @@ static void hint_that_pg_xact_denies_is_told(void **state)
 
 /* --- with a pg_xact of our own -------------------------------------------------------------- */
 
+#define XACT_BYTES 8192u
+#define NEXT_XID_EPOCH_AT 68u /* in pg_control */
+
 static enum ps_pg_fate fate_in(struct bed *b, uint32_t xid)
 {
     struct ps_pg_xacts *xacts;
@@ -255,6 +258,38 @@ static void fates_are_found_without_pg_control_whatever_the_page_size(void **sta
     }
 }
 
+/* From version 17 on the epoch is part of the file's name, of the next transaction or the one
+ * before. */
+static void prepared_transactions_are_found_by_either_name(void **state)
+{
+    static const uint8_t running[XACT_BYTES];
+    uint32_t next;
+    char path[64];
+    struct bed b;
+
+    begin(&b, state);
+    ok(try_open(&b, ""));
+    next = (uint32_t)ps_pg_control(b.cluster)->next_xid;
+    shut(&b);
+    run("mkdir -p '%s/pg_twophase'", b.data);
+    put(&b, "pg_xact/0000", running, sizeof(running));
+    put(&b, "pg_xact/0FFF", running, sizeof(running));
+    patch_control(&b, NEXT_XID_EPOCH_AT, 2);
+    assert_int_equal(fate_in(&b, next - 1), PS_PG_ABORTED);
+    (void)snprintf(path, sizeof(path), "pg_twophase/00000002%08X", next - 1);
+    put(&b, path, "x", 1);
+    assert_int_equal(fate_in(&b, next - 1), PS_PG_RUNNING);
+    (void)snprintf(path, sizeof(path), "pg_twophase/%08X", next - 2);
+    put(&b, path, "x", 1);
+    assert_int_equal(fate_in(&b, next - 2), PS_PG_RUNNING);
+    (void)snprintf(path, sizeof(path), "pg_twophase/00000000%08X", next - 3);
+    put(&b, path, "x", 1); /* of another epoch: long over */
+    assert_int_equal(fate_in(&b, next - 3), PS_PG_ABORTED);
+    put(&b, "pg_twophase/00000001FFF00001", "x", 1);
+    assert_int_equal(fate_in(&b, 0xfff00001), PS_PG_RUNNING);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +306,7 @@ int main(void)
         cmocka_unit_test(multixact_that_was_never_made_is_noent),
         cmocka_unit_test(hint_that_pg_xact_denies_is_told),
         cmocka_unit_test(fates_are_found_without_pg_control_whatever_the_page_size),
+        cmocka_unit_test(prepared_transactions_are_found_by_either_name),
     };
 
     return cmocka_run_group_tests(tests, corpus_setup, corpus_teardown);
