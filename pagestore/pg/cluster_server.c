@@ -204,6 +204,8 @@ static bool read_label(struct ps_pg_cluster *c, struct need *need, bool *ret_kno
         timeline = label_line((const char *)bytes, "START TIMELINE:");
         if (timeline)
             need->timeline = (uint32_t)strtoul(timeline, NULL, 10);
+    } else {
+        ps_pg_note(c, "%s; where recovery would begin is not known", ps_message());
     }
     free(bytes);
     return true;

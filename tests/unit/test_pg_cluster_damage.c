@@ -286,6 +286,7 @@ static void a_base_backup_is_recovered_from_where_its_label_says(void **state)
                                 "CHECKPOINT LOCATION: 1/2B100060\n"
                                 "BACKUP METHOD: streamed\n"
                                 "START TIMELINE: 2\n";
+    static const char too_long[65537];
     struct bed b;
 
     begin(&b, state);
@@ -294,6 +295,11 @@ static void a_base_backup_is_recovered_from_where_its_label_says(void **state)
     expect_not_recovered(&b, "a base backup (there is a backup_label); recovery would begin at "
                              "1/2B000028 of timeline 2 in pg_wal/0000000200000001000002B0; "
                              "pg_wal/0000000200000001000002B0 is missing");
+    shut(&b);
+    put(&b, "backup_label", too_long, sizeof(too_long));
+    ok(try_open(&b, ""));
+    expect_note(&b, "backup_label: has 65537 bytes");
+    expect_not_recovered(&b, "backup_label does not say where");
     shut(&b);
     put(&b, "backup_label", "nonsense", 8);
     ok(try_open(&b, ""));
