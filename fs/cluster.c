@@ -168,20 +168,6 @@ static bool is_user_table(const struct ps_pg_relation *r)
            strcmp(r->schema, "information_schema") != 0;
 }
 
-/* As PostgreSQL names the file; one in another tablespace has that before it. */
-static void filenode_name(const struct ps_pg_file *f, char name[PS_PG_DIR_MAX + 1])
-{
-    char space[16] = "", backend[16] = "";
-
-    if (f->space != PS_PG_DEFAULT_SPACE && f->space != PS_PG_GLOBAL_SPACE)
-        snprintf(space, sizeof(space), "%" PRIu32 ".", f->space);
-    if (f->backend >= 0)
-        snprintf(backend, sizeof(backend), "t%" PRId32 "_", f->backend);
-    snprintf(name, PS_PG_DIR_MAX + 1, "%s%s%" PRIu32 "%s%s", space, backend, f->node,
-             f->fork == PS_PG_MAIN ? "" : "_",
-             f->fork == PS_PG_MAIN ? "" : ps_pg_fork_names[f->fork]);
-}
-
 static bool has_fork(const struct ps_pg_relation *r, enum ps_pg_fork fork)
 {
     return r->files[fork] != 0;
@@ -257,7 +243,7 @@ static bool next_filenode(const struct pfs_cluster *c, uint32_t db, uint64_t *at
     if (f->db != oid)
         return false;
     *ret = filenode_object(c, f);
-    filenode_name(f, name);
+    ps_pg_filenode_name(f, name);
     ++*at;
     return true;
 }
@@ -337,7 +323,7 @@ static int lookup_rows(const struct pfs_cluster *c, uint32_t db, const char *nam
     return 0;
 }
 
-/* What filenode_name() would call so, or something that it would not. */
+/* What ps_pg_filenode_name() would call so, or something that it would not. */
 static bool parse_filenode(const char *name, struct ps_pg_file *ret)
 {
     const char *dot = strchr(name, '.');
@@ -361,7 +347,7 @@ static int lookup_filenode(const struct pfs_cluster *c, const struct pfs_object 
     f = parse_filenode(name, &key) ? ps_pg_file_like(c->pg, &key) : NULL;
     if (!f)
         return ENOENT;
-    filenode_name(f, own_name);
+    ps_pg_filenode_name(f, own_name);
     if (strcmp(own_name, name) != 0)
         return ENOENT;
     *ret = filenode_object(c, f);

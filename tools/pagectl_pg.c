@@ -88,9 +88,9 @@ static void file_name(const struct source *s, uint32_t db, const struct ps_pg_re
     if (r)
         ps_pg_relation_fork_dir(r, f->fork, dir);
     else
-        snprintf(dir, sizeof(dir), ".by-filenode/%" PRIu32 "%s%s", f->node, f->fork ? "_" : "",
-                 f->fork ? ps_pg_fork_names[f->fork] : "");
-    snprintf(buf, len, "%s/%s", ps_pg_database(s->catalog, db)->dir, dir);
+        ps_pg_filenode_name(f, dir);
+    snprintf(buf, len, "%s/%s%s", ps_pg_database(s->catalog, db)->dir, r ? "" : ".by-filenode/",
+             dir);
 }
 
 static int list_file(const struct source *s, uint32_t db, const struct ps_pg_file *f,
@@ -101,7 +101,7 @@ static int list_file(const struct source *s, uint32_t db, const struct ps_pg_fil
     const struct ps_pg_relation *r = ps_pg_relation_of_table(s->catalog, f->id, &of_db, &fork);
     struct ps_table *table = NULL;
     struct ps_table_info info;
-    char name[2 * PS_PG_DIR_MAX + 3], oid[16], pages[24], bytes[24];
+    char name[2 * PS_PG_DIR_MAX + 16], oid[16], pages[24], bytes[24];
     const char *cells[] = {name, kind_word(r), oid, f->path, pages, bytes};
     ps_err err = ps_table_get(ps_pg_store(s->cluster), f->id, &table);
 

@@ -252,12 +252,11 @@ static bool is_schema(const struct ps_pgc_db *db, const char *name)
 static ps_err set_unnamed(struct ps_pgc_db *db, const struct ps_pg_file *file,
                           struct ps_pg_relation *rel)
 {
-    char name[32], dir[64];
+    struct ps_pg_file main_file = *file;
+    char name[PS_PG_FILE_NAME_MAX], dir[2 * PS_PG_FILE_NAME_MAX];
 
-    if (file->backend >= 0)
-        snprintf(name, sizeof(name), "t%d_%u", file->backend, file->node);
-    else
-        snprintf(name, sizeof(name), "%u", file->node);
+    main_file.fork = PS_PG_MAIN;
+    ps_pg_file_name(&main_file, name);
     snprintf(dir, sizeof(dir), "%s%s%s", name, is_schema(db, name) ? "~" : "",
              is_schema(db, name) ? name : "");
     *rel = (struct ps_pg_relation){

@@ -45,14 +45,10 @@ static int compare_finds(const void *a, const void *b)
 static void path_of(const struct ps_cluster_finds *f, const struct ps_cluster_found *found,
                     char path[PATH_LEN_MAX])
 {
-    const struct ps_pg_file *file = &found->file;
-    char backend[16] = "";
+    char name[PS_PG_FILE_NAME_MAX];
 
-    if (file->backend >= 0)
-        (void)snprintf(backend, sizeof(backend), "t%d_", file->backend);
-    (void)snprintf(path, PATH_LEN_MAX, "%s/%s%u%s%s", f->folders.text[found->folder], backend,
-                   file->node, file->fork == PS_PG_MAIN ? "" : "_",
-                   file->fork == PS_PG_MAIN ? "" : ps_pg_fork_names[file->fork]);
+    ps_pg_file_name(&found->file, name);
+    (void)snprintf(path, PATH_LEN_MAX, "%s/%s", f->folders.text[found->folder], name);
 }
 
 /* How many of the finds, which are of one file, are segments without a gap. */

@@ -1,6 +1,7 @@
 /*
  * cluster_names.c - names of relations' files, as src/common/relpath.c and md.c make them.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "pg/cluster_internal.h"
@@ -83,6 +84,17 @@ bool ps_pg_parse_file_name(const char *name, struct ps_pg_file *ret, uint32_t *r
     *ret = f;
     *ret_segment = segment;
     return true;
+}
+
+void ps_pg_file_name(const struct ps_pg_file *file, char buf[PS_PG_FILE_NAME_MAX])
+{
+    const bool is_main = file->fork == PS_PG_MAIN;
+    char backend[16] = "";
+
+    if (file->backend >= 0)
+        (void)snprintf(backend, sizeof(backend), "t%d_", file->backend);
+    (void)snprintf(buf, PS_PG_FILE_NAME_MAX, "%s%u%s%s", backend, file->node, is_main ? "" : "_",
+                   is_main ? "" : ps_pg_fork_names[file->fork]);
 }
 
 bool ps_cluster_is_known_name(const char *name)

@@ -105,3 +105,14 @@ void ps_pg_relation_dir(const char *schema, const char *name, ps_oid oid, enum p
         snprintf(suffix, sizeof(suffix), ".%s", ps_pg_fork_names[fork]);
     ps_pg_relation_file(schema, name, oid, suffix, buf);
 }
+
+void ps_pg_filenode_name(const struct ps_pg_file *file, char buf[PS_PG_DIR_MAX + 1])
+{
+    char name[PS_PG_FILE_NAME_MAX];
+
+    ps_pg_file_name(file, name);
+    if (file->space == PS_PG_DEFAULT_SPACE || file->space == PS_PG_GLOBAL_SPACE)
+        snprintf(buf, PS_PG_DIR_MAX + 1, "%s", name);
+    else
+        snprintf(buf, PS_PG_DIR_MAX + 1, "%u.%s", file->space, name);
+}

@@ -1,5 +1,5 @@
 /*
- * names.h - names of databases, schemas and relations as names of files.
+ * names.h - names of databases, schemas, relations and their files as names of files.
  *
  * Distinct names never meet: '/', '%', '.', '~' and control bytes become %XX, also the first byte
  * of a database called `global`; since '.' never stands in an encoded name, SCHEMA.RELATION and
@@ -24,5 +24,9 @@ void ps_pg_relation_file(const char *schema, const char *name, ps_oid oid, const
 /* The same with the suffix of a fork's folder; main has none. */
 void ps_pg_relation_dir(const char *schema, const char *name, ps_oid oid, enum ps_pg_fork fork,
                         char buf[PS_PG_DIR_MAX + 1]);
+
+/* A file's name in its database's .by-filenode: PostgreSQL's own; before that of one in another
+ * tablespace the tablespace's OID. */
+void ps_pg_filenode_name(const struct ps_pg_file *file, char buf[PS_PG_DIR_MAX + 1]);
 
 #endif

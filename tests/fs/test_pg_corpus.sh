@@ -82,4 +82,20 @@ check "nothing that is whole has a fault" \
 check "pagectl verify agrees" bash -c 'pagectl verify "$cluster" >"$work/verify" && grep -q ": sound;" "$work/verify"'
 check "it unmounts" umount.fuse.pagefs "$mnt"
 
+# Files that no catalog names: of a session that is gone, and in a tablespace.
+make_orphans()
+{
+    local space=$cluster/pg_tblspc/99000/PG_15_202209061/16384
+
+    mkdir -p "$space" && cp "$cluster/base/16384/PG_VERSION" "$space" &&
+        head -c 8192 /dev/zero | tee "$cluster/base/16384/t3_99999_fsm" "$cluster/base/16384/t3_99999" >"$space/99998"
+}
+check "some are made" make_orphans
+check "pagectl ls calls them as PostgreSQL does, behind their tablespace" \
+    bash -c 'pagectl ls "$cluster" 2>"$work/err" | sed -n "s|^anchor/.by-filenode/\([^ ]*\) .*|\1|p" | sort | xargs >"$work/found"
+        grep -qx "99000.99998 t3_99999 t3_99999_fsm" "$work/found"'
+check "it is mounted with them" pagefs "$cluster" "$mnt"
+check "they have these names there" sh 'cd anchor/.by-filenode && ls -d $(sed "s|[^ ]*|&/views|g" "$work/found")'
+check "it unmounts, too" umount.fuse.pagefs "$mnt"
+
 finish

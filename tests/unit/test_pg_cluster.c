@@ -127,7 +127,7 @@ static void files_are_in_order_and_found_by_what_they_are(void **state)
     end(&b);
 }
 
-static void names_of_files_are_parsed_as_postgres_makes_them(void **state)
+static void names_of_files_are_parsed_and_made_as_postgres_makes_them(void **state)
 {
     static const struct {
         const char *name;
@@ -140,12 +140,16 @@ static void names_of_files_are_parsed_as_postgres_makes_them(void **state)
         {"4294967295_init", {.node = UINT32_MAX, .fork = PS_PG_INIT, .backend = -1}, 0},
         {"t3_16384.1", {.node = 16384, .backend = 3}, 1},
         {"t0_16384_fsm", {.node = 16384, .fork = PS_PG_FSM}, 0},
+        {"t2147483647_4294967295_init",
+         {.node = UINT32_MAX, .fork = PS_PG_INIT, .backend = INT32_MAX},
+         0},
     };
     static const char *const bad[] = {
         "",         "0",       "01259",       "1259_",      "1259_foo", "1259.",
         "1259.0",   "1259.01", "1259.1.1",    "4294967296", "t3",       "t_5",
         "t3_",      "t-1_5",   "1259_fsm_vm", "1259 ",      "+5",       "99999999999999999999",
         "1259_main"};
+    char name[PS_PG_FILE_NAME_MAX];
     struct ps_pg_file f = {0};
     uint32_t segment;
 
@@ -156,6 +160,9 @@ static void names_of_files_are_parsed_as_postgres_makes_them(void **state)
         assert_int_equal(f.fork, good[i].is.fork);
         assert_int_equal(f.backend, good[i].is.backend);
         assert_int_equal(segment, good[i].segment);
+        ps_pg_file_name(&f, name);
+        assert_memory_equal(name, good[i].name, strlen(name));
+        assert_string_equal(strchrnul(good[i].name, '.'), good[i].name + strlen(name));
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (ps_pg_parse_file_name(bad[i], &f, &segment))
@@ -538,7 +545,7 @@ int main(void)
         cmocka_unit_test(maps_say_what_pg_relation_filenode_says),
         cmocka_unit_test(every_file_of_postgres_is_found_and_reads_as_it_read_it),
         cmocka_unit_test(files_are_in_order_and_found_by_what_they_are),
-        cmocka_unit_test(names_of_files_are_parsed_as_postgres_makes_them),
+        cmocka_unit_test(names_of_files_are_parsed_and_made_as_postgres_makes_them),
         cmocka_unit_test(temporary_and_unlogged_relations_are_shown),
         cmocka_unit_test(names_that_are_no_relations_are_told),
         cmocka_unit_test(segments_that_are_missing_or_short_are_told),
