@@ -40,7 +40,6 @@ struct ps_pg_relation {
     ps_oid owner;       /* of a toast relation or index: the relation it serves */
     ps_oid toast_index; /* of a toast relation: its index */
     bool own_class;     /* of an index: its first key's operator class is none of PostgreSQL's */
-    ps_oid row_type;
     uint16_t natts;
     uint32_t files[PS_PG_FORKS]; /* table ids; 0: there is none. Main is a placeholder where the
                                     relation has, or should have had, no file */

@@ -105,8 +105,6 @@ static void set_kind(struct ps_pg_attr *attr, char kind, uint32_t version)
         i++;
     attr->len = kinds[i].len;
     attr->align = kind == 'a' && version >= 16 ? 'd' : kinds[i].align;
-    attr->byval = attr->len > 0 && attr->len <= 4;
-    attr->storage = attr->len < 0 ? 'x' : 'p';
     attr->typmod = -1;
 }
 

@@ -13,11 +13,8 @@ enum {
     ATTTYPID,
     ATTLEN,
     ATTNUM,
-    ATTNDIMS,
     ATTTYPMOD,
-    ATTBYVAL,
     ATTALIGN,
-    ATTSTORAGE,
     ATTNOTNULL,
     ATTHASDEF,
     ATTHASMISSING,
@@ -28,9 +25,9 @@ enum {
     ATTMISSINGVAL,
 };
 static const char *const column_names[] = {
-    "attrelid",      "attname",     "atttypid",     "attlen",       "attnum",       "attndims",
-    "atttypmod",     "attbyval",    "attalign",     "attstorage",   "attnotnull",   "atthasdef",
-    "atthasmissing", "attidentity", "attgenerated", "attisdropped", "attcollation", "attmissingval",
+    "attrelid",    "attname",      "atttypid",     "attlen",       "attnum",
+    "atttypmod",   "attalign",     "attnotnull",   "atthasdef",    "atthasmissing",
+    "attidentity", "attgenerated", "attisdropped", "attcollation", "attmissingval",
 };
 static const struct ps_pgc_spec spec = {
     .oid = PS_PGC_ATTRIBUTE,
@@ -91,9 +88,7 @@ static ps_err set_attr(struct loading *l, const struct ps_pgc_row *row, struct p
         .typmod = ps_pgc_int32(row, ATTTYPMOD),
         .num = ps_pgc_int16(row, ATTNUM),
         .len = ps_pgc_int16(row, ATTLEN),
-        .byval = ps_pgc_bool(row, ATTBYVAL),
         .align = ps_pgc_char(row, ATTALIGN),
-        .storage = ps_pgc_char(row, ATTSTORAGE),
         .generated = ps_pgc_char(row, ATTGENERATED),
         .identity = ps_pgc_char(row, ATTIDENTITY),
         .not_null = ps_pgc_bool(row, ATTNOTNULL),
@@ -101,7 +96,6 @@ static ps_err set_attr(struct loading *l, const struct ps_pgc_row *row, struct p
         .has_missing = ps_pgc_bool(row, ATTHASMISSING),
         .dropped = ps_pgc_bool(row, ATTISDROPPED),
         .collation = ps_pgc_oid(row, ATTCOLLATION),
-        .dims = (uint16_t)ps_pgc_int(row, ATTNDIMS),
     };
     if (!attr->name)
         return ps_fail(PS_ERR_NOMEM, "no memory for names of columns");

@@ -52,13 +52,6 @@ int16_t ps_pgc_int16(const struct ps_pgc_row *row, unsigned column)
     return (int16_t)fixed(row, column, 2);
 }
 
-int32_t ps_pgc_int(const struct ps_pgc_row *row, unsigned column)
-{
-    const struct ps_pg_value *v = ps_pgc_value(row, column);
-
-    return v && v->len == 2 ? ps_pgc_int16(row, column) : ps_pgc_int32(row, column);
-}
-
 bool ps_pgc_bool(const struct ps_pgc_row *row, unsigned column)
 {
     return fixed(row, column, 1) != 0;

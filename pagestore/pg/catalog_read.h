@@ -36,8 +36,6 @@ ps_oid ps_pgc_oid(const struct ps_pgc_row *row, unsigned column);
 int32_t ps_pgc_int32(const struct ps_pgc_row *row, unsigned column);
 int64_t ps_pgc_int64(const struct ps_pgc_row *row, unsigned column);
 int16_t ps_pgc_int16(const struct ps_pgc_row *row, unsigned column);
-/* int4 before version 16, int2 from then on. */
-int32_t ps_pgc_int(const struct ps_pgc_row *row, unsigned column);
 bool ps_pgc_bool(const struct ps_pgc_row *row, unsigned column);
 char ps_pgc_char(const struct ps_pgc_row *row, unsigned column);
 /* A name, up to its first NUL; "" where there is none. */

@@ -77,7 +77,6 @@ enum {
     OID,
     RELNAME,
     RELNAMESPACE,
-    RELTYPE,
     RELAM,
     RELFILENODE,
     RELTABLESPACE,
@@ -89,9 +88,8 @@ enum {
     RELISPARTITION,
 };
 static const char *const class_columns[] = {
-    "oid",         "relname",       "relnamespace",   "reltype",     "relam",
-    "relfilenode", "reltablespace", "reltoastrelid",  "relisshared", "relpersistence",
-    "relkind",     "relnatts",      "relispartition",
+    "oid",           "relname",     "relnamespace",   "relam",   "relfilenode", "reltablespace",
+    "reltoastrelid", "relisshared", "relpersistence", "relkind", "relnatts",    "relispartition",
 };
 static const struct ps_pgc_spec class_spec = {
     .oid = PS_PGC_CLASS,
@@ -122,7 +120,6 @@ static ps_err add_relation(void *ctx, const struct ps_pgc_row *row)
         .space = ps_pgc_oid(row, RELTABLESPACE),
         .node = ps_pgc_oid(row, RELFILENODE),
         .toast = ps_pgc_oid(row, RELTOASTRELID),
-        .row_type = ps_pgc_oid(row, RELTYPE),
         .natts = (uint16_t)ps_pgc_int16(row, RELNATTS),
     };
     return ps_pgc_keep_name(db, row, RELNAME, &rel->pub.name);

@@ -15,9 +15,7 @@ enum {
     TYPNAME,
     TYPNAMESPACE,
     TYPLEN,
-    TYPBYVAL,
     TYPTYPE,
-    TYPCATEGORY,
     TYPDELIM,
     TYPRELID,
     TYPELEM,
@@ -31,9 +29,9 @@ enum {
     TYPDEFAULT,
 };
 static const char *const type_columns[] = {
-    "oid",         "typname",     "typnamespace", "typlen",     "typbyval",     "typtype",
-    "typcategory", "typdelim",    "typrelid",     "typelem",    "typarray",     "typoutput",
-    "typalign",    "typbasetype", "typtypmod",    "typnotnull", "typcollation", "typdefault",
+    "oid",       "typname",    "typnamespace", "typlen",     "typtype",  "typdelim",
+    "typrelid",  "typelem",    "typarray",     "typoutput",  "typalign", "typbasetype",
+    "typtypmod", "typnotnull", "typcollation", "typdefault",
 };
 static const struct ps_pgc_spec type_spec = {
     .oid = PS_PGC_TYPE,
@@ -51,10 +49,8 @@ static void set_type(const struct ps_pgc_row *row, struct ps_pg_type *type)
         .oid = ps_pgc_oid(row, OID),
         .schema = ps_pgc_oid(row, TYPNAMESPACE),
         .len = ps_pgc_int16(row, TYPLEN),
-        .byval = ps_pgc_bool(row, TYPBYVAL),
         .align = ps_pgc_char(row, TYPALIGN),
         .kind = ps_pgc_char(row, TYPTYPE),
-        .category = ps_pgc_char(row, TYPCATEGORY),
         .delim = ps_pgc_char(row, TYPDELIM),
         .row = ps_pgc_oid(row, TYPRELID),
         .elem = ps_pgc_oid(row, TYPELEM),

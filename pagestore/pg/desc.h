@@ -37,15 +37,12 @@ struct ps_pg_attr {
     int32_t typmod; /* -1: none */
     int16_t num;    /* attnum, from 1 */
     int16_t len;    /* attlen: as typlen */
-    bool byval;
-    char align;   /* c, s, i, d */
-    char storage; /* p, e, m, x */
+    char align;     /* c, s, i, d */
     char generated;
     char identity;
     bool not_null, has_default, dropped;
     bool has_missing; /* rows shorter than this attribute have `missing` */
     ps_oid collation;
-    uint16_t dims;
     uint8_t *missing; /* the value as it would lie in a tuple; NULL with has_missing: not known */
     size_t missing_len;
 };
@@ -68,10 +65,8 @@ struct ps_pg_type {
     char name[64];
     ps_oid schema;
     int16_t len;
-    bool byval;
     char align;
     char kind;       /* typtype: b, c, d, e, p, r, m */
-    char category;   /* typcategory */
     char delim;      /* between elements of an array */
     ps_oid row;      /* typrelid: the composite's relation */
     ps_oid elem;     /* typelem: of an array (or name, point, ...) */

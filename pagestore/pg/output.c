@@ -112,7 +112,7 @@ static bool describe(const struct ps_pg_printer *p, ps_oid oid, struct ps_pg_out
         .delim = outer->delim ? outer->delim : ',',
         .elem = part_type(t),
         .row = t->row,
-        .attr = {.type = oid, .typmod = -1, .len = t->len, .byval = t->byval, .align = t->align},
+        .attr = {.type = oid, .typmod = -1, .len = t->len, .align = t->align},
     };
     return true;
 }

@@ -35,7 +35,7 @@ struct ps_pgc_default { /* by relation and attnum */
 };
 struct ps_pgc_index { /* by OIDs of the table and the index */
     struct ps_pgc_key key;
-    bool unique, primary, plain; /* plain: of columns only, and of all rows */
+    bool unique, plain; /* plain: of columns only, and of all rows */
     uint32_t column_count, key_count;
     uint32_t columns[PS_PGC_INDEX_KEYS_MAX], classes[PS_PGC_INDEX_KEYS_MAX],
         options[PS_PGC_INDEX_KEYS_MAX];

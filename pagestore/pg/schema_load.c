@@ -102,7 +102,6 @@ enum {
     IND_RELID,
     IND_OID,
     IND_UNIQUE,
-    IND_PRIMARY,
     IND_KEYS,
     IND_KEY_COUNT,
     IND_CLASS,
@@ -110,9 +109,9 @@ enum {
     IND_EXPRS,
     IND_PRED
 };
-static const char *const index_columns[] = {
-    "indrelid",    "indexrelid", "indisunique", "indisprimary", "indkey",
-    "indnkeyatts", "indclass",   "indoption",   "indexprs",     "indpred"};
+static const char *const index_columns[] = {"indrelid",  "indexrelid",  "indisunique",
+                                            "indkey",    "indnkeyatts", "indclass",
+                                            "indoption", "indexprs",    "indpred"};
 static const struct ps_pgc_spec index_spec = {
     .oid = PS_PGC_INDEX,
     .name = "pg_index",
@@ -134,7 +133,6 @@ static ps_err add_index(void *ctx, const struct ps_pgc_row *row)
     if (err)
         return err;
     x->unique = ps_pgc_bool(row, IND_UNIQUE);
-    x->primary = ps_pgc_bool(row, IND_PRIMARY);
     x->plain = !ps_pgc_value(row, IND_EXPRS) && !ps_pgc_value(row, IND_PRED);
     err = ps_pgc_vector(row, IND_KEYS, 2, x->columns, PS_PGC_INDEX_KEYS_MAX, &x->column_count);
     if (!err)

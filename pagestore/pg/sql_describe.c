@@ -108,7 +108,6 @@ static ps_err add_array(struct describing *d, const struct ps_pg_type *elem)
         .len = -1,
         .align = elem->align == 'd' ? 'd' : 'i',
         .kind = 'b',
-        .category = 'A',
         .delim = elem->delim,
         .elem = elem->oid,
         .typmod = -1,
@@ -180,28 +179,22 @@ static ps_err set_kind(struct describing *d, const struct ps_sql_type *t, struct
     switch (t->kind) {
     case 'e':
         pub->len = 4;
-        pub->byval = true;
         pub->align = 'i';
-        pub->category = 'E';
         return PS_OK;
     case 'd':
         pub->len = base.len;
-        pub->byval = base.byval;
         pub->align = base.align;
-        pub->category = base.category;
         pub->delim = base.delim;
         pub->base = base.oid;
         pub->typmod = typmod_of(&base, &t->base);
         return PS_OK;
     case 'c':
         pub->align = 'd';
-        pub->category = 'C';
         pub->row = d->next_oid++;
         return PS_OK;
     default: /* a range, or a multirange, which is aligned as its range is */
         assert(t->kind == 'r' || t->kind == 'm');
         pub->align = base.align == 'd' ? 'd' : 'i';
-        pub->category = 'R';
         pub->base = base.oid;
         return PS_OK;
     }
@@ -265,7 +258,6 @@ static void to_array(struct ps_pg_type *t)
     t->elem = t->oid;
     t->oid = t->array;
     t->len = -1;
-    t->byval = false;
     t->align = t->align == 'd' ? 'd' : 'i';
     t->kind = 'b';
 }
@@ -341,14 +333,11 @@ static ps_err make_column(struct describing *d, const struct ps_sql_column *c, i
         .typmod = c->type.name.name ? typmod_of(&type, &c->type) : -1,
         .num = num,
         .len = type.len,
-        .byval = type.byval,
         .align = type.align,
-        .storage = type.len == -1 ? 'x' : 'p',
         .generated = c->generated,
         .identity = c->identity,
         .not_null = c->not_null,
         .dropped = c->dropped,
-        .dims = c->type.dims,
     };
     return PS_OK;
 }

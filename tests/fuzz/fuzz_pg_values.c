@@ -21,7 +21,7 @@ enum {
 };
 
 static const struct ps_pg_type own_types[] = {
-    {.oid = OID_ENUM, .len = 4, .byval = true, .align = 'i', .kind = 'e', .delim = ','},
+    {.oid = OID_ENUM, .len = 4, .align = 'i', .kind = 'e', .delim = ','},
     {.oid = OID_DOMAIN, .len = -1, .align = 'i', .kind = 'd', .delim = ',', .base = OID_DOMAIN},
     {.oid = OID_ROW, .len = -1, .align = 'd', .kind = 'c', .delim = ',', .row = OID_ROW},
     {.oid = OID_ROWS, .len = -1, .align = 'd', .kind = 'b', .delim = ',', .elem = OID_ROW},

@@ -326,7 +326,7 @@ BEGIN
   END LOOP;
 END $$;
 
-\copy (SELECT t.oid, typname, typlen, typbyval, typalign, typtype, typcategory, typdelim, typrelid, typelem, typarray, coalesce((SELECT rngsubtype FROM pg_range WHERE rngtypid = t.oid), (SELECT rngtypid FROM pg_range WHERE rngmultitypid = t.oid), typbasetype), typtypmod, p.prosrc FROM pg_type t JOIN pg_proc p ON p.oid = typoutput) TO types
+\copy (SELECT t.oid, typname, typlen, typalign, typtype, typdelim, typrelid, typelem, typarray, coalesce((SELECT rngsubtype FROM pg_range WHERE rngtypid = t.oid), (SELECT rngtypid FROM pg_range WHERE rngmultitypid = t.oid), typbasetype), typtypmod, p.prosrc FROM pg_type t JOIN pg_proc p ON p.oid = typoutput) TO types
 \copy (SELECT attrelid, attnum, atttypid, atttypmod, attlen, attalign, attisdropped FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE attnum > 0 AND relkind IN ('c', 'r') ORDER BY attrelid, attnum) TO fields
 \copy (SELECT oid, enumlabel FROM pg_enum) TO enums
 \copy names TO names

@@ -3,7 +3,7 @@
  * Reads values as they lie in tuples and what PostgreSQL prints for each, prints them with the
  * library, and names every difference. What has a built-in type is printed a second time, without
  * the catalogs. FOLDER has, fields separated by tabs:
- *   types   oid name len byval align kind category delim row elem array base typmod output
+ *   types   oid name len align kind delim row elem array base typmod output
  *   fields  relation attnum type typmod len align dropped (of composites, ordered)
  *   enums   oid label
  *   names   type oid name (of what reg* types print)
@@ -117,18 +117,16 @@ static void take_type(char **f)
     t = &known.types[known.type_count - 1];
     *t = (struct ps_pg_type){.oid = oid_of(f[0]),
                              .len = (int16_t)atoi(f[2]),
-                             .byval = f[3][0] == 't',
-                             .align = f[4][0],
-                             .kind = f[5][0],
-                             .category = f[6][0],
-                             .delim = f[7][0],
-                             .row = oid_of(f[8]),
-                             .elem = oid_of(f[9]),
-                             .array = oid_of(f[10]),
-                             .base = oid_of(f[11]),
-                             .typmod = atoi(f[12])};
+                             .align = f[3][0],
+                             .kind = f[4][0],
+                             .delim = f[5][0],
+                             .row = oid_of(f[6]),
+                             .elem = oid_of(f[7]),
+                             .array = oid_of(f[8]),
+                             .base = oid_of(f[9]),
+                             .typmod = atoi(f[10])};
     snprintf(t->name, sizeof(t->name), "%s", f[1]);
-    snprintf(t->output, sizeof(t->output), "%s", f[13]);
+    snprintf(t->output, sizeof(t->output), "%s", f[11]);
 }
 
 static void take_field(char **f)

@@ -70,9 +70,7 @@ static void add_attribute(struct relation *r, const struct csv *csv)
         .typmod = (int32_t)csv_number(csv, "atttypmod"),
         .num = (int16_t)csv_number(csv, "attnum"),
         .len = (int16_t)csv_number(csv, "attlen"),
-        .byval = is_true(csv, "attbyval"),
         .align = csv_field(csv, "attalign")[0],
-        .storage = csv_field(csv, "attstorage")[0],
         .dropped = is_true(csv, "attisdropped"),
     };
     assert(a->num == (int16_t)r->desc.count);
@@ -109,10 +107,8 @@ static void read_types(struct pg_truth *truth)
             .oid = (ps_oid)csv_number(csv, "oid"),
             .schema = (ps_oid)csv_number(csv, "typnamespace"),
             .len = (int16_t)csv_number(csv, "typlen"),
-            .byval = is_true(csv, "typbyval"),
             .align = csv_field(csv, "typalign")[0],
             .kind = csv_field(csv, "typtype")[0],
-            .category = csv_field(csv, "typcategory")[0],
             .delim = ',',
             .row = (ps_oid)csv_number(csv, "typrelid"),
             .elem = (ps_oid)csv_number(csv, "typelem"),
@@ -232,7 +228,7 @@ static const struct ps_pg_type *type_of(void *ctx, ps_oid oid)
 static const struct ps_pg_desc *row_of(void *ctx, ps_oid relation)
 {
     static struct ps_pg_attr attrs[] = {
-        {.num = 1, .type = 23, .typmod = -1, .len = 4, .byval = true, .align = 'i'},
+        {.num = 1, .type = 23, .typmod = -1, .len = 4, .align = 'i'},
         {.num = 2, .type = 25, .typmod = -1, .len = -1, .align = 'i'},
     };
     static const struct ps_pg_desc pair = {.count = 2, .attrs = attrs};

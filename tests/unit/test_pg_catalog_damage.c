@@ -342,7 +342,7 @@ static void ask_everything(struct ps_pg_catalog *c, uint32_t db)
         ok(ps_pg_relation_leaves(c, db, rel, &leaves, &count));
         free(leaves);
         (void)types->reg_name(types->ctx, 2205, rel->oid, name, sizeof(name));
-        (void)types->reg_name(types->ctx, 2206, rel->row_type, name, sizeof(name));
+        (void)types->reg_name(types->ctx, 2206, rel->oid, name, sizeof(name));
     }
     ps_text_deinit(&text);
 }

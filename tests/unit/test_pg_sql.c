@@ -147,10 +147,9 @@ static void created_types_have_the_layout_of_what_they_rest_on(void **state)
         "CREATE TABLE t (m mood, d dd, ds dd[], p pair, ps pair[], r r8, mr r8_multirange, w t[]);";
     static const struct {
         int16_t len;
-        bool byval;
         char align;
-    } layouts[] = {{4, true, 'i'},   {8, true, 'd'},   {-1, false, 'd'}, {-1, false, 'd'},
-                   {-1, false, 'd'}, {-1, false, 'd'}, {-1, false, 'd'}, {-1, false, 'd'}};
+    } layouts[] = {{4, 'i'},  {8, 'd'},  {-1, 'd'}, {-1, 'd'},
+                   {-1, 'd'}, {-1, 'd'}, {-1, 'd'}, {-1, 'd'}};
     const struct ps_pgc_label *label;
     const struct ps_pg_type *type;
     struct described d;
@@ -159,7 +158,6 @@ static void created_types_have_the_layout_of_what_they_rest_on(void **state)
     ok(try_describe(&d, sql));
     for (uint32_t i = 0; i < 8; i++) {
         assert_int_equal(d.desc->attrs[i].len, layouts[i].len);
-        assert_int_equal(d.desc->attrs[i].byval, layouts[i].byval);
         assert_int_equal(d.desc->attrs[i].align, layouts[i].align);
     }
     label = ps_pgc_list_find(&d.db.labels, 16486, 0);

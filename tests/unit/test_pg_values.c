@@ -258,7 +258,7 @@ static const struct ps_pg_type *own_type(void *ctx, ps_oid oid)
         {.oid = LOOP, .len = -1, .align = 'i', .kind = 'd', .base = LOOP},
         {.oid = ROW, .len = -1, .align = 'i', .kind = 'c', .row = ROW},
         {.oid = DOMAIN_OF_TEXT, .len = -1, .align = 'i', .kind = 'd', .base = 25},
-        {.oid = ENUM, .len = 4, .byval = true, .align = 'i', .kind = 'e'},
+        {.oid = ENUM, .len = 4, .align = 'i', .kind = 'e'},
     };
 
     (void)ctx;
