@@ -63,7 +63,25 @@ static void check_checksum(const struct ps_pg_view *v, struct ps_pg_report *r)
                     stored, v->who->page_no, computed);
 }
 
-/* --- index tuples -------------------------------------------------------------------------- */
+/* --- indexes ------------------------------------------------------------------------------- */
+
+bool ps_pg_check_meta_block(const struct ps_pg_view *v, bool is_meta, struct ps_pg_report *r)
+{
+    if (is_meta == (v->who->page_no == 0))
+        return true;
+    ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no, is_meta ? "is" : "is not");
+    return false;
+}
+
+void ps_pg_check_meta(const struct ps_pg_view *v, bool is_meta, uint32_t magic,
+                      struct ps_pg_report *r)
+{
+    const uint8_t *at = ps_pg_contents(v, 0, sizeof(magic));
+    const uint32_t found = at ? ps_get32_at(at) : 0;
+
+    if (ps_pg_check_meta_block(v, is_meta, r) && is_meta && found != magic)
+        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", found, magic);
+}
 
 void ps_pg_check_index_size(uint32_t slot, const struct ps_lp *lp,
                             const struct ps_pg_index_tuple *t, struct ps_pg_report *r)

@@ -121,17 +121,11 @@ static void check_items(const struct ps_pg_view *v, struct ps_pg_report *r)
 
 static void brin_check(const struct ps_pg_view *v, struct ps_pg_report *r)
 {
-    const uint8_t *meta = ps_pg_contents(v, 0, META_LEN);
     unsigned type = type_of(v);
 
     if (v->opaque_len != OPAQUE_LEN)
         return;
-    if ((v->who->page_no == 0) != (type == TYPE_META))
-        ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
-                    type == TYPE_META ? "is" : "is not");
-    else if (type == TYPE_META && (!meta || ps_get32_at(meta) != MAGIC))
-        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_get32_at(meta) : 0,
-                    MAGIC);
+    ps_pg_check_meta(v, type == TYPE_META, MAGIC, r);
     if (type == TYPE_REGULAR)
         check_items(v, r);
 }

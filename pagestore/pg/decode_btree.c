@@ -258,11 +258,8 @@ static void btree_check(const struct ps_pg_view *v, struct ps_pg_report *r)
         return;
     if (b.flags & ~(unsigned)PS_BT_FLAGS)
         ps_pg_fault(r, "opaque", 0, "btpo_flags 0x%04x has bits that mean nothing", b.flags);
-    if ((v->who->page_no == 0) != ((b.flags & PS_BT_META) != 0)) {
-        ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
-                    b.flags & PS_BT_META ? "is" : "is not");
+    if (!ps_pg_check_meta_block(v, b.flags & PS_BT_META, r))
         return;
-    }
     if (b.flags & PS_BT_META) {
         check_meta(v, r);
         return;

@@ -357,9 +357,7 @@ static void gin_check(const struct ps_pg_view *v, struct ps_pg_report *r)
         return;
     if (o.flags > 0xff)
         ps_pg_fault(r, "opaque", 0, "flags 0x%04x have bits that mean nothing", o.flags);
-    if ((v->who->page_no == 0) != ((o.flags & GIN_META) != 0))
-        ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
-                    o.flags & GIN_META ? "is" : "is not");
+    (void)ps_pg_check_meta_block(v, o.flags & GIN_META, r);
     if (o.flags & (GIN_META | GIN_DELETED))
         return;
     if (o.rightlink == v->who->page_no)

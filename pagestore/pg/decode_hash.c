@@ -221,7 +221,6 @@ static void check_order(const struct ps_pg_view *v, struct ps_pg_report *r)
 
 static void hash_check(const struct ps_pg_view *v, struct ps_pg_report *r)
 {
-    const uint8_t *meta = ps_pg_contents(v, 0, 8);
     unsigned flags;
 
     if (v->opaque_len != OPAQUE_LEN)
@@ -229,12 +228,7 @@ static void hash_check(const struct ps_pg_view *v, struct ps_pg_report *r)
     flags = ps_get16_at(v->opaque + 12);
     if (flags & ~FLAGS_ALL || strcmp(page_type(flags), "unknown") == 0)
         ps_pg_fault(r, "opaque", 0, "hasho_flag 0x%04x is none of a hash index's", flags);
-    if ((v->who->page_no == 0) != ((flags & META_PAGE) != 0))
-        ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
-                    flags & META_PAGE ? "is" : "is not");
-    else if (flags & META_PAGE && (!meta || ps_get32_at(meta) != MAGIC))
-        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_get32_at(meta) : 0,
-                    MAGIC);
+    ps_pg_check_meta(v, flags & META_PAGE, MAGIC, r);
     ps_pg_check_index_tuples(v, r);
     check_order(v, r);
 }

@@ -227,6 +227,11 @@ void ps_pg_fault(struct ps_pg_report *r, const char *word, uint32_t lp, const ch
 void ps_pg_suspect(struct ps_pg_report *r, const char *word, uint32_t lp, const char *fmt, ...)
     PS_PRINTF(4, 5);
 
+/* Is the first block a metapage, and no other one? */
+bool ps_pg_check_meta_block(const struct ps_pg_view *v, bool is_meta, struct ps_pg_report *r);
+/* The same, and a metapage begins with its access method's magic number. */
+void ps_pg_check_meta(const struct ps_pg_view *v, bool is_meta, uint32_t magic,
+                      struct ps_pg_report *r);
 /* An index tuple is as long as its line pointer says. */
 void ps_pg_check_index_size(uint32_t slot, const struct ps_lp *lp,
                             const struct ps_pg_index_tuple *t, struct ps_pg_report *r);

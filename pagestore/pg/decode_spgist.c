@@ -239,19 +239,13 @@ static void check_item(const struct ps_pg_view *v, bool leaf, uint32_t slot, str
 static void spgist_check(const struct ps_pg_view *v, struct ps_pg_report *r)
 {
     unsigned flags = opaque_flags(v);
-    const uint8_t *meta = ps_pg_contents(v, 0, 4);
     struct seen seen = {0};
 
     if (v->opaque_len != OPAQUE_LEN)
         return;
     if (flags & ~FLAGS_ALL)
         ps_pg_fault(r, "opaque", 0, "flags 0x%04x have bits that mean nothing", flags);
-    if ((v->who->page_no == 0) != ((flags & META) != 0))
-        ps_pg_fault(r, "meta", 0, "block %u %s a metapage", v->who->page_no,
-                    flags & META ? "is" : "is not");
-    else if (flags & META && (!meta || ps_get32_at(meta) != MAGIC))
-        ps_pg_fault(r, "meta", 0, "metapage has magic 0x%x, not 0x%x", meta ? ps_get32_at(meta) : 0,
-                    MAGIC);
+    ps_pg_check_meta(v, flags & META, MAGIC, r);
     if (flags & (META | DELETED))
         return;
     for (uint32_t slot = 1; slot <= v->slots; slot++)
