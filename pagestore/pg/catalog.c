@@ -8,8 +8,6 @@
 #include "pg/catalog_internal.h"
 #include "pg/xact.h"
 
-#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
-
 /* --- databases ---------------------------------------------------------------------------- */
 
 enum { DATOID, DATNAME, ENCODING, DATLOCPROVIDER, DATCOLLATE };
@@ -21,7 +19,7 @@ static const struct ps_pgc_spec database_spec = {
     .shared = true,
     .lost = "names of databases",
     .columns = database_columns,
-    .column_count = COUNT(database_columns),
+    .column_count = PS_PGC_COUNT(database_columns),
     .enough = ENCODING + 2, /* before it stands datdba */
 };
 

@@ -34,7 +34,7 @@ static const struct ps_pgc_spec spec = {
     .name = "pg_attribute",
     .lost = "columns",
     .columns = column_names,
-    .column_count = sizeof(column_names) / sizeof(column_names[0]),
+    .column_count = PS_PGC_COUNT(column_names),
 };
 
 struct attr_item { /* by relation and attnum */

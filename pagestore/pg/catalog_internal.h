@@ -22,6 +22,7 @@
 #include "pg/catalog_read.h"
 
 #define PS_PGC_NO_DB UINT32_MAX
+#define PS_PGC_COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
 /* --- rows of catalogs, by OID where nothing else is said ------------------------------------- */
 

@@ -8,8 +8,6 @@
 
 #include "pg/catalog_names.h"
 
-#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
-
 /* --- what is read ------------------------------------------------------------------------- */
 
 /* Columns of each: oid, name, schema, and what tells things of one name apart. */
@@ -26,27 +24,27 @@ static const struct ps_pgc_spec specs[PS_PGC_CLASSES] = {
                       .name = "pg_proc",
                       .lost = "names of functions",
                       .columns = proc_columns,
-                      .column_count = COUNT(proc_columns)},
+                      .column_count = PS_PGC_COUNT(proc_columns)},
     [PS_PGC_OPERATORS] = {.oid = PS_PGC_OPERATOR,
                           .name = "pg_operator",
                           .lost = "names of operators",
                           .columns = operator_columns,
-                          .column_count = COUNT(operator_columns)},
+                          .column_count = PS_PGC_COUNT(operator_columns)},
     [PS_PGC_COLLATIONS] = {.oid = PS_PGC_COLLATION,
                            .name = "pg_collation",
                            .lost = "names of collations",
                            .columns = collation_columns,
-                           .column_count = COUNT(collation_columns)},
+                           .column_count = PS_PGC_COUNT(collation_columns)},
     [PS_PGC_CONFIGS] = {.oid = PS_PGC_TS_CONFIG,
                         .name = "pg_ts_config",
                         .lost = "names of text search configurations",
                         .columns = config_columns,
-                        .column_count = COUNT(config_columns)},
+                        .column_count = PS_PGC_COUNT(config_columns)},
     [PS_PGC_DICTS] = {.oid = PS_PGC_TS_DICT,
                       .name = "pg_ts_dict",
                       .lost = "names of text search dictionaries",
                       .columns = dict_columns,
-                      .column_count = COUNT(dict_columns)},
+                      .column_count = PS_PGC_COUNT(dict_columns)},
 };
 
 static const char *const role_columns[] = {"oid", "rolname"};
@@ -56,7 +54,7 @@ static const struct ps_pgc_spec role_spec = {
     .shared = true,
     .lost = "names of roles",
     .columns = role_columns,
-    .column_count = COUNT(role_columns),
+    .column_count = PS_PGC_COUNT(role_columns),
 };
 
 /* One class of objects, and the one that is read into it: what rows are given. */

@@ -5,8 +5,6 @@
 
 #include "pg/catalog_internal.h"
 
-#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
-
 /* --- lists of names ----------------------------------------------------------------------- */
 
 ps_err ps_pgc_keep_name(struct ps_pgc_db *db, const struct ps_pgc_row *row, unsigned column,
@@ -96,7 +94,7 @@ static const struct ps_pgc_spec class_spec = {
     .name = "pg_class",
     .lost = "names of relations",
     .columns = class_columns,
-    .column_count = COUNT(class_columns),
+    .column_count = PS_PGC_COUNT(class_columns),
 };
 
 static ps_err add_relation(void *ctx, const struct ps_pgc_row *row)
@@ -133,7 +131,7 @@ static const struct ps_pgc_spec schema_spec = {
     .name = "pg_namespace",
     .lost = "names of schemas",
     .columns = schema_columns,
-    .column_count = COUNT(schema_columns),
+    .column_count = PS_PGC_COUNT(schema_columns),
 };
 
 static const char *const am_columns[] = {"oid", "amname"};
@@ -142,7 +140,7 @@ static const struct ps_pgc_spec am_spec = {
     .name = "pg_am",
     .lost = "access methods that are not PostgreSQL's own",
     .columns = am_columns,
-    .column_count = COUNT(am_columns),
+    .column_count = PS_PGC_COUNT(am_columns),
 };
 
 static const char *const inherits_columns[] = {"inhparent", "inhrelid"};
@@ -151,7 +149,7 @@ static const struct ps_pgc_spec inherits_spec = {
     .name = "pg_inherits",
     .lost = "partitions of relations",
     .columns = inherits_columns,
-    .column_count = COUNT(inherits_columns),
+    .column_count = PS_PGC_COUNT(inherits_columns),
 };
 
 static ps_err add_child(void *ctx, const struct ps_pgc_row *row)
@@ -169,7 +167,7 @@ static const struct ps_pgc_spec index_spec = {
     .name = "pg_index",
     .lost = "tables and operator classes of indexes",
     .columns = index_columns,
-    .column_count = COUNT(index_columns),
+    .column_count = PS_PGC_COUNT(index_columns),
 };
 
 static ps_err set_index(void *ctx, const struct ps_pgc_row *row)

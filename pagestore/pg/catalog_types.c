@@ -6,7 +6,6 @@
 #include "pg/catalog_internal.h"
 
 #define PG_TYPE_ROW_TYPE 71u /* OID of pg_type's own row type */
-#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
 /* --- pg_type ------------------------------------------------------------------------------ */
 
@@ -38,7 +37,7 @@ static const struct ps_pgc_spec type_spec = {
     .name = "pg_type",
     .lost = "types",
     .columns = type_columns,
-    .column_count = COUNT(type_columns),
+    .column_count = PS_PGC_COUNT(type_columns),
 };
 
 static void set_type(const struct ps_pgc_row *row, struct ps_pg_type *type)
@@ -134,7 +133,7 @@ static const struct ps_pgc_spec range_spec = {
     .name = "pg_range",
     .lost = "subtypes of ranges",
     .columns = range_columns,
-    .column_count = COUNT(range_columns),
+    .column_count = PS_PGC_COUNT(range_columns),
 };
 
 static ps_err set_range(void *ctx, const struct ps_pgc_row *row)
@@ -172,7 +171,7 @@ static const struct ps_pgc_spec enum_spec = {
     .name = "pg_enum",
     .lost = "labels of enums",
     .columns = enum_columns,
-    .column_count = COUNT(enum_columns),
+    .column_count = PS_PGC_COUNT(enum_columns),
 };
 
 static ps_err add_label(void *ctx, const struct ps_pgc_row *row)
@@ -197,7 +196,7 @@ static const struct ps_pgc_spec proc_spec = {
     .name = "pg_proc",
     .lost = "how types of extensions are printed",
     .columns = proc_columns,
-    .column_count = COUNT(proc_columns),
+    .column_count = PS_PGC_COUNT(proc_columns),
 };
 #define INTERNAL_LANGUAGE 12u
 

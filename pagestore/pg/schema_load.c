@@ -6,7 +6,6 @@
 
 #include "pg/schema_internal.h"
 
-#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 #define EXPRESSION_MAX (256u * 1024u)
 
 /* --- values ------------------------------------------------------------------------------- */
@@ -50,7 +49,7 @@ static const struct ps_pgc_spec constraint_spec = {
     .name = "pg_constraint",
     .lost = "constraints",
     .columns = constraint_columns,
-    .column_count = COUNT(constraint_columns),
+    .column_count = PS_PGC_COUNT(constraint_columns),
 };
 
 static ps_err add_constraint(void *ctx, const struct ps_pgc_row *row)
@@ -82,7 +81,7 @@ static const struct ps_pgc_spec default_spec = {
     .name = "pg_attrdef",
     .lost = "defaults of columns",
     .columns = default_columns,
-    .column_count = COUNT(default_columns),
+    .column_count = PS_PGC_COUNT(default_columns),
 };
 
 static ps_err add_default(void *ctx, const struct ps_pgc_row *row)
@@ -117,7 +116,7 @@ static const struct ps_pgc_spec index_spec = {
     .name = "pg_index",
     .lost = "columns of indexes",
     .columns = index_columns,
-    .column_count = COUNT(index_columns),
+    .column_count = PS_PGC_COUNT(index_columns),
 };
 
 static ps_err add_index(void *ctx, const struct ps_pgc_row *row)
@@ -152,7 +151,7 @@ static const struct ps_pgc_spec opclass_spec = {
     .name = "pg_opclass",
     .lost = "operator classes of indexes",
     .columns = opclass_columns,
-    .column_count = COUNT(opclass_columns),
+    .column_count = PS_PGC_COUNT(opclass_columns),
 };
 
 static ps_err add_opclass(void *ctx, const struct ps_pgc_row *row)
@@ -179,7 +178,7 @@ static const struct ps_pgc_spec sequence_spec = {
     .name = "pg_sequence",
     .lost = "properties of sequences",
     .columns = sequence_columns,
-    .column_count = COUNT(sequence_columns),
+    .column_count = PS_PGC_COUNT(sequence_columns),
 };
 
 static ps_err add_sequence(void *ctx, const struct ps_pgc_row *row)
@@ -221,7 +220,7 @@ static ps_err load(struct ps_pgc_db *db)
     if (!s)
         return ps_fail(PS_ERR_NOMEM, "no memory for definitions of relations");
     db->schema = s;
-    for (i = 0; !err && i < COUNT(all); i++)
+    for (i = 0; !err && i < PS_PGC_COUNT(all); i++)
         err = ps_pgc_optional(ps_pgc_read(db, all[i].spec, all[i].add, db, NULL));
     ps_pgc_list_settle(&s->constraints);
     ps_pgc_list_settle(&s->type_constraints);

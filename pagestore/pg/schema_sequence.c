@@ -31,7 +31,7 @@ static ps_err read_state(struct ps_pgc_writer *w, const struct ps_pg_relation *r
 {
     static const struct ps_pgc_spec spec = {
         .columns = state_columns,
-        .column_count = sizeof(state_columns) / sizeof(state_columns[0]),
+        .column_count = PS_PGC_COUNT(state_columns),
     };
     const struct ps_pgc_columns *columns = ps_pgc_columns(w->db, rel->oid);
     struct ps_pgc_met met;
