@@ -188,9 +188,6 @@ ps_err ps_sql_alter_type(struct ps_sql_parser *p)
         return ps_sql_fail(p, at, "write type '%s' as it is now where it is created", name.name);
     if (!ps_sql_take_word(p, "value"))
         return ps_sql_expected(p, "VALUE");
-    if (ps_sql_take_word(p, "if")) {
-        (void)ps_sql_take_word(p, "not");
-        (void)ps_sql_take_word(p, "exists");
-    }
+    ps_sql_take_if_exists(p);
     return parse_label(p, t);
 }

@@ -67,6 +67,8 @@ bool ps_sql_is_other(const struct ps_sql_parser *p, char other);
 /* The same, and goes on behind it if so. */
 bool ps_sql_take_word(struct ps_sql_parser *p, const char *word);
 bool ps_sql_take_other(struct ps_sql_parser *p, char other);
+/* Goes on behind IF [NOT] EXISTS, if that is there. */
+void ps_sql_take_if_exists(struct ps_sql_parser *p);
 /* Goes on to the next of `ends` or semicolon outside of parentheses, or the end. */
 void ps_sql_skip_to(struct ps_sql_parser *p, const char *ends);
 

@@ -383,6 +383,14 @@ bool ps_sql_take_other(struct ps_sql_parser *p, char other)
     return true;
 }
 
+void ps_sql_take_if_exists(struct ps_sql_parser *p)
+{
+    if (!ps_sql_take_word(p, "if"))
+        return;
+    (void)ps_sql_take_word(p, "not");
+    (void)ps_sql_take_word(p, "exists");
+}
+
 void ps_sql_skip_to(struct ps_sql_parser *p, const char *ends)
 {
     const struct ps_sql_token *t = &p->token;

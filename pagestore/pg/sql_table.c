@@ -198,7 +198,7 @@ static ps_err parse_element(struct ps_sql_parser *p, struct ps_sql_columns *colu
     return p->err;
 }
 
-static ps_err skip_dropped(struct ps_sql_parser *p, struct ps_sql_columns *columns)
+static ps_err take_dropped(struct ps_sql_parser *p, struct ps_sql_columns *columns)
 {
     while (p->token.kind == PS_SQL_DROPPED)
         if (add_dropped(p, columns))
@@ -209,12 +209,12 @@ static ps_err skip_dropped(struct ps_sql_parser *p, struct ps_sql_columns *colum
 /* Behind the parenthesis; there may be no column at all. */
 static ps_err parse_elements(struct ps_sql_parser *p, struct ps_sql_columns *columns)
 {
-    if (skip_dropped(p, columns))
+    if (take_dropped(p, columns))
         return p->err;
     if (ps_sql_take_other(p, ')'))
         return p->err;
     do {
-        if (skip_dropped(p, columns) || parse_element(p, columns) || skip_dropped(p, columns))
+        if (take_dropped(p, columns) || parse_element(p, columns) || take_dropped(p, columns))
             return p->err;
     } while (ps_sql_take_other(p, ','));
     return ps_sql_take_other(p, ')') ? p->err : ps_sql_expected(p, "',' or ')'");
@@ -300,10 +300,7 @@ ps_err ps_sql_create_table(struct ps_sql_parser *p, char persistence)
     struct ps_sql_table read = {.persistence = persistence};
     bool has_columns;
 
-    if (ps_sql_take_word(p, "if")) {
-        (void)ps_sql_take_word(p, "not");
-        (void)ps_sql_take_word(p, "exists");
-    }
+    ps_sql_take_if_exists(p);
     if (ps_sql_parse_name(p, "a table", &read.name) || parse_body(p, &read.columns, &has_columns) ||
         !has_columns)
         return p->err;
@@ -313,14 +310,6 @@ ps_err ps_sql_create_table(struct ps_sql_parser *p, char persistence)
 }
 
 /* --- ALTER TABLE -------------------------------------------------------------------------- */
-
-static void take_if_exists(struct ps_sql_parser *p)
-{
-    if (!ps_sql_take_word(p, "if"))
-        return;
-    (void)ps_sql_take_word(p, "not");
-    (void)ps_sql_take_word(p, "exists");
-}
 
 static ps_err take_column(struct ps_sql_parser *p, const struct ps_sql_table *t,
                           struct ps_sql_column **ret)
@@ -340,7 +329,7 @@ static ps_err alter_add(struct ps_sql_parser *p, struct ps_sql_table *t)
 
     if (!column && is_constraint(p))
         return p->err;
-    take_if_exists(p);
+    ps_sql_take_if_exists(p);
     if (!column && ps_sql_is_word(p, "exclude"))
         return parse_exclude(p, &t->columns);
     return parse_column(p, &t->columns);
@@ -352,7 +341,7 @@ static ps_err alter_drop(struct ps_sql_parser *p, struct ps_sql_table *t)
 
     if (!ps_sql_take_word(p, "column") && ps_sql_is_word(p, "constraint"))
         return p->err;
-    take_if_exists(p);
+    ps_sql_take_if_exists(p);
     if (take_column(p, t, &c))
         return p->err;
     c->dropped = true;
@@ -420,7 +409,7 @@ ps_err ps_sql_alter_table(struct ps_sql_parser *p)
     struct ps_sql_table *t;
     struct ps_sql_name name;
 
-    take_if_exists(p);
+    ps_sql_take_if_exists(p);
     (void)ps_sql_take_word(p, "only");
     if (ps_sql_parse_name(p, "a table", &name))
         return p->err;
