@@ -8,7 +8,8 @@
 #include "pg/output_internal.h"
 #include "pg/power_of_ten.h"
 
-#define LOW63 UINT64_MAX >> 1
+#define LOW63 (UINT64_MAX >> 1)
+#define TEXT_MAX 32u
 
 /* The number digits * 10^exponent. */
 struct decimal {
@@ -55,7 +56,7 @@ static uint64_t scale(const struct ps_pg_power *g, uint64_t x)
     uint64_t mid = (g->hi * x >> 1) + lo;
     uint64_t hi = multiply_high(g->hi, x) + (mid >> 63);
 
-    return hi | (((mid & (LOW63)) + (LOW63)) >> 63);
+    return hi | (((mid & LOW63) + LOW63) >> 63);
 }
 
 /* Where a float and the middles between it and its neighbours lie, in units of 10^k / 4. */
@@ -190,47 +191,47 @@ static char *put_float(char *to, const struct float_layout *layout, bool negativ
                        layout->fixed_max);
 }
 
-char *ps_pg_put_float8(char *to, double v)
+static void add_float(struct ps_text *out, const struct float_layout *layout, bool negative,
+                      uint64_t fraction, uint32_t exponent)
+{
+    char *to = ps_text_room(out, TEXT_MAX);
+
+    if (to)
+        out->len += (size_t)(put_float(to, layout, negative, fraction, exponent) - to);
+}
+
+void ps_pg_add_float8(struct ps_text *out, double v)
 {
     uint64_t bits;
 
     memcpy(&bits, &v, sizeof(bits));
-    return put_float(to, &layout8, bits >> 63, bits & ((UINT64_C(1) << 52) - 1),
-                     bits >> 52 & 0x7ff);
+    add_float(out, &layout8, bits >> 63, bits & ((UINT64_C(1) << 52) - 1), bits >> 52 & 0x7ff);
 }
 
-static char *put_float4(char *to, float v)
+static void add_float4(struct ps_text *out, float v)
 {
     uint32_t bits;
 
     memcpy(&bits, &v, sizeof(bits));
-    return put_float(to, &layout4, bits >> 31, bits & ((1u << 23) - 1), bits >> 23 & 0xff);
+    add_float(out, &layout4, bits >> 31, bits & ((1u << 23) - 1), bits >> 23 & 0xff);
 }
 
 ps_err ps_pg_out_float8(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                         const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    char *to = ps_text_room(out, PS_PG_FLOAT_MAX);
-
     (void)p;
     (void)type;
     (void)len;
-    if (!to)
-        return ps_text_err(out);
-    out->len += (size_t)(ps_pg_put_float8(to, ps_get_double_at(data)) - to);
-    return PS_OK;
+    ps_pg_add_float8(out, ps_get_double_at(data));
+    return ps_text_err(out);
 }
 
 ps_err ps_pg_out_float4(struct ps_pg_printer *p, const struct ps_pg_out_type *type,
                         const uint8_t *data, uint32_t len, struct ps_text *out)
 {
-    char *to = ps_text_room(out, PS_PG_FLOAT_MAX);
-
     (void)p;
     (void)type;
     (void)len;
-    if (!to)
-        return ps_text_err(out);
-    out->len += (size_t)(put_float4(to, ps_get_float_at(data)) - to);
-    return PS_OK;
+    add_float4(out, ps_get_float_at(data));
+    return ps_text_err(out);
 }

@@ -4,14 +4,6 @@
 #define FLOAT_LEN 8u
 #define POINT_LEN 16u
 
-static void add_float(struct ps_text *out, const uint8_t *data)
-{
-    char *to = ps_text_room(out, PS_PG_FLOAT_MAX);
-
-    if (to)
-        out->len += (size_t)(ps_pg_put_float8(to, ps_get_double_at(data)) - to);
-}
-
 static void add_floats(struct ps_text *out, const uint8_t *data, uint32_t count)
 {
     uint32_t i;
@@ -19,7 +11,7 @@ static void add_floats(struct ps_text *out, const uint8_t *data, uint32_t count)
     for (i = 0; i < count; i++) {
         if (i > 0)
             ps_pg_add_char(out, ',');
-        add_float(out, data + i * FLOAT_LEN);
+        ps_pg_add_float8(out, ps_get_double_at(data + i * FLOAT_LEN));
     }
 }
 
@@ -94,7 +86,7 @@ ps_err ps_pg_out_circle(struct ps_pg_printer *p, const struct ps_pg_out_type *ty
     ps_pg_add_char(out, '<');
     add_point(out, data);
     ps_pg_add_char(out, ',');
-    add_float(out, data + POINT_LEN);
+    ps_pg_add_float8(out, ps_get_double_at(data + POINT_LEN));
     ps_pg_add_char(out, '>');
     return ps_text_err(out);
 }

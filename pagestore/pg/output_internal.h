@@ -131,9 +131,8 @@ static inline char *ps_pg_put_string(char *to, const char *s)
 void ps_pg_add_u64(struct ps_text *out, uint64_t v);
 void ps_pg_add_i64(struct ps_text *out, int64_t v);
 
-#define PS_PG_FLOAT_MAX 32u
-/* Puts the shortest digits that read back as the same number; returns where they end. */
-char *ps_pg_put_float8(char *to, double v);
+/* Adds the shortest digits that read back as the same number. */
+void ps_pg_add_float8(struct ps_text *out, double v);
 
 /* ---- output functions, by file ---- */
 
