@@ -1,9 +1,10 @@
 /*
  * catalog.h - databases, relations, columns and types, read from the catalogs' own files.
  *
- * pg_class, pg_attribute and pg_type are found by pg_filenode.map and read with the layouts that
- * PostgreSQL has built in for their version; all other catalogs by the columns that pg_attribute
- * names. Rows are those that a server would see (visibility.h).
+ * pg_class, pg_attribute and pg_type are found by pg_filenode.map, or by their rows. pg_attribute
+ * is read with the layout that PostgreSQL has built in for its version; all other catalogs by the
+ * columns that pg_attribute names, or by built-in layouts where that is lost. Rows are those that
+ * a server would see (visibility.h).
  *
  * Flow       fs, tools, rows, damage -> [catalog] -> visibility, tuple -> store
  * Units      a database is named by its index, as in cluster.h; relations and types by OID.

@@ -2,12 +2,13 @@
  * decode_private.h - what the files of decode and of damage share: a page's bytes, its line
  * pointers and index tuples, read without trust.
  *
- * Flow       decode*.c, check*.c, damage*.c -> here
+ * Flow       decode*.c, check.c, damage*.c, toast_index.c -> [decode_private]
  * Units      line pointers ("slots") count from 1; offsets and lengths are bytes.
  * Ownership  everything points into the caller's page.
  * Locking    pure functions.
  * Errors     none: what does not lie on the page is NULL or 0.
- * Source     access/itup.h, access/nbtree.h, storage/itemptr.h.
+ * Source     src/include: access/itup.h, nbtree.h, hash.h, spgist_private.h, visibilitymap.h,
+ *            storage/itemptr.h, bufpage.h.
  */
 #ifndef PS_PG_DECODE_PRIVATE_H
 #define PS_PG_DECODE_PRIVATE_H

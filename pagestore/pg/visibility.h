@@ -24,7 +24,9 @@ enum ps_pg_seen {
 
 struct ps_pg_verdict {
     enum ps_pg_seen seen;
-    const char *why; /* a word: "deleted", "updated", "aborted", ...; constant */
+    const char *why; /* constant, one word: of a dead row "deleted", "aborted" or "moved", of an
+                        undecided one "xmin-unknown", "xmax-unknown", "moved-unknown" or
+                        "prepared"; of one that is seen "" */
     bool hint_wrong; /* a hint bit says other than pg_xact */
 };
 
