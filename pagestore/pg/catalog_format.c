@@ -38,12 +38,15 @@ static const char *interval_fields(int32_t fields)
 
 static void add_interval(int32_t typmod, struct ps_text *out)
 {
+    int32_t precision;
+
     ps_text_printf(out, "interval");
     if (typmod < 0)
         return;
-    ps_text_printf(out, "%s", interval_fields(typmod >> 16 & 0x7fff));
-    if ((typmod & 0xffff) != PS_PG_INTERVAL_FULL_PRECISION)
-        ps_text_printf(out, "(%d)", typmod & 0xffff);
+    ps_text_printf(out, "%s", interval_fields(typmod >> 16 & PS_PG_INTERVAL_FULL_RANGE));
+    precision = typmod & PS_PG_INTERVAL_FULL_PRECISION;
+    if (precision != PS_PG_INTERVAL_FULL_PRECISION)
+        ps_text_printf(out, "(%d)", precision);
 }
 
 static void add_numeric(int32_t typmod, struct ps_text *out)

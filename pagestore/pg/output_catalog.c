@@ -150,6 +150,11 @@ ps_err ps_pg_out_aclitem(struct ps_pg_printer *p, const struct ps_pg_out_type *t
 
 /* ---- extended statistics: magic, type, a count; then for each a double and its columns ---- */
 
+/* src/include/statistics/statistics.h */
+#define STATS_NDISTINCT_MAGIC 0xa352bfa4u
+#define STATS_DEPS_MAGIC 0xb4549a2cu
+#define STATS_TYPE_BASIC 1u /* of both */
+
 struct statistics {
     const char *what;
     uint32_t magic;
@@ -168,7 +173,7 @@ struct statistic {
 
 static ps_err open_statistics(struct statistics *s, const uint8_t *data, uint32_t len)
 {
-    if (len < 12 || ps_get32_at(data) != s->magic || ps_get32_at(data + 4) != 1)
+    if (len < 12 || ps_get32_at(data) != s->magic || ps_get32_at(data + 4) != STATS_TYPE_BASIC)
         return ps_fail(PS_ERR_CORRUPT, "%s: no such header", s->what);
     s->items = ps_get32_at(data + 8);
     s->at = data + 12;
@@ -233,7 +238,7 @@ ps_err ps_pg_out_ndistinct(struct ps_pg_printer *p, const struct ps_pg_out_type 
                            const uint8_t *data, uint32_t len, struct ps_text *out)
 {
     struct statistics s = {
-        .what = "pg_ndistinct", .magic = 0xa352bfa4, .count_len = 4, .whole = true};
+        .what = "pg_ndistinct", .magic = STATS_NDISTINCT_MAGIC, .count_len = 4, .whole = true};
 
     (void)p;
     (void)type;
@@ -244,7 +249,7 @@ ps_err ps_pg_out_dependencies(struct ps_pg_printer *p, const struct ps_pg_out_ty
                               const uint8_t *data, uint32_t len, struct ps_text *out)
 {
     struct statistics s = {
-        .what = "pg_dependencies", .magic = 0xb4549a2c, .count_len = 2, .arrow = " => "};
+        .what = "pg_dependencies", .magic = STATS_DEPS_MAGIC, .count_len = 2, .arrow = " => "};
 
     (void)p;
     (void)type;

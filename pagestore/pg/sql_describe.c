@@ -302,7 +302,8 @@ static int32_t typmod_of(const struct ps_pg_type *type, const struct ps_sql_type
         return -1;
     if (strcmp(name, "interval") == 0 && (ref->arg_count > 0 || ref->fields != 0)) {
         fields = ref->fields ? ref->fields : PS_PG_INTERVAL_FULL_RANGE;
-        precision = ref->arg_count > 0 ? ref->args[0] & 0xffff : PS_PG_INTERVAL_FULL_PRECISION;
+        precision = ref->arg_count > 0 ? ref->args[0] & PS_PG_INTERVAL_FULL_PRECISION
+                                       : PS_PG_INTERVAL_FULL_PRECISION;
         return fields << 16 | precision;
     }
     if (ref->arg_count == 0)

@@ -17,7 +17,7 @@
 #define PS_PG_HOUR (1 << 10)
 #define PS_PG_MINUTE (1 << 11)
 #define PS_PG_SECOND (1 << 12)
-#define PS_PG_INTERVAL_FULL_RANGE 0x7fff
-#define PS_PG_INTERVAL_FULL_PRECISION 0xffff
+#define PS_PG_INTERVAL_FULL_RANGE 0x7fff     /* the bits above the precision's; all: any fields */
+#define PS_PG_INTERVAL_FULL_PRECISION 0xffff /* the lower bits; all: none was said */
 
 #endif
