@@ -1,3 +1,6 @@
+/*
+ * cluster.c - folders and files of a PostgreSQL source: listing them, finding one by its name.
+ */
 #include "fs/cluster.h"
 
 #include <errno.h>

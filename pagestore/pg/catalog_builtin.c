@@ -1,3 +1,7 @@
+/*
+ * catalog_builtin.c - layouts of the first catalogs by version, names of built-in access methods
+ * and schemas.
+ */
 #include "pg/catalog_builtin.h"
 
 #include <stdlib.h>

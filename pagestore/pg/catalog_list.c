@@ -1,3 +1,6 @@
+/*
+ * catalog_list.c - sorted lists with keys, and strings in chunks.
+ */
 #include "pg/catalog_list.h"
 
 #include <assert.h>

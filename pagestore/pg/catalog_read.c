@@ -1,3 +1,6 @@
+/*
+ * catalog_read.c - pages of a catalog, their rows, and the wanted columns of a row.
+ */
 #include "pg/catalog_read.h"
 
 #include <stdlib.h>

@@ -1,6 +1,9 @@
-/* What is wrong with a page, of what it can tell alone. Header and line pointers are format/'s to
- * judge; here are the words that PostgreSQL's people know, heap tuples, and what each access method
- * adds. As verify_heapam() of amcheck (contrib/amcheck/verify_heapam.c) where it goes as far. */
+/*
+ * check.c - what is wrong with a page, of what it can tell alone. Header and line pointers are
+ * format/'s to judge; here are the words that PostgreSQL's users know, heap tuples, and what each
+ * access method adds. As verify_heapam() of amcheck (contrib/amcheck/verify_heapam.c) where it
+ * goes as far.
+ */
 #include <string.h>
 
 #include "pg/decode_private.h"

@@ -1,4 +1,7 @@
-/* CSV as COPY writes it, and the quoting that arrays and rows share with it. */
+/*
+ * csv.c - CSV as COPY writes it (src/backend/commands/copyto.c), and the quoting that arrays and
+ * rows share with it.
+ */
 #include "base/digits.h"
 #include "pg/output_internal.h"
 

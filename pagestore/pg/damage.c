@@ -1,4 +1,7 @@
-/* The search for damage: one piece after the other, by the caller or by a crew of threads. */
+/*
+ * damage.c - the search for damage: one piece after the other, by the caller or by a crew of
+ * threads.
+ */
 #include "pg/damage.h"
 
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * damage_crew.c - pieces walked by threads, their lines kept in a ring until they are taken in
+ * order.
+ */
 #include "pg/damage_crew.h"
 
 #include <assert.h>

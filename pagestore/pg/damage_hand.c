@@ -1,3 +1,6 @@
+/*
+ * damage_hand.c - one thread's walk, and the toast reader of the database that it is in.
+ */
 #include "pg/damage_hand.h"
 
 void ps_pg_hand_init(struct ps_pg_hand *h, struct ps_pg_catalog *catalog)

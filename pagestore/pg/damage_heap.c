@@ -1,4 +1,7 @@
-/* What a heap page says of transactions, of its visibility map and of values stored elsewhere. */
+/*
+ * damage_heap.c - what a heap page says of transactions, of its visibility map and of values
+ * stored elsewhere.
+ */
 #include <inttypes.h>
 
 #include "pg/damage_glance.h"

@@ -1,3 +1,6 @@
+/*
+ * damage_links.c - two bits a block of an SP-GiST index: it is led to, it has content.
+ */
 #include "pg/damage_links.h"
 
 #include <stdatomic.h>

@@ -1,6 +1,8 @@
-/* Are a B-tree page's items in order? By the first column of their key, where its type's order does
- * not depend on a collation or an operator class that the files do not have; and among items with
- * equal keys by where they lead, whatever the type. */
+/*
+ * damage_order.c - are a B-tree page's items in order? By the first column of their key, where its
+ * type's order does not depend on a collation or an operator class that the files do not have; and
+ * among items with equal keys by where they lead, whatever the type.
+ */
 #include <inttypes.h>
 #include <math.h>
 

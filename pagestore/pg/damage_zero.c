@@ -1,6 +1,9 @@
-/* Pages of zeros: at a relation's end they are pages that it was extended by; between others they
- * may be what is left of a crash, or of a disk that lost them. Of hash and SP-GiST indexes, which
- * have such pages while they are sound, the index itself tells which of them must not be zero. */
+/*
+ * damage_zero.c - pages of zeros: at a relation's end they are pages that it was extended by;
+ * between others they may be what is left of a crash, or of a disk that lost them. Of hash and SP-
+ * GiST indexes, which have such pages while they are sound, the index itself tells which of them
+ * must not be zero.
+ */
 #include <inttypes.h>
 
 #include "pg/damage_walk.h"

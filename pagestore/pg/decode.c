@@ -1,3 +1,6 @@
+/*
+ * decode.c - a page as text: header, what its access method adds, line pointers and items, damage.
+ */
 #include "pg/decode.h"
 
 #include <assert.h>

@@ -1,5 +1,7 @@
-/* BRIN (access/brin_page.h, brin_tuple.h; brin_page_type(), brin_metapage_info(),
- * brin_revmap_data(), brin_page_items() of pageinspect), and sequences (commands/sequence.c). */
+/*
+ * decode_brin.c - BRIN (access/brin_page.h, brin_tuple.h; brin_page_type(), brin_metapage_info(),
+ * brin_revmap_data(), brin_page_items() of pageinspect), and sequences (commands/sequence.c).
+ */
 #include <inttypes.h>
 
 #include "pg/decode_private.h"

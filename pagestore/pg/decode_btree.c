@@ -1,5 +1,7 @@
-/* B-tree (access/nbtree.h; bt_metap(), bt_page_stats(), bt_page_items() of pageinspect) and what
- * all index tuples have in common (access/itup.h). */
+/*
+ * decode_btree.c - B-tree (access/nbtree.h; bt_metap(), bt_page_stats(), bt_page_items() of
+ * pageinspect).
+ */
 #include "pg/decode_private.h"
 
 #define OPAQUE_LEN 16u

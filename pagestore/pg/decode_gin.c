@@ -1,5 +1,7 @@
-/* GIN (access/ginblock.h, backend/access/gin/ginpostinglist.c; gin_metapage_info(),
- * gin_page_opaque_info(), gin_leafpage_items() of pageinspect). */
+/*
+ * decode_gin.c - GIN (access/ginblock.h, backend/access/gin/ginpostinglist.c; gin_metapage_info(),
+ * gin_page_opaque_info(), gin_leafpage_items() of pageinspect).
+ */
 #include <inttypes.h>
 
 #include "pg/decode_private.h"

@@ -1,4 +1,7 @@
-/* GiST (access/gist.h; gist_page_opaque_info(), gist_page_items_bytea() of pageinspect). */
+/*
+ * decode_gist.c - GiST (access/gist.h; gist_page_opaque_info(), gist_page_items_bytea() of
+ * pageinspect).
+ */
 #include "pg/decode_private.h"
 
 #define OPAQUE_LEN 16u

@@ -1,5 +1,7 @@
-/* Hash indexes (access/hash.h; hash_page_type(), hash_page_stats(), hash_page_items(),
- * hash_metapage_info() of pageinspect). */
+/*
+ * decode_hash.c - hash indexes (access/hash.h; hash_page_type(), hash_page_stats(),
+ * hash_page_items(), hash_metapage_info() of pageinspect).
+ */
 #include <assert.h>
 
 #include "pg/decode_private.h"

@@ -1,5 +1,7 @@
-/* Free space maps (storage/fsm_internals.h; fsm_page_contents() of pageinspect) and visibility maps
- * (access/visibilitymap.h; pg_visibility_map()). */
+/*
+ * decode_map.c - free space maps (storage/fsm_internals.h; fsm_page_contents() of pageinspect) and
+ * visibility maps (access/visibilitymap.h; pg_visibility_map()).
+ */
 #include <inttypes.h>
 
 #include "pg/decode_private.h"

@@ -1,4 +1,7 @@
-/* SP-GiST (access/spgist_private.h). pageinspect has nothing for it; names are the source's. */
+/*
+ * decode_spgist.c - SP-GiST (access/spgist_private.h). pageinspect has nothing for it; names are
+ * the source's.
+ */
 #include "pg/decode_private.h"
 
 #define OPAQUE_LEN 8u

@@ -1,3 +1,6 @@
+/*
+ * desc.c - freeing descriptions of rows.
+ */
 #include "pg/desc.h"
 
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/*
+ * names.c - names encoded byte by byte, and cut between characters where they are too long.
+ */
 #include "pg/names.h"
 
 #include <assert.h>

@@ -1,3 +1,6 @@
+/*
+ * output.c - finding a type's output function, and printing values and rows with it.
+ */
 #include "pg/output.h"
 
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* Arrays (src/include/utils/array.h), and the vectors of the catalogs. */
+/*
+ * output_array.c - arrays (src/include/utils/array.h, src/backend/utils/adt/arrayfuncs.c), and the
+ * vectors of the catalogs.
+ */
 #include "pg/output_internal.h"
 
 #define DIMS_MAX 6u

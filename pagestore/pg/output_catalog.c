@@ -1,4 +1,7 @@
-/* Types that the catalogs use most: places, positions, names of objects, rights, statistics. */
+/*
+ * output_catalog.c - types that the catalogs use most: places, positions, names of objects, rights
+ * (utils/acl.h), extended statistics (statistics/statistics.h).
+ */
 #include <math.h>
 #include <limits.h>
 

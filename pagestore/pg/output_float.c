@@ -1,7 +1,8 @@
 /*
- * Floats with the fewest digits that read back as the same number, and of those the ones nearest
- * to it. Method: R. Giulietti, "The Schubfach way to render doubles". As in PostgreSQL a decimal
- * halfway between two floats counts for neither, so that it need not be known how they are rounded.
+ * output_float.c - floats with the fewest digits that read back as the same number, and of those
+ * the ones nearest to it. Method: R. Giulietti, "The Schubfach way to render doubles". As in
+ * PostgreSQL a decimal halfway between two floats counts for neither, so that it need not be known
+ * how they are rounded.
  */
 #include <assert.h>
 

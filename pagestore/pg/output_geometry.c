@@ -1,4 +1,7 @@
-/* Points and what is made of them: pairs of float8. */
+/*
+ * output_geometry.c - points and what is made of them: pairs of float8
+ * (src/include/utils/geo_decls.h).
+ */
 #include "pg/output_internal.h"
 
 #define FLOAT_LEN 8u

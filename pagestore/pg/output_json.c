@@ -1,5 +1,5 @@
 /*
- * jsonb: containers within containers (src/include/utils/jsonb.h).
+ * output_json.c - jsonb: containers within containers (src/include/utils/jsonb.h).
  *
  * A container is a word with its kind and count, an entry for each element (of an object: for all
  * keys, then for all values), then their bytes. An entry has its element's length, or every so

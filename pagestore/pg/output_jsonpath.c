@@ -1,5 +1,5 @@
 /*
- * jsonpath: a tree of nodes (src/include/utils/jsonpath.h).
+ * output_jsonpath.c - jsonpath: a tree of nodes (src/include/utils/jsonpath.h).
  *
  * A node is a byte with its kind, then from the next multiple of four bytes on where the node
  * behind it is, and what its kind needs. Places are told from the node's own place, 0: none. A node

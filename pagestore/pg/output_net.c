@@ -1,4 +1,7 @@
-/* Addresses of networks and cards. */
+/*
+ * output_net.c - addresses of networks (src/include/utils/inet.h, src/port/inet_net_ntop.c) and of
+ * cards.
+ */
 #include "pg/output_internal.h"
 
 enum { FAMILY_IPV4 = 2, FAMILY_IPV6 = 3 }; /* whatever the system's AF_ numbers are */

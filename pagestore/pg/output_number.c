@@ -1,4 +1,6 @@
-/* Integers and what is stored as one. */
+/*
+ * output_number.c - integers and what is stored as one.
+ */
 #include "pg/output_internal.h"
 
 #define MONEY_MAX 32u /* -$92,233,720,368,547,758.08 */

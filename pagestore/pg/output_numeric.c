@@ -1,4 +1,7 @@
-/* numeric: digits to the base 10000, with a header of two bytes or of four. */
+/*
+ * output_numeric.c - numeric: digits to the base 10000, with a header of two bytes or of four
+ * (struct NumericChoice of src/backend/utils/adt/numeric.c).
+ */
 #include "pg/output_internal.h"
 
 #define BASE 10000u

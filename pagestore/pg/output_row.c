@@ -1,4 +1,7 @@
-/* Composites, ranges and multiranges: values of several values. */
+/*
+ * output_row.c - values of several values: composites (access/htup_details.h, rowtypes.c), ranges
+ * (utils/rangetypes.h) and multiranges (multirangetypes.c).
+ */
 #include "pg/output_internal.h"
 #include "pg/tuple.h"
 

@@ -1,4 +1,6 @@
-/* tsvector and tsquery (src/include/tsearch/ts_type.h). */
+/*
+ * output_search.c - tsvector and tsquery (src/include/tsearch/ts_type.h).
+ */
 #include <stdlib.h>
 
 #include "pg/output_internal.h"

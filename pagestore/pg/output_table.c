@@ -1,4 +1,6 @@
-/* Which of PostgreSQL's output functions is which here. */
+/*
+ * output_table.c - which of PostgreSQL's output functions is which here.
+ */
 #include <stdlib.h>
 
 #include "pg/output_internal.h"

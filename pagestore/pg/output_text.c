@@ -1,4 +1,6 @@
-/* Text, bytes, bits, enums. */
+/*
+ * output_text.c - text, bytes, bits (src/include/utils/varbit.h), enums.
+ */
 #include "pg/output_internal.h"
 
 #define NAME_LEN 64u

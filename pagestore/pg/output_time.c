@@ -1,4 +1,8 @@
-/* Dates and times, as DateStyle ISO, TimeZone UTC and IntervalStyle postgres have them. */
+/*
+ * output_time.c - dates and times (src/include/datatype/timestamp.h,
+ * src/backend/utils/adt/datetime.c), as DateStyle ISO, TimeZone UTC and IntervalStyle postgres
+ * have them.
+ */
 #include "pg/output_internal.h"
 
 #define USECS_SECOND INT64_C(1000000)

@@ -1,5 +1,8 @@
-/* xml: its text, but for the declaration at its front, which PostgreSQL writes anew: without the
- * encoding, and not at all where it then says nothing. */
+/*
+ * output_xml.c - xml: its text, but for the declaration at its front, which PostgreSQL writes
+ * anew: without the encoding, and not at all where it then says nothing (xml_out_internal() of
+ * xml.c).
+ */
 #include "pg/output_internal.h"
 
 struct span {

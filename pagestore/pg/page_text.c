@@ -1,3 +1,6 @@
+/*
+ * page_text.c - pages of relations by their access method, all others by their own header.
+ */
 #include "pg/page_text.h"
 
 #include "base/mem.h"

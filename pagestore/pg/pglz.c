@@ -1,5 +1,8 @@
-/* PostgreSQL's own compression: groups of eight items, a byte of flags before each group. A clear
- * flag is a byte as it is; a set one two or three bytes that name an earlier run. */
+/*
+ * pglz.c - PostgreSQL's own compression (src/common/pg_lzcompress.c): groups of eight items, a
+ * byte of flags before each group. A clear flag is a byte as it is; a set one two or three bytes
+ * that name an earlier run.
+ */
 #include <string.h>
 
 #include "pg/toast.h"

@@ -1,8 +1,10 @@
-/* Generated: for k = -324, -323, ..., 292 the number
+/*
+ * power_of_ten.c - generated: for k = -324, -323, ..., 292 the number
  *
  *     g = floor(10^-k / 2^(floor(log2(10^-k)) - 125)) + 1,
  *
- * 10^-k from above with 126 bits, in two halves of 63. */
+ * 10^-k from above with 126 bits, in two halves of 63.
+ */
 #include "pg/power_of_ten.h"
 
 // clang-format off

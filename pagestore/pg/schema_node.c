@@ -1,3 +1,6 @@
+/*
+ * schema_node.c - fields and lists of a stored expression, found by going over its brackets.
+ */
 #include "pg/schema_node.h"
 
 #include <ctype.h>

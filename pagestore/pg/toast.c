@@ -1,3 +1,6 @@
+/*
+ * toast.c - values unfolded: compressed ones, and those whose chunks a toaster finds.
+ */
 #include "pg/toast.h"
 
 #include <limits.h>

@@ -1,3 +1,6 @@
+/*
+ * toast_read.c - chunks of one value after the other, by the index or by one scan of the relation.
+ */
 #include "pg/toast_read.h"
 
 #include <inttypes.h>

@@ -1,3 +1,6 @@
+/*
+ * tuple.c - values taken off a tuple, varlenas of all forms (src/include/varatt.h).
+ */
 #include "pg/tuple.h"
 
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/*
+ * visibility.c - a row's two transactions: what hint bits, pg_xact and pg_multixact say of them.
+ */
 #include "pg/visibility.h"
 
 /* MultiXactStatus: from here on a member changed the row. */

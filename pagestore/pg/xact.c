@@ -1,3 +1,7 @@
+/*
+ * xact.c - segments of pg_xact and pg_multixact, read when first asked for (clog.c, multixact.c of
+ * src/backend/access/transam).
+ */
 #include "pg/xact.h"
 
 #include <assert.h>
