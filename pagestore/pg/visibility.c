@@ -5,7 +5,6 @@
 
 /* MultiXactStatus: from here on a member changed the row. */
 #define MEMBER_CHANGES 4u
-#define MEMBERS_MAX 512u
 
 static struct ps_pg_verdict verdict(enum ps_pg_seen seen, const char *why, bool hint_wrong)
 {
@@ -39,21 +38,21 @@ static bool is_lock_only(const struct ps_pg_tuple *t)
                PS_PG_XMAX_EXCL_LOCK;
 }
 
-/* The member that changed the row; 0: all only locked it. */
+static bool look_for_changer(void *ctx, const struct ps_pg_member *member)
+{
+    uint32_t *changer = ctx;
+
+    if (member->status < MEMBER_CHANGES)
+        return true;
+    *changer = member->xid;
+    return false;
+}
+
+/* The only member that changed the row; 0: all only locked it. */
 static ps_err changer_of(struct ps_pg_xacts *xacts, uint32_t multi, uint32_t *ret)
 {
-    struct ps_pg_member members[MEMBERS_MAX];
-    uint32_t i, count = 0;
-    ps_err err;
-
     *ret = 0;
-    if (!xacts)
-        return PS_ERR_NOENT;
-    err = ps_pg_multi_members(xacts, multi, members, MEMBERS_MAX, &count);
-    for (i = 0; !err && i < count; i++)
-        if (members[i].status >= MEMBER_CHANGES)
-            *ret = members[i].xid;
-    return err;
+    return xacts ? ps_pg_multi_members(xacts, multi, look_for_changer, ret) : PS_ERR_NOENT;
 }
 
 /* The row's insertion is seen; and its end? */

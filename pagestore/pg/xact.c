@@ -22,6 +22,8 @@
 #define STATUS_ABORTED 2u
 
 /* Members lie in groups of four: four bytes of flags, then four transaction ids. */
+/* Far more than sessions share a row: a damaged multixact's members shall not take for ever. */
+#define MEMBERS_MAX 65536u
 #define GROUP_MEMBERS 4u
 #define GROUP_BYTES (GROUP_MEMBERS + GROUP_MEMBERS * 4u)
 #define MEMBER_STATUS_MASK 0xffu
@@ -295,28 +297,30 @@ static bool member_at(struct ps_pg_xacts *x, uint32_t offset, struct ps_pg_membe
     return true;
 }
 
-ps_err ps_pg_multi_members(struct ps_pg_xacts *x, uint32_t multi, struct ps_pg_member *ret,
-                           uint32_t max, uint32_t *ret_count)
+ps_err ps_pg_multi_members(struct ps_pg_xacts *x, uint32_t multi,
+                           bool (*each)(void *ctx, const struct ps_pg_member *member), void *ctx)
 {
     uint32_t next = multi + 1 == 0 ? 1 : multi + 1; /* 0 is no multixact */
     bool is_last = x->next_known && next == x->next_multi;
-    uint32_t at, end = x->next_offset, count = 0;
+    uint32_t at, end = x->next_offset;
+    struct ps_pg_member member;
 
     if (x->next_known && (int32_t)(multi - x->next_multi) >= 0)
         return ps_fail(PS_ERR_NOENT, "multixact %" PRIu32 " is beyond the next one, %" PRIu32,
                        multi, x->next_multi);
     if (!offset_of(x, multi, &at) || at == 0 || (!is_last && !offset_of(x, next, &end)) || end == 0)
         return ps_fail(PS_ERR_NOENT, "multixact %" PRIu32 ": pg_multixact/offsets lacks it", multi);
-    if (end - at > max)
+    if (end - at > MEMBERS_MAX)
         return ps_fail(PS_ERR_CORRUPT,
                        "multixact %" PRIu32 ": has %" PRIu32 " members, which cannot be", multi,
                        end - at);
     for (; at != end; at++) {
-        if (!member_at(x, at, &ret[count]))
+        if (!member_at(x, at, &member))
             return ps_fail(PS_ERR_NOENT, "multixact %" PRIu32 ": pg_multixact/members lacks it",
                            multi);
-        count += ret[count].xid != 0; /* offset 0 is left out where the numbers wrap around */
+        /* Offset 0 is left out where the numbers wrap around. */
+        if (member.xid != 0 && !each(ctx, &member))
+            break;
     }
-    *ret_count = count;
     return PS_OK;
 }

@@ -43,12 +43,14 @@ enum ps_pg_fate ps_pg_xact_fate(struct ps_pg_xacts *xacts, uint32_t xid);
  * xacts is NULL. */
 bool ps_pg_xact_in_future(const struct ps_pg_xacts *xacts, uint32_t xid);
 
-/* Members of a multixact. PS_ERR_NOENT: its files do not have it. */
 struct ps_pg_member {
     uint32_t xid;
     uint8_t status; /* MultiXactStatus: 0-3 locks, 4 no-key update, 5 update or delete */
 };
+/* Calls each for the members of a multixact, until it returns false. PS_ERR_NOENT: its files do not
+ * have it. PS_ERR_CORRUPT: it would have more members than can be. */
 PS_MUST_USE ps_err ps_pg_multi_members(struct ps_pg_xacts *xacts, uint32_t multi,
-                                       struct ps_pg_member *ret, uint32_t max, uint32_t *ret_count);
+                                       bool (*each)(void *ctx, const struct ps_pg_member *member),
+                                       void *ctx);
 
 #endif

@@ -159,6 +159,19 @@ static unsigned mode_number(const char *mode)
     return 0;
 }
 
+struct sought {
+    struct ps_pg_member member;
+    unsigned found;
+};
+
+static bool count_if_sought(void *ctx, const struct ps_pg_member *member)
+{
+    struct sought *s = ctx;
+
+    s->found += member->xid == s->member.xid && member->status == s->member.status;
+    return true;
+}
+
 static void every_multixact_has_the_members_that_postgresql_tells(void **state)
 {
     struct opened o = open_xacts(*state);
@@ -168,16 +181,13 @@ static void every_multixact_has_the_members_that_postgresql_tells(void **state)
 
     assert_non_null(csv);
     for (; csv_next(csv); checked++) {
-        struct ps_pg_member members[16];
-        uint32_t count = 0, i, found = 0;
+        struct sought s = {.member = {.xid = (uint32_t)csv_number(csv, "xid"),
+                                      .status = (uint8_t)mode_number(csv_field(csv, "mode"))}};
 
         assert_int_equal(
-            ps_pg_multi_members(o.xacts, (uint32_t)csv_number(csv, "mx"), members, 16, &count),
+            ps_pg_multi_members(o.xacts, (uint32_t)csv_number(csv, "mx"), count_if_sought, &s),
             PS_OK);
-        for (i = 0; i < count; i++)
-            found += members[i].xid == (uint32_t)csv_number(csv, "xid") &&
-                     members[i].status == mode_number(csv_field(csv, "mode"));
-        assert_int_equal(found, 1);
+        assert_int_equal(s.found, 1);
     }
     assert_true(checked > 0);
     csv_close(csv);
@@ -187,11 +197,10 @@ static void every_multixact_has_the_members_that_postgresql_tells(void **state)
 static void multixact_that_was_never_made_is_noent(void **state)
 {
     struct opened o = open_xacts(*state);
-    struct ps_pg_member members[4];
-    uint32_t count;
+    struct sought s = {0};
 
     assert_int_equal(
-        ps_pg_multi_members(o.xacts, ps_pg_control(o.cluster)->next_multi, members, 4, &count),
+        ps_pg_multi_members(o.xacts, ps_pg_control(o.cluster)->next_multi, count_if_sought, &s),
         PS_ERR_NOENT);
     close_xacts(&o);
 }
@@ -258,6 +267,52 @@ static void fates_are_found_without_pg_control_whatever_the_page_size(void **sta
     }
 }
 
+/* A multixact of so many members, the last of which changed the row. */
+static enum ps_pg_seen seen_with_members(struct bed *b, uint32_t count)
+{
+    enum { MULTI = 7, GROUP = 20, GROUPS_A_PAGE = XACT_BYTES / GROUP, PAGES = 41 };
+    static uint8_t members[PAGES * XACT_BYTES];
+    uint32_t offsets[MULTI + 2] = {[MULTI] = 1, [MULTI + 1] = 1 + count};
+    struct ps_pg_tuple t = tuple(PS_PG_XMIN_FROZEN | PS_PG_XMAX_IS_MULTI, MULTI);
+    struct ps_pg_xacts *xacts;
+    enum ps_pg_seen seen;
+
+    memset(members, 0, sizeof(members));
+    for (uint32_t at = 1; at <= count; at++) {
+        const uint32_t group = at / 4, page = group / GROUPS_A_PAGE;
+        uint8_t *bytes = members + page * XACT_BYTES + group % GROUPS_A_PAGE * GROUP;
+        const uint32_t xid = PS_PG_XID_FIRST_NORMAL + 1;
+
+        bytes[at % 4] = at < count ? 0 : 5;
+        memcpy(bytes + 4 + at % 4 * 4, &xid, sizeof(xid));
+    }
+    put(b, "pg_multixact/offsets/0000", offsets, sizeof(offsets));
+    put(b, "pg_multixact/members/0000", members, 32 * XACT_BYTES);
+    put(b, "pg_multixact/members/0001", members + 32 * XACT_BYTES, (PAGES - 32) * XACT_BYTES);
+    ok(try_open(b, ""));
+    ok(ps_pg_xacts_open(b->cluster, &xacts));
+    seen = ps_pg_visible(&t, xacts).seen;
+    ps_pg_xacts_close(xacts);
+    shut(b);
+    return seen;
+}
+
+static void row_that_thousands_locked_is_dead_if_the_last_deleted_it(void **state)
+{
+    static uint8_t committed[XACT_BYTES];
+    struct bed b;
+
+    begin(&b, state);
+    memset(committed, 0x55, sizeof(committed));
+    run("rm '%s/global/pg_control'", b.data);
+    put(&b, "pg_xact/0000", committed, sizeof(committed));
+    assert_int_equal(seen_with_members(&b, 3), PS_PG_DEAD);
+    assert_int_equal(seen_with_members(&b, 513), PS_PG_DEAD);
+    assert_int_equal(seen_with_members(&b, 65536), PS_PG_DEAD);
+    assert_int_equal(seen_with_members(&b, 65537), PS_PG_UNDECIDED);
+    end(&b);
+}
+
 /* From version 17 on the epoch is part of the file's name, of the next transaction or the one
  * before. */
 static void prepared_transactions_are_found_by_either_name(void **state)
@@ -306,6 +361,7 @@ int main(void)
         cmocka_unit_test(multixact_that_was_never_made_is_noent),
         cmocka_unit_test(hint_that_pg_xact_denies_is_told),
         cmocka_unit_test(fates_are_found_without_pg_control_whatever_the_page_size),
+        cmocka_unit_test(row_that_thousands_locked_is_dead_if_the_last_deleted_it),
         cmocka_unit_test(prepared_transactions_are_found_by_either_name),
     };
 
