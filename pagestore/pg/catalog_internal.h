@@ -45,6 +45,7 @@ struct ps_pgc_type {
     struct ps_pgc_key key;
     struct ps_pg_type pub;
     ps_oid output, collation;
+    ps_oid opclass, diff, canonical; /* of a range */
     bool not_null;
     const char *default_text; /* of a domain; NULL: none */
 };

@@ -126,8 +126,9 @@ static ps_err add_builtin(struct ps_pgc_db *db)
 
 /* --- pg_range, pg_enum, pg_proc ----------------------------------------------------------- */
 
-static const char *const range_columns[] = {"rngtypid", "rngsubtype", "rngmultitypid",
-                                            "rngcollation"};
+static const char *const range_columns[] = {"rngtypid",     "rngsubtype", "rngmultitypid",
+                                            "rngcollation", "rngsubopc",  "rngsubdiff",
+                                            "rngcanonical"};
 static const struct ps_pgc_spec range_spec = {
     .oid = PS_PGC_RANGE,
     .name = "pg_range",
@@ -145,6 +146,9 @@ static ps_err set_range(void *ctx, const struct ps_pgc_row *row)
     if (range) {
         range->pub.base = ps_pgc_oid(row, 1);
         range->collation = ps_pgc_oid(row, 3);
+        range->opclass = ps_pgc_oid(row, 4);
+        range->diff = ps_pgc_oid(row, 5);
+        range->canonical = ps_pgc_oid(row, 6);
     }
     if (multi)
         multi->pub.base = ps_pgc_oid(row, 0);

@@ -164,10 +164,12 @@ static bool write_call(struct ps_pgc_writer *w, span node)
 
     if ((!f && !builtin) || ps_pgc_node_true(node, "funcvariadic"))
         return false;
-    if (f)
+    if (f) {
+        ps_pgc_need(w, "function", f->key.a, f->schema, f->name);
         ps_pgc_write_qualified(w, f->schema, f->name);
-    else
+    } else {
         ps_pgc_write(w, builtin);
+    }
     ps_pgc_write(w, "(");
     if (!write_items(w, ps_pgc_node_list(node, "args"), ", "))
         return false;
@@ -212,6 +214,7 @@ static bool write_operator(struct ps_pgc_writer *w, ps_oid oid)
 
     if (!op)
         return false;
+    ps_pgc_need(w, "operator", oid, op->schema, op->name);
     schema = ps_pgc_written_schema(w, op->schema);
     if (schema) {
         ps_pgc_write(w, "OPERATOR(");
@@ -436,11 +439,15 @@ static bool write_node(struct ps_pgc_writer *w, span node)
 
 bool ps_pgc_write_expr(struct ps_pgc_writer *w, const char *expression)
 {
-    size_t before = w->out->len;
+    size_t before = w->out->len, needs_before = w->needs.len;
+    uint32_t done_before = w->done.count;
     bool good = expression && write_node(w, (span){expression, strlen(expression)});
 
-    if (!good)
+    if (!good) { /* nor does anything need what it would have called */
         w->out->len = before;
+        w->needs.len = needs_before;
+        w->done.count = done_before;
+    }
     return good;
 }
 

@@ -28,18 +28,49 @@ static bool add_keys(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
     return c->key_count > 0;
 }
 
+/* Columns that the index of the key has besides. */
+static bool add_included(struct ps_pgc_writer *w, const struct ps_pgc_index *x)
+{
+    uint32_t i;
+
+    for (i = x->key_count; i < x->column_count; i++) {
+        ps_pgc_write(w, i == x->key_count ? " INCLUDE (" : ", ");
+        if (!add_column(w, x->columns[i]))
+            return false;
+    }
+    if (x->column_count > x->key_count)
+        ps_pgc_write(w, ")");
+    return true;
+}
+
+static bool add_check(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
+{
+    ps_pgc_write(w, "CHECK (");
+    if (!ps_pgc_write_expr(w, c->expression))
+        return false;
+    ps_pgc_write(w, c->no_inherit ? ") NO INHERIT" : ")");
+    return true;
+}
+
+static bool add_key(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
+{
+    const struct ps_pgc_index *x = ps_pgc_list_find(&w->schema->indexes, c->key.a, c->index);
+
+    ps_pgc_write(w, c->type == 'p' ? "PRIMARY KEY (" : "UNIQUE ");
+    if (c->type == 'u')
+        ps_pgc_write(w, x && x->nulls_not_distinct ? "NULLS NOT DISTINCT (" : "(");
+    if (c->without_overlaps || !add_keys(w, c))
+        return false;
+    ps_pgc_write(w, ")");
+    return !x || add_included(w, x);
+}
+
 static bool add_definition(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
 {
-    bool good;
+    bool good = c->type == 'c'                     ? add_check(w, c)
+                : c->type == 'p' || c->type == 'u' ? add_key(w, c)
+                                                   : false;
 
-    if (c->type == 'c') {
-        ps_pgc_write(w, "CHECK (");
-        good = ps_pgc_write_expr(w, c->expression);
-    } else {
-        ps_pgc_write(w, c->type == 'p' ? "PRIMARY KEY (" : "UNIQUE (");
-        good = (c->type == 'p' || c->type == 'u') && add_keys(w, c);
-    }
-    ps_pgc_write(w, ")");
     if (c->deferrable)
         ps_pgc_write(w, c->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
     return good;
@@ -52,6 +83,10 @@ static const char *kind_of(char type)
         return "CHECK constraint";
     case 'f':
         return "FOREIGN KEY";
+    case 'p':
+        return "PRIMARY KEY";
+    case 'u':
+        return "UNIQUE constraint";
     case 'x':
         return "EXCLUDE constraint";
     case 't':
@@ -61,18 +96,28 @@ static const char *kind_of(char type)
     }
 }
 
+/* Fits behind -- : a line's end in a name or a constant would end the comment. */
+static bool is_line(const struct ps_text *text, size_t from)
+{
+    return !text->failed && !memchr(text->data + from, '\n', text->len - from);
+}
+
 static void write_constraint(struct ps_pgc_writer *w, const struct ps_pg_relation *table,
                              const struct ps_pgc_constraint *c)
 {
-    size_t before = w->out->len;
+    size_t before = w->out->len, statement;
 
+    /* Old rows may break it, and COPY would refuse them. */
+    if (!c->validated)
+        ps_pgc_write(w, "-- It holds for newer rows only, so add it once the rows are there:\n-- ");
+    statement = w->out->len;
     ps_pgc_write(w, "ALTER TABLE ONLY ");
     ps_pgc_write_relation_name(w, table);
     ps_pgc_write(w, " ADD CONSTRAINT ");
     ps_pgc_quote(w->out, c->name);
     ps_pgc_write(w, " ");
-    if (add_definition(w, c)) {
-        ps_pgc_write(w, ";\n");
+    if (add_definition(w, c) && (c->validated || is_line(w->out, statement))) {
+        ps_pgc_write(w, c->validated ? ";\n" : " NOT VALID;\n");
         return;
     }
     w->out->len = before;
@@ -120,9 +165,12 @@ static bool add_index_key(struct ps_pgc_writer *w, const struct ps_pgc_index *x,
     const struct ps_pgc_opclass *class;
 
     class = ps_pgc_list_find(&w->schema->opclasses, x->classes[i], 0);
-    if (!add_column(w, x->columns[i]) || !class)
+    if (!add_column(w, x->columns[i]) || !class ||
+        !ps_pgc_write_key_collation(w, w->desc->attrs[x->columns[i] - 1].collation,
+                                    x->collations[i]))
         return false;
     if (!class->is_default) {
+        ps_pgc_need(w, "operator class", class->key.a, class->schema, class->name);
         ps_pgc_write(w, " ");
         ps_pgc_write_qualified(w, class->schema, class->name);
     }
@@ -140,7 +188,7 @@ static bool add_index_columns(struct ps_pgc_writer *w, const struct ps_pgc_index
         if (i < x->key_count ? !add_index_key(w, x, i) : !add_column(w, x->columns[i]))
             return false;
     }
-    ps_pgc_write(w, ")");
+    ps_pgc_write(w, x->nulls_not_distinct ? ") NULLS NOT DISTINCT" : ")");
     return x->plain && x->key_count > 0;
 }
 
@@ -153,7 +201,7 @@ void ps_pgc_write_index(struct ps_pgc_writer *w, const struct ps_pg_relation *ta
 
     if (!rel)
         return;
-    if (x && *rel->pub.am_name != '\0') {
+    if (x && x->valid && *rel->pub.am_name != '\0') {
         ps_pgc_write(w, x->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
         ps_pgc_quote(w->out, rel->pub.name);
         ps_pgc_write(w, " ON ");
@@ -168,7 +216,9 @@ void ps_pgc_write_index(struct ps_pgc_writer *w, const struct ps_pg_relation *ta
     w->out->len = before;
     ps_pgc_write(w, "-- Left out: index ");
     ps_pgc_write_comment(w->out, rel->pub.name);
-    ps_pgc_write(w, ", of an expression, of some rows, or of what is not known here.\n");
+    ps_pgc_write(w, x && !x->valid
+                        ? ", which is not valid: making it failed.\n"
+                        : ", of an expression, of some rows, or of what is not known here.\n");
 }
 
 /* Constraints make their indexes, under the same names. */

@@ -24,7 +24,9 @@ struct ps_pgc_constraint { /* by relation, or type, and OID */
     struct ps_pgc_key key;
     const char *name;
     char type; /* c f p u x t n */
-    bool deferrable, deferred;
+    bool deferrable, deferred, no_inherit, validated;
+    bool without_overlaps; /* of a key: its last column is a range, and none may overlap */
+    ps_oid index;          /* of a key: the index that enforces it */
     uint32_t key_count;
     uint32_t keys[PS_PGC_INDEX_KEYS_MAX]; /* attnums */
     const char *expression;               /* NULL: none */
@@ -36,9 +38,10 @@ struct ps_pgc_default { /* by relation and attnum */
 struct ps_pgc_index { /* by OIDs of the table and the index */
     struct ps_pgc_key key;
     bool unique, plain; /* plain: of columns only, and of all rows */
+    bool nulls_not_distinct, valid;
     uint32_t column_count, key_count;
     uint32_t columns[PS_PGC_INDEX_KEYS_MAX], classes[PS_PGC_INDEX_KEYS_MAX],
-        options[PS_PGC_INDEX_KEYS_MAX];
+        collations[PS_PGC_INDEX_KEYS_MAX], options[PS_PGC_INDEX_KEYS_MAX];
 };
 struct ps_pgc_opclass { /* by OID */
     struct ps_pgc_key key;
@@ -52,9 +55,14 @@ struct ps_pgc_sequence { /* by OID of the relation */
     int64_t start, increment, max, min, cache;
     bool cycle;
 };
+struct ps_pgc_identity { /* by table and attnum: the sequence that makes the column's values */
+    struct ps_pgc_key key;
+    ps_oid sequence;
+};
 
 struct ps_pgc_schema {
-    struct ps_pgc_list constraints, type_constraints, defaults, indexes, opclasses, sequences;
+    struct ps_pgc_list constraints, type_constraints, defaults, indexes, opclasses, sequences,
+        identities;
 };
 /* NULL: it cannot be read, and the note was made. */
 const struct ps_pgc_schema *ps_pgc_schema(struct ps_pgc_db *db);
@@ -68,6 +76,7 @@ struct ps_pgc_writer {
     struct ps_pg_printer *printer;
     const struct ps_pg_desc *desc; /* whose columns expressions mean; NULL: none */
     struct ps_text *out;
+    struct ps_text needs;    /* comments that go before the statements: what they call */
     struct ps_pgc_list done; /* what was written, by OID and enum ps_pgc_written */
     uint32_t depth;          /* of types in types, of expressions in expressions */
 };
@@ -87,6 +96,10 @@ static inline const char *ps_pgc_written_schema(const struct ps_pgc_writer *w, p
 }
 /* NAME, behind its schema's where that must be written. */
 void ps_pgc_write_qualified(struct ps_pgc_writer *w, ps_oid schema, const char *name);
+/* Says once, before all statements, that they call what they do not make: KIND is a word for it.
+ * Nothing for PostgreSQL's own. */
+void ps_pgc_need(struct ps_pgc_writer *w, const char *kind, ps_oid oid, ps_oid schema,
+                 const char *name);
 
 /* Appends the expression; false: there is something in it that is not known here, and nothing was
  * added. */
@@ -98,10 +111,18 @@ ps_oid ps_pgc_expr_sequence(const char *expression);
 PS_MUST_USE ps_err ps_pgc_write_type(struct ps_pgc_writer *w, ps_oid type);
 /* " COLLATE x", unless it is the type's own. */
 void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collation);
+/* The same, of a column in an index, unless it is the column's own. false: its name is not known,
+ * and nothing was added. */
+bool ps_pgc_write_key_collation(struct ps_pgc_writer *w, ps_oid column, ps_oid collation);
 /* CREATE SCHEMA, if it is not one that every database has; once. */
 PS_MUST_USE ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema);
 /* Is it the first time that this is asked? */
-enum ps_pgc_written { PS_PGC_WRITTEN_SCHEMA, PS_PGC_WRITTEN_TYPE, PS_PGC_WRITTEN_RELATION };
+enum ps_pgc_written {
+    PS_PGC_WRITTEN_SCHEMA,
+    PS_PGC_WRITTEN_TYPE,
+    PS_PGC_WRITTEN_RELATION,
+    PS_PGC_WRITTEN_NEED,
+};
 PS_MUST_USE ps_err ps_pgc_write_once(struct ps_pgc_writer *w, enum ps_pgc_written what, ps_oid oid,
                                      bool *ret_first);
 /* What a dropped column was like, as sql_schema.h reads it. */
@@ -111,6 +132,11 @@ void ps_pgc_write_comment(struct ps_text *out, const char *name);
 /* schema_sequence.c: CREATE SEQUENCE and where it stands; once. */
 PS_MUST_USE ps_err ps_pgc_write_sequence(struct ps_pgc_writer *w,
                                          const struct ps_pg_relation *relation);
+/* The sequence of an identity column: its name and properties, in parentheses; where it stands, a
+ * statement. */
+void ps_pgc_write_identity(struct ps_pgc_writer *w, const struct ps_pg_relation *sequence);
+PS_MUST_USE ps_err ps_pgc_write_sequence_state(struct ps_pgc_writer *w,
+                                               const struct ps_pg_relation *sequence);
 /* schema_index.c: constraints and indexes of a table, each a statement; one index of it. */
 void ps_pgc_write_constraints(struct ps_pgc_writer *w, const struct ps_pg_relation *table);
 void ps_pgc_write_indexes(struct ps_pgc_writer *w, const struct ps_pg_relation *table);

@@ -1,6 +1,6 @@
 /*
  * schema_load.c - the catalogs that only schema.sql asks: constraints, defaults, indexes,
- * sequences.
+ * sequences, and which of those belong to identity columns.
  */
 #include <stdlib.h>
 
@@ -38,12 +38,17 @@ enum {
     CON_TYPID,
     CON_DEFERRABLE,
     CON_DEFERRED,
+    CON_NO_INHERIT,
+    CON_VALIDATED,
+    CON_PERIOD,
+    CON_INDEX,
     CON_KEY,
     CON_BIN
 };
-static const char *const constraint_columns[] = {"oid",         "conname",  "contype",
-                                                 "conrelid",    "contypid", "condeferrable",
-                                                 "condeferred", "conkey",   "conbin"};
+static const char *const constraint_columns[] = {
+    "oid",           "conname",     "contype",      "conrelid",     "contypid",
+    "condeferrable", "condeferred", "connoinherit", "convalidated", "conperiod",
+    "conindid",      "conkey",      "conbin"};
 static const struct ps_pgc_spec constraint_spec = {
     .oid = PS_PGC_CONSTRAINT,
     .name = "pg_constraint",
@@ -67,6 +72,10 @@ static ps_err add_constraint(void *ctx, const struct ps_pgc_row *row)
     c->type = ps_pgc_char(row, CON_TYPE);
     c->deferrable = ps_pgc_bool(row, CON_DEFERRABLE);
     c->deferred = ps_pgc_bool(row, CON_DEFERRED);
+    c->no_inherit = ps_pgc_bool(row, CON_NO_INHERIT);
+    c->validated = ps_pgc_bool(row, CON_VALIDATED);
+    c->without_overlaps = ps_pgc_bool(row, CON_PERIOD);
+    c->index = ps_pgc_oid(row, CON_INDEX);
     err = ps_pgc_vector(row, CON_KEY, 2, c->keys, PS_PGC_INDEX_KEYS_MAX, &c->key_count);
     if (!err)
         err = ps_pgc_keep_name(db, row, CON_NAME, &c->name);
@@ -101,16 +110,19 @@ enum {
     IND_RELID,
     IND_OID,
     IND_UNIQUE,
+    IND_NULLS_NOT_DISTINCT,
+    IND_VALID,
     IND_KEYS,
     IND_KEY_COUNT,
+    IND_COLLATION,
     IND_CLASS,
     IND_OPTION,
     IND_EXPRS,
     IND_PRED
 };
-static const char *const index_columns[] = {"indrelid",  "indexrelid",  "indisunique",
-                                            "indkey",    "indnkeyatts", "indclass",
-                                            "indoption", "indexprs",    "indpred"};
+static const char *const index_columns[] = {
+    "indrelid",    "indexrelid",   "indisunique", "indnullsnotdistinct", "indisvalid", "indkey",
+    "indnkeyatts", "indcollation", "indclass",    "indoption",           "indexprs",   "indpred"};
 static const struct ps_pgc_spec index_spec = {
     .oid = PS_PGC_INDEX,
     .name = "pg_index",
@@ -124,7 +136,7 @@ static ps_err add_index(void *ctx, const struct ps_pgc_row *row)
     struct ps_pgc_db *db = ctx;
     struct ps_pgc_index *x;
     int16_t key_count = ps_pgc_int16(row, IND_KEY_COUNT);
-    uint32_t classes = 0, options = 0;
+    uint32_t classes = 0, collations = 0, options = 0;
     ps_err err;
 
     err = ps_pgc_list_add(&db->schema->indexes, sizeof(*x), ps_pgc_oid(row, IND_RELID),
@@ -132,15 +144,20 @@ static ps_err add_index(void *ctx, const struct ps_pgc_row *row)
     if (err)
         return err;
     x->unique = ps_pgc_bool(row, IND_UNIQUE);
+    x->nulls_not_distinct = ps_pgc_bool(row, IND_NULLS_NOT_DISTINCT);
+    x->valid = ps_pgc_bool(row, IND_VALID);
     x->plain = !ps_pgc_value(row, IND_EXPRS) && !ps_pgc_value(row, IND_PRED);
     err = ps_pgc_vector(row, IND_KEYS, 2, x->columns, PS_PGC_INDEX_KEYS_MAX, &x->column_count);
     if (!err)
         err = ps_pgc_vector(row, IND_CLASS, 4, x->classes, PS_PGC_INDEX_KEYS_MAX, &classes);
     if (!err)
+        err =
+            ps_pgc_vector(row, IND_COLLATION, 4, x->collations, PS_PGC_INDEX_KEYS_MAX, &collations);
+    if (!err)
         err = ps_pgc_vector(row, IND_OPTION, 2, x->options, PS_PGC_INDEX_KEYS_MAX, &options);
     x->key_count = key_count > 0 && (uint32_t)key_count < x->column_count ? (uint32_t)key_count
                                                                           : x->column_count;
-    if (classes < x->key_count || options < x->key_count)
+    if (classes < x->key_count || collations < x->key_count || options < x->key_count)
         x->plain = false;
     return err;
 }
@@ -201,6 +218,42 @@ static ps_err add_sequence(void *ctx, const struct ps_pgc_row *row)
     return PS_OK;
 }
 
+/* --- pg_depend ---------------------------------------------------------------------------- */
+
+enum { DEP_CLASS, DEP_OID, DEP_REF_CLASS, DEP_REF_OID, DEP_REF_COLUMN, DEP_TYPE };
+static const char *const depend_columns[] = {"classid",  "objid",       "refclassid",
+                                             "refobjid", "refobjsubid", "deptype"};
+static const struct ps_pgc_spec depend_spec = {
+    .oid = PS_PGC_DEPEND,
+    .name = "pg_depend",
+    .lost = "sequences of identity columns",
+    .columns = depend_columns,
+    .column_count = PS_PGC_COUNT(depend_columns),
+};
+
+/* A sequence that is a part of a column (type i) makes its identity. */
+static ps_err add_identity(void *ctx, const struct ps_pgc_row *row)
+{
+    struct ps_pgc_db *db = ctx;
+    ps_oid oid = ps_pgc_oid(row, DEP_OID);
+    ps_oid column = (ps_oid)ps_pgc_int32(row, DEP_REF_COLUMN);
+    const struct ps_pgc_relation *sequence;
+    struct ps_pgc_identity *item;
+    ps_err err;
+
+    if (ps_pgc_char(row, DEP_TYPE) != 'i' || ps_pgc_oid(row, DEP_CLASS) != PS_PGC_CLASS ||
+        ps_pgc_oid(row, DEP_REF_CLASS) != PS_PGC_CLASS || column == 0)
+        return PS_OK;
+    sequence = ps_pgc_list_find(&db->relations, oid, 0);
+    if (!sequence || sequence->pub.kind != 'S')
+        return PS_OK;
+    err = ps_pgc_list_add(&db->schema->identities, sizeof(*item), ps_pgc_oid(row, DEP_REF_OID),
+                          column, row->sure, &item);
+    if (!err)
+        item->sequence = oid;
+    return err;
+}
+
 /* --- all of it ---------------------------------------------------------------------------- */
 
 static ps_err load(struct ps_pgc_db *db)
@@ -211,7 +264,7 @@ static ps_err load(struct ps_pgc_db *db)
     } all[] = {
         {&constraint_spec, add_constraint}, {&default_spec, add_default},
         {&index_spec, add_index},           {&opclass_spec, add_opclass},
-        {&sequence_spec, add_sequence},
+        {&sequence_spec, add_sequence},     {&depend_spec, add_identity},
     };
     struct ps_pgc_schema *s = calloc(1, sizeof(*s));
     ps_err err = PS_OK;
@@ -228,6 +281,7 @@ static ps_err load(struct ps_pgc_db *db)
     ps_pgc_list_settle(&s->indexes);
     ps_pgc_list_settle(&s->opclasses);
     ps_pgc_list_settle(&s->sequences);
+    ps_pgc_list_settle(&s->identities);
     return err;
 }
 
@@ -259,5 +313,6 @@ void ps_pgc_schema_free(struct ps_pgc_schema *s)
     ps_pgc_list_deinit(&s->indexes);
     ps_pgc_list_deinit(&s->opclasses);
     ps_pgc_list_deinit(&s->sequences);
+    ps_pgc_list_deinit(&s->identities);
     free(s);
 }

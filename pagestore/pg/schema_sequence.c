@@ -1,5 +1,5 @@
 /*
- * schema_sequence.c - CREATE SEQUENCE, and where the sequence stands.
+ * schema_sequence.c - CREATE SEQUENCE, sequences of identity columns, and where they stand.
  */
 #include <inttypes.h>
 
@@ -54,19 +54,37 @@ static void add_state(struct ps_pgc_writer *w, const struct ps_pg_relation *rel,
 
 static void add_properties(struct ps_pgc_writer *w, const struct ps_pgc_sequence *s)
 {
-    ps_pgc_write(w, " AS ");
-    ps_pgc_write_type_name(w, s->type, -1);
     ps_text_printf(w->out,
                    " INCREMENT BY %" PRId64 " MINVALUE %" PRId64 " MAXVALUE %" PRId64
                    " START WITH %" PRId64 " CACHE %" PRId64 "%s",
                    s->increment, s->min, s->max, s->start, s->cache, s->cycle ? " CYCLE" : "");
 }
 
+ps_err ps_pgc_write_sequence_state(struct ps_pgc_writer *w, const struct ps_pg_relation *rel)
+{
+    struct state state;
+    ps_err err = read_state(w, rel, &state);
+
+    if (!err && state.known)
+        add_state(w, rel, &state);
+    return err;
+}
+
+void ps_pgc_write_identity(struct ps_pgc_writer *w, const struct ps_pg_relation *rel)
+{
+    const struct ps_pgc_sequence *s = ps_pgc_list_find(&w->schema->sequences, rel->oid, 0);
+
+    ps_pgc_write(w, " (SEQUENCE NAME ");
+    ps_pgc_write_relation_name(w, rel);
+    if (s)
+        add_properties(w, s);
+    ps_pgc_write(w, ")");
+}
+
 ps_err ps_pgc_write_sequence(struct ps_pgc_writer *w, const struct ps_pg_relation *rel)
 {
     const struct ps_pgc_relation *full = ps_pgc_list_find(&w->db->relations, rel->oid, 0);
     const struct ps_pgc_sequence *s = ps_pgc_list_find(&w->schema->sequences, rel->oid, 0);
-    struct state state;
     bool first;
     ps_err err;
 
@@ -74,16 +92,15 @@ ps_err ps_pgc_write_sequence(struct ps_pgc_writer *w, const struct ps_pg_relatio
     if (err || !first)
         return err;
     err = full ? ps_pgc_write_schema(w, full->schema) : PS_OK;
-    if (!err)
-        err = read_state(w, rel, &state);
     if (err)
         return err;
     ps_pgc_write(w, "CREATE SEQUENCE IF NOT EXISTS ");
     ps_pgc_write_relation_name(w, rel);
-    if (s)
+    if (s) {
+        ps_pgc_write(w, " AS ");
+        ps_pgc_write_type_name(w, s->type, -1);
         add_properties(w, s);
+    }
     ps_pgc_write(w, ";\n");
-    if (state.known)
-        add_state(w, rel, &state);
-    return PS_OK;
+    return ps_pgc_write_sequence_state(w, rel);
 }

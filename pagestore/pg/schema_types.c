@@ -32,6 +32,32 @@ ps_err ps_pgc_write_once(struct ps_pgc_writer *w, enum ps_pgc_written what, ps_o
     return ps_pgc_list_add(&w->done, sizeof(*item), oid, what, true, &item);
 }
 
+void ps_pgc_need(struct ps_pgc_writer *w, const char *kind, ps_oid oid, ps_oid schema,
+                 const char *name)
+{
+    const char *schema_name = ps_pgc_written_schema(w, schema);
+    struct ps_text qualified = {0};
+    bool first;
+
+    if (!schema_name || oid < PS_PGC_FIRST_NORMAL)
+        return;
+    if (ps_pgc_write_once(w, PS_PGC_WRITTEN_NEED, oid, &first)) {
+        w->out->failed = true;
+        return;
+    }
+    if (!first)
+        return;
+    ps_pgc_qualified(&qualified, schema_name, name);
+    ps_text_add(&qualified, "", 1);
+    w->out->failed |= qualified.failed;
+    if (!qualified.failed) {
+        ps_text_printf(&w->needs, "-- Create the %s ", kind);
+        ps_pgc_write_comment(&w->needs, qualified.data);
+        ps_text_printf(&w->needs, " first, or the extension that has it.\n");
+    }
+    ps_text_deinit(&qualified);
+}
+
 ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema)
 {
     const char *name = ps_pgc_schema_name(w->db, schema);
@@ -49,20 +75,34 @@ ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema)
     return PS_OK;
 }
 
-/* `before` and the collation's name, if it is not the type's own. */
+/* `before` and the collation's name; false: it is not known. */
+static bool write_collation_name(struct ps_pgc_writer *w, const char *before, ps_oid collation)
+{
+    const struct ps_pgc_object *c = NULL;
+
+    if (w->names)
+        c = ps_pgc_list_find(&w->names->classes[PS_PGC_COLLATIONS].list, collation, 0);
+    if (!c)
+        return false;
+    ps_pgc_need(w, "collation", collation, c->schema, c->name);
+    ps_pgc_write(w, before);
+    ps_pgc_write_qualified(w, c->schema, c->name);
+    return true;
+}
+
+/* The same, if it is not the type's own. */
 static void write_other_collation(struct ps_pgc_writer *w, const char *before, ps_oid type,
                                   ps_oid collation)
 {
     const struct ps_pgc_type *t = ps_pgc_list_find(&w->db->types, type, 0);
-    const struct ps_pgc_object *c;
 
-    if (collation == 0 || !t || t->collation == collation || !w->names)
-        return;
-    c = ps_pgc_list_find(&w->names->classes[PS_PGC_COLLATIONS].list, collation, 0);
-    if (!c)
-        return;
-    ps_pgc_write(w, before);
-    ps_pgc_write_qualified(w, c->schema, c->name);
+    if (collation != 0 && t && t->collation != collation)
+        (void)write_collation_name(w, before, collation);
+}
+
+bool ps_pgc_write_key_collation(struct ps_pgc_writer *w, ps_oid column, ps_oid collation)
+{
+    return collation == 0 || collation == column || write_collation_name(w, " COLLATE ", collation);
 }
 
 void ps_pgc_write_collation(struct ps_pgc_writer *w, ps_oid type, ps_oid collation)
@@ -245,6 +285,31 @@ static ps_oid multirange_of(const struct ps_pgc_db *db, ps_oid range)
     return 0;
 }
 
+/* How the range's bounds are ordered, and how far they are apart. A canonical function takes the
+ * range itself, so that the type must be there twice: first without anything, then with it. */
+static void write_range_functions(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
+{
+    const struct ps_pgc_opclass *class = NULL;
+    const struct ps_pgc_object *diff = NULL;
+
+    if (w->schema)
+        class = ps_pgc_list_find(&w->schema->opclasses, type->opclass, 0);
+    if (w->names)
+        diff = ps_pgc_list_find(&w->names->classes[PS_PGC_PROCS].list, type->diff, 0);
+    if (class && !class->is_default) {
+        ps_pgc_need(w, "operator class", type->opclass, class->schema, class->name);
+        ps_pgc_write(w, ", subtype_opclass = ");
+        ps_pgc_write_qualified(w, class->schema, class->name);
+    }
+    if (diff) {
+        ps_pgc_need(w, "function", type->diff, diff->schema, diff->name);
+        ps_pgc_write(w, ", subtype_diff = ");
+        ps_pgc_write_qualified(w, diff->schema, diff->name);
+    }
+    if (type->canonical != 0)
+        ps_pgc_write(w, " /* its canonical function is left out */");
+}
+
 static ps_err write_range(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
 {
     const ps_oid multirange = multirange_of(w->db, type->pub.oid);
@@ -258,6 +323,7 @@ static ps_err write_range(struct ps_pgc_writer *w, const struct ps_pgc_type *typ
     ps_pgc_write(w, " AS RANGE (subtype = ");
     ps_pgc_write_type_name(w, type->pub.base, -1);
     write_other_collation(w, ", collation = ", type->pub.base, type->collation);
+    write_range_functions(w, type);
     if (multirange != 0) {
         ps_pgc_write(w, ", multirange_type_name = ");
         ps_pgc_write_type_name(w, multirange, -1);

@@ -67,6 +67,7 @@ pg_make --locale=C.UTF-8 && pg_start || exit 2
 pg_sql -c 'CREATE DATABASE judge' -c 'CREATE DATABASE global' -c 'CREATE DATABASE "a/b"' \
     -c 'CREATE DATABASE "a%2Fb"' -c "CREATE TABLESPACE judge_space LOCATION '$work/space'"
 pg_sql -d judge -f "$here/pg_catalog.sql" >psql.log 2>&1 || { cat psql.log && exit 2; }
+! pg_sql -d judge -c 'CREATE UNIQUE INDEX CONCURRENTLY late_never ON late (a)' >psql.log 2>&1 || exit 2
 ask_relations >relations
 ask_columns >columns
 pg_sql -d judge -At -F $'\t' -c "
@@ -88,7 +89,8 @@ same "tables of PostgreSQL < and those of the files >" <(cut -f 1 names) out/tab
 pg_start || exit 2
 pg_sql -c 'CREATE DATABASE again'
 pg_sql -d again -c 'CREATE SCHEMA s' \
-    -c "CREATE FUNCTION s.double(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT \$1 * 2'"
+    -c "CREATE FUNCTION s.double(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT \$1 * 2'" \
+    -c 'CREATE OPERATOR s.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)'
 while IFS=$'\t' read -r oid name; do
     pg_sql -d again -f "out/$oid.sql" >psql.log 2>&1 || { cat psql.log "out/$oid.sql" && exit 1; }
     case $name in *.regs) continue ;; esac # names in values need not exist there
@@ -104,7 +106,8 @@ while IFS=$'\t' read -r oid name; do
     *) same "$name of PostgreSQL < and made again >" "expected/$oid" "found/$oid" ;;
     esac
 done <names
-# What is left out, its statements say: foreign keys, indexes of expressions and of some rows.
+# What is left out, its statements say: foreign keys, indexes of expressions and of some rows, what is
+# not valid.
 ask_definitions() { # DATABASE
     pg_sql -d "$1" -At -c "
         SELECT c.oid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
@@ -113,9 +116,13 @@ ask_definitions() { # DATABASE
              LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
         WHERE c.oid >= 16384 AND relkind IN ('r', 'p', 'm') AND attnum > 0 AND NOT attisdropped" \
         -c "SELECT conrelid::regclass, contypid::regtype, conname, pg_get_constraintdef(oid)
-            FROM pg_constraint WHERE contype IN ('p', 'u', 'c') AND oid >= 16384" \
+            FROM pg_constraint WHERE contype IN ('p', 'u', 'c') AND convalidated AND oid >= 16384" \
+        -c "SELECT rngtypid::regtype, rngsubtype, rngcollation, opcname, rngsubdiff
+            FROM pg_range JOIN pg_opclass o ON o.oid = rngsubopc WHERE rngtypid >= 16384" \
+        -c "SELECT sequencename, data_type, start_value, min_value, max_value, increment_by, cycle, cache_size,
+                   last_value FROM pg_sequences WHERE sequencename <> 'sq'" \
         -c "SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index
-            WHERE indexrelid >= 16384 AND indrelid >= 16384 AND indexprs IS NULL AND indpred IS NULL
+            WHERE indexrelid >= 16384 AND indrelid >= 16384 AND indexprs IS NULL AND indpred IS NULL AND indisvalid
                   AND NOT indrelid::regclass::pg_catalog.text LIKE 'pg_toast%'"
 }
 ask_definitions judge >expected/definitions
@@ -123,3 +130,16 @@ ask_definitions again >found/definitions
 same "definitions of PostgreSQL < and made again >" expected/definitions found/definitions
 pg_sql -d again -At -c "SELECT nextval('defaults_id_seq')" >value
 [ "$(cat value)" = 4 ] || { echo "the sequence goes on with $(cat value)" && exit 1; }
+
+# says TABLE LINE: its statements have it.
+says() {
+    grep -qxF -e "$2" "out/$(awk -F '\t' -v name="public.$1" '$2 == name { print $1 }' names).sql" ||
+        { echo "of $1 there is no: $2" && exit 1; }
+}
+says calling '-- Create the function s.double first, or the extension that has it.'
+says calling '-- Create the operator s."===" first, or the extension that has it.'
+says heir '-- It inherits from public.parent; made as a table by itself, with the columns it has from there.'
+says late '-- It holds for newer rows only, so add it once the rows are there:'
+says late '-- ALTER TABLE ONLY public.late ADD CONSTRAINT "from now on" CHECK ((a > 0)) NOT VALID;'
+says late '-- Left out: CHECK constraint lines.'
+says late '-- Left out: index late_never, which is not valid: making it failed.'
