@@ -1,5 +1,8 @@
 #include "fs/gen.h"
 
+#include "fs/log.h"
+#include "fs/pfs.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,11 +17,28 @@
 struct pfs_gen {
     const struct pfs_view *view;
     bool is_stream;
+    bool told; /* why a step failed; guarded by mtx */
     pthread_mutex_t mtx;
     struct pfs_cursor cursor; /* guarded by mtx */
     struct ps_text text;      /* guarded by mtx */
     uint64_t text_off;        /* guarded by mtx */
 };
+
+/* A reader gets EIO, which does not tell what is missing in a PostgreSQL source: many things can
+ * be. Of a store the pool has said which page is damaged. */
+static void tell_failure(struct pfs_gen *g, ps_err err)
+{
+    const struct pfs_subject *s = &g->cursor.subject;
+    struct ps_table_info info;
+    char why[512];
+
+    if (g->told || err == PS_ERR_INTERRUPTED || !s->fs->cluster || !s->table)
+        return;
+    g->told = true;
+    (void)snprintf(why, sizeof(why), "%s", ps_message());
+    if (!ps_table_info(s->table, &info))
+        pfs_log(PS_MSG_ERROR, "%s: a view of it ends early: %s", info.name, why);
+}
 
 /* One step; a step that fails leaves the text as it was. */
 static ps_err advance(struct pfs_gen *g, struct ps_cancel *cancel)
@@ -36,6 +56,7 @@ static ps_err advance(struct pfs_gen *g, struct ps_cancel *cancel)
     if (err) {
         g->text.len = len;
         g->text.failed = false;
+        tell_failure(g, err);
     }
     return err;
 }

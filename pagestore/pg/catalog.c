@@ -1,6 +1,8 @@
 /*
  * catalog.c - opening the catalogs, reading each database's once, and the calls of catalog.h.
  */
+#include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +246,32 @@ static struct ps_pgc_db *find_teller(struct ps_pg_catalog *c)
     return c->shared_told_by == PS_PGC_NO_DB ? NULL : &c->dbs[c->shared_told_by];
 }
 
+static bool has_columns(const struct ps_pgc_columns *columns, const struct ps_pg_relation *relation)
+{
+    return columns && columns->desc.count == relation->natts;
+}
+
+/* Of relations that pg_class names. Where all of pg_attribute is lost, that was told. */
+static void note_unknown_columns(struct ps_pgc_db *db)
+{
+    const struct ps_pg_relation *relation, *first = NULL;
+    uint32_t i, count = 0;
+
+    for (i = 0; db->columns.count > 0 && i < db->shown_count; i++) {
+        relation = db->shown[i];
+        if (relation->oid == 0 || relation->natts == 0 ||
+            has_columns(ps_pgc_columns(db, relation->oid), relation))
+            continue;
+        count++;
+        first = first ? first : relation;
+    }
+    if (first)
+        ps_pg_note(db->catalog->cluster,
+                   "%s: pg_attribute does not tell the columns of %" PRIu32
+                   " relations, the first is %s: their rows cannot be read",
+                   db->dir, count, first->dir);
+}
+
 static ps_err load_lists(struct ps_pgc_db *db)
 {
     ps_err err;
@@ -255,6 +283,8 @@ static ps_err load_lists(struct ps_pgc_db *db)
         err = ps_pgc_load_relations(db);
     if (!err)
         err = ps_pgc_show(db, db);
+    if (!err)
+        note_unknown_columns(db);
     return err ? err : ps_pgc_load_types(db);
 }
 
@@ -405,7 +435,7 @@ ps_err ps_pg_relation_desc(struct ps_pg_catalog *c, uint32_t db,
     const struct ps_pgc_columns *columns;
 
     columns = teller && relation->oid != 0 ? ps_pgc_columns(teller, relation->oid) : NULL;
-    if (columns && columns->desc.count == relation->natts) {
+    if (has_columns(columns, relation)) {
         *ret = &columns->desc;
         return PS_OK;
     }
@@ -423,4 +453,24 @@ const struct ps_pg_types *ps_pg_catalog_types(struct ps_pg_catalog *c, uint32_t 
     const struct ps_pgc_db *teller = ps_pgc_teller(c, db);
 
     return teller ? &teller->types_api : &c->dbs[db].types_api;
+}
+
+void ps_pg_catalog_unknown_type(struct ps_pg_catalog *c, uint32_t index, ps_oid oid)
+{
+    struct ps_pgc_db *teller = ps_pgc_teller(c, index), *db = teller ? teller : &c->dbs[index];
+    struct ps_pgc_type *type = ps_pgc_list_find(&db->types, oid, 0);
+
+    if (atomic_exchange(type ? &type->told : &db->told, true))
+        return;
+    if (type)
+        ps_pg_note(
+            c->cluster,
+            "%s: values of type %s are shown by their bytes, as \\x...: only functions of its "
+            "own can print them",
+            db->dir, type->pub.name);
+    else
+        ps_pg_note(c->cluster,
+                   "%s: values of types that pg_type does not tell, as of %" PRIu32
+                   ", are shown by their bytes, as \\x...",
+                   db->dir, oid);
 }

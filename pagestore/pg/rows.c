@@ -274,6 +274,13 @@ ps_err ps_pg_scan_step(struct ps_pg_scan *s, struct ps_cancel *cancel, struct ps
     return ps_text_err(out);
 }
 
+static void tell_unknown(void *ctx, ps_oid type)
+{
+    struct ps_pg_scan *s = ctx;
+
+    ps_pg_catalog_unknown_type(s->catalog, s->db, type);
+}
+
 static ps_err open_printer(struct ps_pg_scan *s)
 {
     struct ps_pg_toaster toaster;
@@ -282,7 +289,7 @@ static ps_err open_printer(struct ps_pg_scan *s)
     if (err)
         return err;
     toaster = ps_pg_toast_reader_toaster(s->toast);
-    return ps_pg_printer_new(ps_pg_catalog_types(s->catalog, s->db), &toaster, NULL, NULL,
+    return ps_pg_printer_new(ps_pg_catalog_types(s->catalog, s->db), &toaster, tell_unknown, s,
                              &s->printer);
 }
 

@@ -33,6 +33,7 @@
 struct segment {
     uint8_t *bytes;
     size_t len;
+    bool told;            /* that it is too short; guarded by mtx */
     struct segment *next; /* of its folder's that were read */
 };
 
@@ -114,7 +115,7 @@ static struct segment *read_segment(struct ps_pg_xacts *x, struct slru *s, uint3
     return &x->missing;
 }
 
-static const struct segment *segment_of(struct ps_pg_xacts *x, struct slru *s, uint32_t index)
+static struct segment *segment_of(struct ps_pg_xacts *x, struct slru *s, uint32_t index)
 {
     struct segment *seg = atomic_load_explicit(&s->segments[index], memory_order_acquire);
 
@@ -130,12 +131,35 @@ static const struct segment *segment_of(struct ps_pg_xacts *x, struct slru *s, u
     return seg;
 }
 
-static bool u32_at(const struct segment *seg, uint32_t at, uint32_t *ret)
+/* What the server gave out, as the control file has it, lies within its segment. */
+static void tell_short(struct ps_pg_xacts *x, const struct slru *s, uint32_t index,
+                       struct segment *seg)
 {
-    if (at >= seg->len || seg->len - at < sizeof(*ret))
-        return false;
-    *ret = ps_get32_at(seg->bytes + at);
-    return true;
+    bool told;
+
+    if (seg == &x->missing || !x->next_known)
+        return;
+    ps_mutex_lock(&x->mtx);
+    told = seg->told;
+    seg->told = true;
+    ps_mutex_unlock(&x->mtx);
+    if (!told)
+        ps_pg_note(x->cluster,
+                   "%s/%04" PRIX32 ": has %zu bytes only; the fate of transactions behind them is "
+                   "not known",
+                   s->dir, index, seg->len);
+}
+
+/* The bytes of the segment from at on; NULL: it lacks them. */
+static const uint8_t *bytes_at(struct ps_pg_xacts *x, struct slru *s, uint32_t index, uint32_t at,
+                               uint32_t len)
+{
+    struct segment *seg = segment_of(x, s, index);
+
+    if (at < seg->len && seg->len - at >= len)
+        return seg->bytes + at;
+    tell_short(x, s, index, seg);
+    return NULL;
 }
 
 /* --- opening ---------------------------------------------------------------------------- */
@@ -252,17 +276,17 @@ static bool is_prepared(struct ps_pg_xacts *x, uint32_t xid)
 enum ps_pg_fate ps_pg_xact_fate(struct ps_pg_xacts *x, uint32_t xid)
 {
     uint32_t a_segment = xids_a_segment(x), at = xid % a_segment / 4;
-    const struct segment *seg;
+    const uint8_t *byte;
     unsigned status;
 
     if (xid < PS_PG_XID_FIRST_NORMAL)
         return xid == 0 ? PS_PG_ABORTED : PS_PG_COMMITTED;
     if (is_beyond_next(x, xid))
         return PS_PG_UNKNOWN;
-    seg = segment_of(x, &x->xact, xid / a_segment);
-    if (at >= seg->len)
+    byte = bytes_at(x, &x->xact, xid / a_segment, at, 1);
+    if (!byte)
         return PS_PG_UNKNOWN;
-    status = (unsigned)(seg->bytes[at] >> (xid % 4 * 2)) & 3u;
+    status = (unsigned)(*byte >> (xid % 4 * 2)) & 3u;
     if (status == STATUS_COMMITTED)
         return PS_PG_COMMITTED;
     if (status == STATUS_ABORTED)
@@ -280,20 +304,24 @@ enum ps_pg_fate ps_pg_xact_fate(struct ps_pg_xacts *x, uint32_t xid)
 static bool offset_of(struct ps_pg_xacts *x, uint32_t multi, uint32_t *ret)
 {
     uint32_t a_segment = offsets_a_page(x) * SLRU_PAGES;
+    const uint8_t *offset = bytes_at(x, &x->offsets, multi / a_segment, multi % a_segment * 4, 4);
 
-    return u32_at(segment_of(x, &x->offsets, multi / a_segment), multi % a_segment * 4, ret);
+    if (offset)
+        *ret = ps_get32_at(offset);
+    return offset != NULL;
 }
 
 static bool member_at(struct ps_pg_xacts *x, uint32_t offset, struct ps_pg_member *ret)
 {
     uint32_t page = offset / members_a_page(x), within = offset % members_a_page(x);
-    const struct segment *seg = segment_of(x, &x->members, page / SLRU_PAGES);
-    uint32_t group = page % SLRU_PAGES * x->block_size + within / GROUP_MEMBERS * GROUP_BYTES;
-    uint32_t nth = within % GROUP_MEMBERS, flags;
+    uint32_t at = page % SLRU_PAGES * x->block_size + within / GROUP_MEMBERS * GROUP_BYTES;
+    const uint8_t *group = bytes_at(x, &x->members, page / SLRU_PAGES, at, GROUP_BYTES);
+    uint32_t nth = within % GROUP_MEMBERS;
 
-    if (!u32_at(seg, group, &flags) || !u32_at(seg, group + GROUP_MEMBERS + nth * 4, &ret->xid))
+    if (!group)
         return false;
-    ret->status = (uint8_t)(flags >> (nth * 8)) & MEMBER_STATUS_MASK;
+    ret->xid = ps_get32_at(group + GROUP_MEMBERS + nth * 4);
+    ret->status = (uint8_t)(ps_get32_at(group) >> (nth * 8)) & MEMBER_STATUS_MASK;
     return true;
 }
 

@@ -19,7 +19,7 @@ PAGE = 8192
 NEEDED = {"pg_class", "pg_attribute", "pg_type", "pg_namespace", "pg_database"}
 # Catalogs that nothing but their own rows is read from: their damage is theirs.
 UNREAD = {
-    "pg_aggregate", "pg_amop", "pg_amproc", "pg_auth_members", "pg_cast", "pg_conversion", "pg_depend",
+    "pg_aggregate", "pg_amop", "pg_amproc", "pg_auth_members", "pg_cast", "pg_conversion",
     "pg_description", "pg_extension", "pg_init_privs", "pg_language", "pg_opfamily", "pg_rewrite",
     "pg_shdepend", "pg_shdescription", "pg_statistic", "pg_tablespace", "pg_ts_config_map",
     "pg_ts_parser", "pg_ts_template",

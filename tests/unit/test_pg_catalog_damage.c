@@ -1,5 +1,7 @@
 /* What a missing, damaged or contradictory catalog costs: itself, and nothing beside. */
 
+#include "pg/rows.h"
+#include "pg/xact.h"
 #include "pg_catalog_bed.h"
 #include "seed.h"
 
@@ -102,6 +104,70 @@ static void without_pg_type_its_own_types_are_known(void **state)
     assert_string_equal(types->type(types->ctx, 1007)->name, "_int4");
     assert_null(types->type(types->ctx, 16485)); /* mood */
     expect_note(&b, "pg_type cannot be read");
+    end_catalog(&b, c);
+}
+
+/* Reads all rows that are visible. */
+static void scan(struct ps_pg_catalog *c, uint32_t db, const char *dir)
+{
+    struct ps_text text = {0};
+    struct ps_pg_scan *s;
+    bool done = false;
+
+    ok(ps_pg_scan_open(c, db, find(c, db, dir), PS_PG_ROWS, false, &s));
+    while (!done)
+        ok(ps_pg_scan_step(s, NULL, &text, &done));
+    ps_pg_scan_close(s);
+    ps_text_deinit(&text);
+}
+
+static void types_that_cannot_be_printed_are_told_once(void **state)
+{
+    struct ps_pg_catalog *c;
+    struct bed b;
+    uint32_t db;
+
+    begin(&b, state);
+    run("rm '%s/" PG_TYPE "'", b.data);
+    c = open_catalog(&b, &db);
+    scan(c, db, "public.t_mixed");
+    scan(c, db, "public.t_mixed");
+    expect_note(&b, "anchor: values of types that pg_type does not tell, as of 16");
+    ps_pg_catalog_unknown_type(c, db, 25);
+    ps_pg_catalog_unknown_type(c, db, 25);
+    expect_note(&b, "anchor: values of type text are shown by their bytes, as \\x...");
+    end_catalog(&b, c);
+}
+
+static void columns_that_a_short_pg_attribute_lacks_are_told(void **state)
+{
+    const struct ps_pg_desc *desc;
+    struct ps_pg_catalog *c;
+    struct bed b;
+    uint32_t db;
+
+    begin(&b, state);
+    run("truncate -s -8192 '%s/" PG_ATTRIBUTE "'", b.data);
+    c = open_catalog(&b, &db);
+    ok(ps_pg_relation_desc(c, db, find(c, db, "pg_catalog.pg_class"), &desc));
+    expect_note(&b, "anchor: pg_attribute does not tell the columns of ");
+    end_catalog(&b, c);
+}
+
+static void pg_xact_that_was_cut_short_is_told_once(void **state)
+{
+    struct ps_pg_xacts *xacts;
+    struct ps_pg_catalog *c;
+    struct bed b;
+    uint32_t db;
+
+    begin(&b, state);
+    run("truncate -s 0 '%s/pg_xact/0000'", b.data);
+    c = open_catalog(&b, &db);
+    xacts = ps_pg_catalog_xacts(c);
+    assert_int_equal(ps_pg_xact_fate(xacts, 700), PS_PG_UNKNOWN);
+    assert_int_equal(ps_pg_xact_fate(xacts, 701), PS_PG_UNKNOWN);
+    expect_note(&b, "pg_xact/0000: has 0 bytes only");
     end_catalog(&b, c);
 }
 
@@ -384,6 +450,9 @@ int main(void)
         cmocka_unit_test(without_pg_class_relations_are_called_after_their_files),
         cmocka_unit_test(without_pg_attribute_relations_have_names),
         cmocka_unit_test(without_pg_type_its_own_types_are_known),
+        cmocka_unit_test(types_that_cannot_be_printed_are_told_once),
+        cmocka_unit_test(columns_that_a_short_pg_attribute_lacks_are_told),
+        cmocka_unit_test(pg_xact_that_was_cut_short_is_told_once),
         cmocka_unit_test(without_pg_namespace_schemas_are_called_by_oid),
         cmocka_unit_test(databases_have_names_under_a_wrong_version),
         cmocka_unit_test(without_pg_database_databases_are_called_by_oid),
