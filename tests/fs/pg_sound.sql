@@ -248,3 +248,6 @@ CREATE TABLE twice (a int);
 INSERT INTO twice SELECT g % 5 FROM generate_series(1, 100) g;
 CREATE TABLE prepared (a int);
 INSERT INTO prepared VALUES (1), (2), (3);
+CREATE TABLE lost (id int GENERATED ALWAYS AS IDENTITY, n int, t text, twice text GENERATED ALWAYS AS (t || t) STORED);
+INSERT INTO lost (n, t) VALUES (NULL, ''), (0, NULL), (3, E'two\n"lines", \\');
+DELETE FROM lost WHERE id <> 3;

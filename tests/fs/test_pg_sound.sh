@@ -70,6 +70,19 @@ rows_are_equal()
     [ "$count" -gt 70 ] || { echo "only $count relations" && return 1; }
 }
 
+# As POSTGRESQL.md tells how deleted rows come back.
+rows_come_back()
+{
+    pg_sql -d odd <<'END' && [ "$(cat back.csv)" = $'1,,""\n2,0,\n3,3,"two\n""lines"", \\"' ]
+CREATE TABLE dead (place tid, made xid, ended xid, why text, LIKE lost);
+\copy dead (place, made, ended, why, id, n, t) from 'dead.csv' csv header
+SELECT min(ended::text::bigint) AS ended FROM dead \gset
+INSERT INTO lost (id, n, t) OVERRIDING SYSTEM VALUE
+    SELECT id, n, t FROM dead WHERE ended = :ended AND why = 'deleted';
+\copy (SELECT id, n, t FROM lost ORDER BY id) to 'back.csv' csv
+END
+}
+
 # lost RELATION BLOCK: once it is zero, verify names it, and nothing else.
 lost()
 {
@@ -102,5 +115,8 @@ check "a hash bucket's page that is lost is a fault" lost hashed_id 2
 check "so is an SP-GiST index's root" lost sp_t 1
 check "the cluster is mounted" pagefs "$pgdata" "$mnt"
 check "rows are what COPY prints" rows_are_equal
+check "deleted rows are there" cp "$mnt/odd/public.lost/views/dead.csv" dead.csv
 check "it unmounts" umount.fuse.pagefs "$mnt"
+check "the server starts once more" pg_start
+check "and takes them back, each NULL and each empty text" rows_come_back
 finish
