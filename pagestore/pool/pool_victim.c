@@ -387,6 +387,41 @@ void ps_pool_drop(struct ps_pool *pool, uint16_t provider, uint32_t table, uint1
     }
 }
 
+/* Only what can be read again goes: evict() takes no frame that is pinned, dirty or being written.
+ * The count of accesses is a hint. */
+static void let_page_go(struct ps_pool *pool, const struct ps_pool_key *key)
+{
+    struct ps_frame *f;
+    uint64_t state;
+    const uint32_t no = ps_pool_map_look(pool, key, false, &state);
+
+    if (no == PS_NO_FRAME || !ps_st_may_go(state, true) || ps_st_usage(state) > 1)
+        return;
+    f = &pool->frames[no];
+    if (!ps_frame_pin_version(f, ps_st_version(state)))
+        return;
+    if (evict(pool, f, false)) {
+        ps_pool_trace(pool, "dropped", "scanned", f);
+        ps_pool_free_frame(pool, f);
+    } else {
+        ps_pool_unpin_frame(pool, f);
+    }
+}
+
+void ps_pool_let_go(struct ps_pool *pool, uint16_t provider, uint32_t table, uint16_t fork,
+                    uint32_t first, uint32_t last)
+{
+    const struct ps_tag tag = {.provider = provider, .table = table, .fork = fork};
+    struct ps_pool_key key = ps_pool_key(&tag);
+    uint64_t i;
+
+    assert(first <= last);
+    for (i = (uint64_t)last + 1; i > first; i--) {
+        key.page = (uint32_t)(i - 1);
+        let_page_go(pool, &key);
+    }
+}
+
 uint32_t ps_pool_drop_clean(struct ps_pool *pool)
 {
     uint32_t dropped = 0;

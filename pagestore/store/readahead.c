@@ -7,6 +7,12 @@
  * holds, to a share of the pool. Readers whose pages are all resident cost a look at one
  * page in half a window.
  *
+ * What a scan of a large table has read it lets go, and goes on in the same frames: it evicts
+ * nothing that others use, and a new pool need not find memory for all of the table, which takes
+ * longer than to read it. This ends for the table as soon as somebody comes back to pages that were
+ * let go, so that who reads it again and again has it in the pool. It is done for files that others
+ * made, where pages are clean and most readers come once.
+ *
  * Nobody waits for this work: it takes frames only where there are plenty, is forgotten where more
  * is asked for than the threads get done, and what it could not load the reader loads.
  */
@@ -21,6 +27,8 @@
 #define WINDOW_POOL_SHARE 4u /* of the pool's frames: less leaves the disk idle in small pools */
 #define PIECE_BYTES (256u << 10) /* checked while it is in the cache; the disk has several */
 #define PIECES_MAX 32u
+#define SCAN_POOL_SHARE \
+    4u /* a table with more pages than this share of the frames is a large one */
 
 struct piece {
     struct ps_table *table; /* a reference */
@@ -60,10 +68,13 @@ static struct ps_stream *find_stream(struct ps_table *t, uint64_t first, uint32_
 }
 
 /* A first read, which may be the first of many. */
-static void begin_stream(struct ps_table *t, uint64_t next)
+static void begin_stream(struct ps_table *t, uint64_t first, uint32_t count)
 {
-    t->streams[t->stream_turn] = (struct ps_stream){.next = next, .ahead = next};
+    t->streams[t->stream_turn] = (struct ps_stream){
+        .next = first + count, .ahead = first + count, .last = first, .behind = first};
     t->stream_turn = (t->stream_turn + 1) % PS_STREAMS;
+    if (first < t->let_go_end)
+        t->read_again = true;
 }
 
 /* Moves the stream on to `next`; true if [ret_from, ret_to) should be loaded. */
@@ -83,6 +94,34 @@ static bool advance(const struct ps_readahead *ra, struct ps_stream *st, uint64_
     if (*ret_from >= *ret_to)
         return false;
     st->ahead = *ret_to;
+    return true;
+}
+
+/* --- scans: pages that nobody will come back to ---------------------------------------------- */
+
+static bool is_scan(const struct ps_readahead *ra, const struct ps_table *t,
+                    const struct ps_stream *st)
+{
+    return t->foreign && !t->read_again && st->window == ra->window_max &&
+           t->pages_end > ps_pool_frames(ra->s->pool) / SCAN_POOL_SHARE;
+}
+
+/* The stream goes on at `first`. True if it is a scan that leaves [ret_from, ret_to) behind: not
+ * the read before, whose pages may still be on their way to the reader, and not a few pages at a
+ * time. */
+static bool leaves_behind(const struct ps_readahead *ra, struct ps_table *t, struct ps_stream *st,
+                          uint64_t first, uint64_t *ret_from, uint64_t *ret_to)
+{
+    const uint64_t to = st->last;
+
+    st->last = first;
+    if (!is_scan(ra, t, st) || to < st->behind + ra->piece_pages)
+        return false;
+    *ret_from = st->behind;
+    *ret_to = to;
+    st->behind = to;
+    if (t->let_go_end < to)
+        t->let_go_end = to;
     return true;
 }
 
@@ -116,18 +155,23 @@ void ps_readahead_note(struct ps_table *t, uint64_t first, uint32_t count, bool 
 {
     struct ps_readahead *ra = t->store->readahead;
     struct ps_stream *st;
-    uint64_t from = 0, to = 0;
-    bool wanted = false;
+    uint64_t from = 0, to = 0, left_from = 0, left_to = 0;
+    bool wanted = false, leaves = false;
 
     if (!ra)
         return;
     ps_mutex_lock(&t->streams_mtx);
     st = find_stream(t, first, count);
-    if (st)
+    if (st) {
         wanted = advance(ra, st, first + count, t->pages_end, &from, &to);
-    else if (missing)
-        begin_stream(t, first + count);
+        leaves = leaves_behind(ra, t, st, first, &left_from, &left_to);
+    } else if (missing) {
+        begin_stream(t, first, count);
+    }
     ps_mutex_unlock(&t->streams_mtx);
+    if (leaves) /* first: what is loaded next goes into these frames */
+        ps_pool_let_go(t->store->pool, 0, t->id, PS_FORK_DATA, (uint32_t)left_from,
+                       (uint32_t)left_to - 1);
     if (wanted && !(is_resident(t, from) && is_resident(t, to - 1)))
         ask(ra, t, from, to);
 }
