@@ -8,7 +8,7 @@
 #include "fs/view.h"
 
 #define NAME_TIMEOUT 3600.0 /* the kernel is told of what goes away, or gets ESTALE */
-#define ATTR_TIMEOUT 1.0    /* of page-files and folders */
+#define ATTR_TIMEOUT 1.0    /* of page-files and folders, and of spaces that nobody changes */
 #define BLOCK 512u          /* what st_blocks counts */
 #define SPACE_BLKSIZE (1024u * 1024u)
 
@@ -118,14 +118,17 @@ void pfs_attr_page(struct pfs *fs, const struct pfs_object *o, const struct ps_t
     pfs_notify_shown(fs->notify, o->table, o->page);
 }
 
-static ps_err attr_space(struct ps_table *table, const struct pfs_node *node,
+/* Each read of a client is a request, so the fewer the better; but of the kernel's page cache a
+ * client best reads as much as stays in the CPU's, which is what it does by default. */
+static ps_err attr_space(const struct pfs *fs, struct ps_table *table, const struct pfs_node *node,
                          const struct ps_table_info *info, struct stat *st)
 {
     uint64_t len = 0;
     ps_err err = ps_space_len(table, node->space, &len);
 
     set_size(st, len, info->bytes_on_disk < len ? info->bytes_on_disk : len);
-    st->st_blksize = SPACE_BLKSIZE;
+    if (!(fs->cluster && fs->opts->kernel_cache))
+        st->st_blksize = SPACE_BLKSIZE;
     return err;
 }
 
@@ -190,7 +193,7 @@ static ps_err attr_table_node(struct pfs *fs, const struct pfs_object *o, struct
     if (pfs_node_of(o)->kind == PFS_KIND_LINK)
         return attr_link(fs, o, st);
     if (pfs_node_of(o)->kind == PFS_KIND_SPACE)
-        return attr_space(table, pfs_node_of(o), &info, st);
+        return attr_space(fs, table, pfs_node_of(o), &info, st);
     return PS_OK;
 }
 
@@ -207,11 +210,20 @@ int pfs_attr(struct pfs *fs, const struct pfs_object *o, struct ps_table *table,
     return pfs_errno_inode(err);
 }
 
-double pfs_attr_timeout(const struct pfs_object *o)
+/* A read from the kernel's page cache asks for attributes that are too old. */
+double pfs_attr_timeout(const struct pfs *fs, const struct pfs_object *o)
 {
-    enum pfs_node_kind kind = pfs_node_of(o)->kind;
-
-    return kind == PFS_KIND_PAGE || kind == PFS_KIND_DIR ? ATTR_TIMEOUT : 0;
+    switch (pfs_node_of(o)->kind) {
+    case PFS_KIND_PAGE:
+    case PFS_KIND_DIR:
+        return ATTR_TIMEOUT;
+    case PFS_KIND_SPACE:
+        return fs->cluster && !fs->opts->cluster.live ? ATTR_TIMEOUT : 0;
+    case PFS_KIND_VIEW:
+    case PFS_KIND_LINK:
+        break;
+    }
+    return 0;
 }
 
 void pfs_entry_init(struct pfs *fs, const struct pfs_object *o, bool is_alias,
@@ -220,6 +232,6 @@ void pfs_entry_init(struct pfs *fs, const struct pfs_object *o, bool is_alias,
     memset(e, 0, sizeof(*e));
     e->ino = pfs_ino(o);
     e->generation = pfs_inodes_generation(fs->inodes, e->ino);
-    e->attr_timeout = pfs_attr_timeout(o);
+    e->attr_timeout = pfs_attr_timeout(fs, o);
     e->entry_timeout = is_alias || pfs_node_of(o)->comes_and_goes ? 0 : NAME_TIMEOUT;
 }

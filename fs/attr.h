@@ -23,7 +23,8 @@ void pfs_attr_page(struct pfs *fs, const struct pfs_object *o, const struct ps_t
 /* S_IFREG and so on. */
 mode_t pfs_file_type(const struct pfs_object *o);
 
-double pfs_attr_timeout(const struct pfs_object *o);
+/* How long the kernel may go by attributes that it was given. */
+double pfs_attr_timeout(const struct pfs *fs, const struct pfs_object *o);
 
 /* Everything but the attributes, which are the caller's to fill. */
 void pfs_entry_init(struct pfs *fs, const struct pfs_object *o, bool is_alias,

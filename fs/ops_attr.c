@@ -12,13 +12,14 @@
 
 static void reply_attr(fuse_req_t req, const struct pfs_object *o, struct ps_table *table)
 {
+    struct pfs *fs = pfs_of(req);
     struct stat st;
-    int status = pfs_attr(pfs_of(req), o, table, &st);
+    int status = pfs_attr(fs, o, table, &st);
 
     if (status)
         fuse_reply_err(req, status);
     else
-        fuse_reply_attr(req, &st, pfs_attr_timeout(o));
+        fuse_reply_attr(req, &st, pfs_attr_timeout(fs, o));
 }
 
 void pfs_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

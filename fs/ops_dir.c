@@ -207,7 +207,7 @@ static void list_page(struct listing *l, enum pfs_node_id member, const struct p
     char name[PFS_PAGE_NAME_LEN + 1];
 
     pfs_page_name(page->page_no, name);
-    if (!l->plus || pfs_attr_timeout(&o) == 0) {
+    if (!l->plus || pfs_attr_timeout(l->fs, &o) == 0) {
         put_name(l, name, &o, cookie);
         return;
     }

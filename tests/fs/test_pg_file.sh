@@ -157,6 +157,23 @@ check "what nothing describes has no rows" views_are ro long \
 check "what is described has" views_are "schema=$work/long.sql" long \
     "checksums damage dead.csv decoded heatmap.svg image rows.csv schema.sql space stats.json tuples.csv undecided.csv"
 
+# --- what cannot change is not asked about again and again
+
+reads_of_the_page_cache_ask_nothing()
+{
+    local daemon
+
+    pagefs -d -o kernel_cache "$copies/long.long_values" "$mnt" 2>"$work/requests" &
+    daemon=$!
+    until mountpoint -q "$mnt"; do kill -0 $daemon || return 1; done
+    cmp "$mnt/long.long_values/views/image" "$copies/long.long_values" &&
+        dd if="$mnt/long.long_values/views/image" bs=1k status=none | cmp - "$copies/long.long_values"
+    [ "${PIPESTATUS[*]}" = "0 0" ] && umount.fuse.pagefs "$mnt" && wait $daemon &&
+        grep -q 'opcode: READ ' "$work/requests" && [ "$(grep -c 'opcode: GETATTR ' "$work/requests")" -lt 50 ]
+}
+
+check "with -o kernel_cache a second reader asks for nothing" reads_of_the_page_cache_ask_nothing
+
 # --- pagectl is told the same
 
 misses_chunks()
