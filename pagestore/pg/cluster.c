@@ -34,7 +34,7 @@ ps_err ps_cluster_keep(struct ps_cluster_texts *texts, char *text)
     return PS_OK;
 }
 
-static void texts_deinit(struct ps_cluster_texts *texts)
+void ps_cluster_texts_deinit(struct ps_cluster_texts *texts)
 {
     for (uint32_t i = 0; i < texts->count; i++)
         free(texts->text[i]);
@@ -199,10 +199,9 @@ static ps_err check_options(const struct ps_pg_options *o, bool is_file)
 
 static bool copy_text(const char **text)
 {
-    if (*text)
-        *text = strdup(*text);
-    else
+    if (!*text)
         return true;
+    *text = strdup(*text);
     return *text != NULL;
 }
 
@@ -358,7 +357,7 @@ static void note_short_segment(struct ps_pg_cluster *c, const struct ps_pg_file 
                                uint32_t segments)
 {
     const uint64_t full = (uint64_t)c->place.segment_pages * c->page_size;
-    char path[600];
+    char path[PS_CLUSTER_PATH_MAX + 16]; /* and a segment */
     uint64_t len = 0;
     uint32_t i;
     ps_err err = PS_OK;
@@ -464,8 +463,8 @@ void ps_pg_close(struct ps_pg_cluster *c)
         free(c->dbs[i].dir);
     for (uint32_t i = 0; i < c->file_count; i++)
         free_text(c->files[i].path);
-    texts_deinit(&c->notes);
-    texts_deinit(&c->placeholders);
+    ps_cluster_texts_deinit(&c->notes);
+    ps_cluster_texts_deinit(&c->placeholders);
     free_options(&c->opts);
     ps_mutex_deinit(&c->mtx);
     free(c->roots);

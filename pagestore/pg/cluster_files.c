@@ -10,9 +10,6 @@
 
 #include "pg/cluster_internal.h"
 
-#define PATH_LEN_MAX 512u
-#define SMALL_FILE_MAX (64u << 10)
-
 /* --- one folder --------------------------------------------------------------------------- */
 
 /* A folder that is being listed, and what of it nobody knows. */
@@ -179,7 +176,7 @@ static ps_err list_space(struct ps_pg_cluster *c, struct ps_cluster_finds *finds
                          const char *folder, ps_oid space)
 {
     struct numbered names = {.strangers.c = c};
-    char path[PATH_LEN_MAX];
+    char path[PS_CLUSTER_PATH_MAX];
     ps_err err = list(c, root, folder, each_number, &names);
 
     tell_strangers(&names.strangers, folder);
@@ -239,7 +236,7 @@ static ps_err list_tablespace(struct ps_pg_cluster *c, struct ps_cluster_finds *
                               unsigned root, const char *folder, ps_oid oid)
 {
     struct version_folder v = {.c = c};
-    char path[PATH_LEN_MAX];
+    char path[PS_CLUSTER_PATH_MAX];
     bool at_root;
     ps_err err = list(c, root, folder, each_version, &v);
 
@@ -292,7 +289,7 @@ static const char *option_dir(const struct ps_pg_cluster *c, ps_oid oid)
  * counts from the folder that it is in. */
 static char *link_target(const struct ps_pg_cluster *c, const char *path)
 {
-    char full[PATH_LEN_MAX + 4096], target[4096], *ret = NULL;
+    char full[PS_CLUSTER_PATH_MAX + 4096], target[4096], *ret = NULL;
     ssize_t len;
 
     (void)snprintf(full, sizeof(full), "%s/%s", c->roots[0].dir, path);
@@ -379,7 +376,7 @@ static ps_err list_mapped(struct ps_pg_cluster *c, struct ps_cluster_finds *find
     uint8_t *bytes = NULL;
     size_t len = 0;
     char *text;
-    ps_err err = ps_cluster_read(c, 0, "tablespace_map", SMALL_FILE_MAX, &bytes, &len);
+    ps_err err = ps_cluster_read(c, 0, "tablespace_map", PS_CLUSTER_SMALL_FILE_MAX, &bytes, &len);
 
     if (err) {
         if (err != PS_ERR_NOENT)

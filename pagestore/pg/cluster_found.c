@@ -7,8 +7,6 @@
 
 #include "pg/cluster_internal.h"
 
-#define PATH_LEN_MAX 512u
-
 ps_err ps_cluster_finds_add(struct ps_cluster_finds *f, const struct ps_cluster_found *found)
 {
     struct ps_cluster_found *bigger;
@@ -27,9 +25,7 @@ ps_err ps_cluster_finds_add(struct ps_cluster_finds *f, const struct ps_cluster_
 
 void ps_cluster_finds_deinit(struct ps_cluster_finds *f)
 {
-    for (uint32_t i = 0; i < f->folders.count; i++)
-        free(f->folders.text[i]);
-    free(f->folders.text);
+    ps_cluster_texts_deinit(&f->folders);
     free(f->found);
 }
 
@@ -43,12 +39,12 @@ static int compare_finds(const void *a, const void *b)
 
 /* The file's path without segment. */
 static void path_of(const struct ps_cluster_finds *f, const struct ps_cluster_found *found,
-                    char path[PATH_LEN_MAX])
+                    char path[PS_CLUSTER_PATH_MAX])
 {
     char name[PS_PG_FILE_NAME_MAX];
 
     ps_pg_file_name(&found->file, name);
-    (void)snprintf(path, PATH_LEN_MAX, "%s/%s", f->folders.text[found->folder], name);
+    (void)snprintf(path, PS_CLUSTER_PATH_MAX, "%s/%s", f->folders.text[found->folder], name);
 }
 
 /* How many of the finds, which are of one file, are segments without a gap. */
@@ -92,7 +88,7 @@ static ps_err settle_file(struct ps_pg_cluster *c, const struct ps_cluster_finds
                           const struct ps_cluster_found *found, uint32_t count)
 {
     const uint32_t whole = run_len(found, count);
-    char path[PATH_LEN_MAX];
+    char path[PS_CLUSTER_PATH_MAX];
 
     path_of(f, found, path);
     if (whole == 0) {

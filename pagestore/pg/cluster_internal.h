@@ -23,6 +23,9 @@
 #define PS_PG_PAGE_SIZE_MAX 32768u
 #define PS_PG_SEGMENT_BLOCKS_DEFAULT 131072u
 
+#define PS_CLUSTER_PATH_MAX 512u              /* of a file below a root, with its NUL */
+#define PS_CLUSTER_SMALL_FILE_MAX (64u << 10) /* bytes of one that has a few lines */
+
 /* A folder that files lie below. */
 struct ps_cluster_root {
     char *dir;
@@ -108,6 +111,7 @@ struct ps_pg_cluster {
 
 /* Takes text, which it frees when it fails. PS_ERR_NOMEM. */
 PS_MUST_USE ps_err ps_cluster_keep(struct ps_cluster_texts *texts, char *text);
+void ps_cluster_texts_deinit(struct ps_cluster_texts *texts);
 
 /* Opens one more folder. PS_ERR_NOENT and those of ps_io_posix_rdonly(). */
 PS_MUST_USE ps_err ps_cluster_add_root(struct ps_pg_cluster *c, const char *dir,

@@ -69,7 +69,7 @@ static void read_map(struct ps_pg_cluster *c, struct ps_cluster_db *db)
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
-    char path[512];
+    char path[PS_CLUSTER_PATH_MAX];
     ps_err err;
 
     (void)snprintf(path, sizeof(path), "%s/" MAP_NAME, db->dir);

@@ -13,7 +13,6 @@
 #include "base/text.h"
 #include "pg/cluster_internal.h"
 
-#define SMALL_FILE_MAX (64u << 10)
 #define WAL_SEGMENT_DEFAULT (16u << 20)
 #define WAL_SEGMENTS_LOOKED_AT 4096u
 
@@ -75,7 +74,7 @@ static ps_err find_server(struct ps_pg_cluster *c, int *ret_pid)
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
-    ps_err err = ps_cluster_read(c, 0, "postmaster.pid", SMALL_FILE_MAX, &bytes, &len);
+    ps_err err = ps_cluster_read(c, 0, "postmaster.pid", PS_CLUSTER_SMALL_FILE_MAX, &bytes, &len);
 
     *ret_pid = 0;
     if (err == PS_ERR_NOMEM)
@@ -191,7 +190,7 @@ static bool read_label(struct ps_pg_cluster *c, struct need *need, bool *ret_kno
     uint8_t *bytes = NULL;
     size_t len = 0;
     const char *timeline;
-    ps_err err = ps_cluster_read(c, 0, "backup_label", SMALL_FILE_MAX, &bytes, &len);
+    ps_err err = ps_cluster_read(c, 0, "backup_label", PS_CLUSTER_SMALL_FILE_MAX, &bytes, &len);
 
     if (err == PS_ERR_NOENT)
         return false;
