@@ -296,6 +296,10 @@ static ps_err choose(struct ps_pg_catalog *c, struct choice *ch)
         return ps_fail(PS_ERR_INVAL,
                        "catalogs=%s: it can be %s: table=DATABASE/SCHEMA.TABLE says which",
                        opts->catalogs, ch->list);
+    if (ch->count == 1 && strchr("pI", ch->relation->kind))
+        return ps_fail(PS_ERR_INVAL,
+                       "catalogs=%s: %s is partitioned and has no file: table= names the partition",
+                       opts->catalogs, ch->list);
     if (ch->count == 1)
         return PS_OK;
     if (opts->table)

@@ -251,6 +251,10 @@ static void without_a_filenode_for_a_name_the_table_is_asked_for(void **state)
     f.bed.opts.table = "anchor/public.nothing";
     expect(open_file(&f, "/saved"), PS_ERR_INVAL, "there is no relation anchor/public.nothing");
     shut_file(&f);
+    f.bed.opts.table = "anchor/public.t_part";
+    expect(open_file(&f, "/saved"), PS_ERR_INVAL,
+           "anchor/public.t_part is partitioned and has no file: table= names the partition");
+    shut_file(&f);
     f.bed.opts.table = "public.t_mixed";
     ok(open_file(&f, "/saved"));
     assert_string_equal(the_relation(&f)->name, "t_mixed");
