@@ -57,7 +57,7 @@ static const struct ps_pgc_spec role_spec = {
     .column_count = PS_PGC_COUNT(role_columns),
 };
 
-/* One class of objects, and the one that is read into it: what rows are given. */
+/* What rows are given: the class of objects that they are of. */
 struct reading {
     struct ps_pgc_db *db;
     enum ps_pgc_class which;

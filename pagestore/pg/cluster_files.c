@@ -387,7 +387,7 @@ static ps_err list_mapped(struct ps_pg_cluster *c, struct ps_cluster_finds *find
         const struct map_line line = take_line(&text);
 
         if (line.oid == 0 || line.target[0] != '/')
-            ps_pg_note(c, "tablespace_map: has a line that is none");
+            ps_pg_note(c, "tablespace_map: a line without an OID and an absolute path is left out");
         else if (!option_dir(c, line.oid) && !has_number(named, line.oid))
             err = list_linked(c, finds, "tablespace_map", line.target, line.oid);
     }

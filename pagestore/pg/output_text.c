@@ -3,7 +3,6 @@
  */
 #include "pg/output_internal.h"
 
-#define NAME_LEN 64u
 #define UUID_LEN 16u
 
 /* text, varchar, bpchar (stored with its padding), json, cstring, ... */
