@@ -134,8 +134,8 @@ void ps_wal_trim(struct ps_wal *wal);
 PS_MUST_USE ps_err ps_wal_prepare_step(struct ps_wal *wal, bool *ret_made);
 
 /* The record at position pos, of the log since log_start, durable or not; for undo. Its append has
- * returned. buf is the
- * caller's and grows as needed (realloc); rec points into it. group_lsn is not known: it is 0.
+ * returned. buf is the caller's and grows as needed (realloc); rec points into it. group_lsn is not
+ * known: it is 0.
  * PS_ERR_RANGE: outside of the log. PS_ERR_CORRUPT: no sound record begins there. */
 PS_MUST_USE ps_err ps_wal_read_at(struct ps_wal *wal, uint64_t pos, uint8_t **buf, size_t *buf_len,
                                   struct ps_record *ret);

@@ -52,7 +52,7 @@ static void check_tail(const struct ps_wal *wal)
 /* Every record of the block is sound, and the successor of the one before it. */
 static void check_sealed(const struct ps_wal *wal, const struct ps_block *block)
 {
-    const uint8_t *records = ps_wal_ring_at(wal, block->pos) + PS_WAL_BLOCK_HDR_LEN;
+    const uint8_t *records = ps_wal_ring_at(wal, ps_wal_first_pos(block->pos));
     uint64_t last_lsn, bad_off;
     ps_err err = ps_block_verify(block, records, &last_lsn, &bad_off);
 
@@ -92,7 +92,7 @@ static void await_copies(struct ps_wal *wal, unsigned round)
 
 static bool block_is_empty(const struct ps_wal *wal)
 {
-    return ps_wal_tail_pos(wal) == atomic_load(&wal->block_pos) + PS_WAL_BLOCK_HDR_LEN;
+    return ps_wal_tail_pos(wal) == ps_wal_first_pos(atomic_load(&wal->block_pos));
 }
 
 static void move_tail(struct ps_wal *wal, uint64_t pos)
@@ -116,7 +116,7 @@ static void close_block(struct ps_wal *wal, bool next_segment)
         .prev_lsn = atomic_load(&wal->block_prev_lsn),
         .store_tag = wal->opts.store_tag,
         .incarnation = wal->opts.incarnation,
-        .payload_len = (uint32_t)(tail - pos - PS_WAL_BLOCK_HDR_LEN),
+        .payload_len = (uint32_t)(tail - ps_wal_first_pos(pos)),
     };
 
     static_assert(sizeof(block) <= PS_WAL_BLOCK_HDR_LEN, "lies in the header's place");
@@ -127,7 +127,7 @@ static void close_block(struct ps_wal *wal, bool next_segment)
 
     atomic_store(&wal->block_prev_lsn, last_lsn);
     atomic_store(&wal->block_pos, block.next);
-    move_tail(wal, block.next + PS_WAL_BLOCK_HDR_LEN);
+    move_tail(wal, ps_wal_first_pos(block.next));
 }
 
 /* Makes the open block one that takes `bytes` more, by closing it if need be. */
@@ -143,7 +143,7 @@ static void fit_block(struct ps_wal *wal, uint64_t bytes)
  * is. */
 static uint64_t seal_block(const struct ps_wal *wal, uint64_t pos)
 {
-    uint8_t *buf = ps_wal_ring_at(wal, pos), *records = buf + PS_WAL_BLOCK_HDR_LEN;
+    uint8_t *buf = ps_wal_ring_at(wal, pos), *records = ps_wal_ring_at(wal, ps_wal_first_pos(pos));
     uint32_t crc = PS_CRC32C_INIT;
     struct ps_block block;
     size_t off, len;
@@ -207,7 +207,7 @@ struct claim {
 static struct claim begin_claim(struct ps_wal *wal, uint64_t tail)
 {
     uint64_t pos = tail & ~WAL_TAIL_FLAGS;
-    bool first = pos == atomic_load(&wal->block_pos) + PS_WAL_BLOCK_HDR_LEN;
+    bool first = pos == ps_wal_first_pos(atomic_load(&wal->block_pos));
     struct claim c = {
         .pos = pos,
         .prev_lsn = first ? atomic_load(&wal->block_prev_lsn) : pos,
@@ -356,7 +356,7 @@ static bool may_skip_segment(const struct ps_wal *wal)
 {
     uint32_t segment_size = wal->opts.segment_size;
     uint64_t block_pos = atomic_load(&wal->block_pos);
-    uint64_t from = ps_wal_seg_end(segment_size, block_pos) + PS_WAL_BLOCK_HDR_LEN;
+    uint64_t from = ps_wal_first_pos(ps_wal_seg_end(segment_size, block_pos));
     uint64_t end = from + atomic_load(&wal->reserved);
 
     return atomic_load(&wal->short_of_space) && block_pos % segment_size != 0 &&

@@ -50,7 +50,7 @@ static ps_err check_header_bytes(const uint8_t *buf, const struct ps_block_hdr *
 static ps_err check_extent(const struct ps_block *b, uint32_t segment_size)
 {
     uint64_t seg_end = ps_wal_seg_end(segment_size, b->pos);
-    uint64_t end = b->pos + PS_WAL_BLOCK_HDR_LEN + b->payload_len;
+    uint64_t end = ps_wal_first_pos(b->pos) + b->payload_len;
 
     if (end > seg_end)
         return ps_fail(PS_ERR_CORRUPT, "block payload of %u bytes runs past its segment",
@@ -100,8 +100,7 @@ static ps_err check_record(const struct ps_block *b, const uint8_t *buf, uint64_
 {
     ps_err err;
 
-    err =
-        ps_record_decode(buf + off, b->payload_len - off, b->pos + PS_WAL_BLOCK_HDR_LEN + off, ret);
+    err = ps_record_decode(buf + off, b->payload_len - off, ps_wal_first_pos(b->pos) + off, ret);
     if (err)
         return err;
     if (ret->prev != prev_lsn)
@@ -128,7 +127,7 @@ ps_err ps_block_verify(const struct ps_block *b, const uint8_t *buf, uint64_t *r
         crc = ps_crc32c_extend(crc, &rec_crc, sizeof(rec_crc));
         count++;
         prev_lsn = rec.lsn;
-        off = rec.lsn - b->pos - PS_WAL_BLOCK_HDR_LEN;
+        off = rec.lsn - ps_wal_first_pos(b->pos);
     }
     *ret_bad_off = 0;
     if (count != b->record_count || ps_crc32c_finish(crc) != b->records_crc)

@@ -85,7 +85,7 @@ static void finish_write(struct ps_wal *wal, const struct ps_wal_batch *batch)
 /* All that is written is durable. */
 static void finish_sync(struct ps_wal *wal)
 {
-    wal->synced_pos = wal->written_pos;
+    wal->synced_pos = atomic_load(&wal->written_pos);
     atomic_store(&wal->durable_lsn, atomic_load(&wal->written_lsn));
     atomic_fetch_add(&wal->counters.flushes, 1);
 }
@@ -123,12 +123,13 @@ static ps_err sync_written(struct ps_wal *wal)
 {
     uint32_t segment_size = wal->opts.segment_size, count = 0;
     uint64_t no = ps_wal_seg_no(segment_size, wal->synced_pos), last;
+    uint64_t written_pos = atomic_load(&wal->written_pos);
     ps_err err;
 
-    if (wal->synced_pos == wal->written_pos)
+    if (wal->synced_pos == written_pos)
         return PS_OK;
     wake_writers(wal);
-    last = ps_wal_seg_no(segment_size, wal->written_pos - 1);
+    last = ps_wal_seg_no(segment_size, written_pos - 1);
     for (; no <= last; no++) {
         const struct ps_wal_handle *h = &wal->handles[no % wal->handle_count];
 

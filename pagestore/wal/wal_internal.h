@@ -135,6 +135,12 @@ static inline uint64_t ps_wal_align(uint64_t pos)
     return (pos + PS_IO_ALIGN - 1) & ~(uint64_t)(PS_IO_ALIGN - 1);
 }
 
+/* Where the first record of the block at block_pos goes: the tail, while the block is empty. */
+static inline uint64_t ps_wal_first_pos(uint64_t block_pos)
+{
+    return block_pos + PS_WAL_BLOCK_HDR_LEN;
+}
+
 static inline uint64_t ps_wal_seg_no(uint32_t segment_size, uint64_t pos)
 {
     return pos / segment_size;
@@ -207,8 +213,8 @@ struct ps_wal {
     _Atomic uint64_t block_pos;      /* of the open block; its header's place is kept free */
     _Atomic uint64_t block_prev_lsn; /* LSN of the last record before the open block */
     _Atomic uint64_t redo_lsn;
+    _Atomic bool copies_awaited;   /* the flusher may wait for copy_cond */
     _Atomic uint32_t room_waiters; /* written without it: who may have to wait for room */
-    _Atomic bool copies_awaited;   /* likewise: the flusher may wait for copy_cond */
     _Atomic bool flush_wanted;     /* likewise: want_flush was called since the last flush began */
 
     alignas(PS_WAL_LINE) struct ps_mutex tail_mtx; /* rank WAL_TAIL; guards the following */
@@ -308,7 +314,7 @@ void ps_wal_take_batch(struct ps_wal *wal, struct ps_wal_batch *ret);
 void ps_wal_seg_name(uint64_t seg_no, char name[WAL_NAME_LEN]);
 /* Fsyncs what the reader found, clears away leftovers, and sets seg_limit. */
 PS_MUST_USE ps_err ps_wal_seg_adopt(struct ps_wal *wal);
-/* Makes segments until seg_limit > seg_no. A failure other than NOSPC and NOMEM poisons. */
+/* Makes segments until seg_limit > seg_no. A failure other than NOSPC, NOMEM and FILES poisons. */
 PS_MUST_USE ps_err ps_wal_seg_ensure(struct ps_wal *wal, uint64_t seg_no);
 
 /* Segment numbers there are, in ascending order; *ret is malloc'd. */

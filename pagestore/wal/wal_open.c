@@ -69,7 +69,7 @@ static void init_tail(struct ps_wal *wal)
 {
     uint64_t pos = wal->opts.end_pos;
 
-    atomic_init(&wal->tail, pos + PS_WAL_BLOCK_HDR_LEN);
+    atomic_init(&wal->tail, ps_wal_first_pos(pos));
     atomic_init(&wal->written_pos, pos);
     atomic_init(&wal->block_pos, pos);
     atomic_init(&wal->block_prev_lsn, wal->opts.last_lsn);
@@ -79,7 +79,7 @@ static void init_tail(struct ps_wal *wal)
     atomic_init(&wal->log_start_lsn, wal->opts.log_start_lsn);
     wal->synced_pos = pos;
     wal->memory_pos = pos;
-    wal->trim_tail = pos + PS_WAL_BLOCK_HDR_LEN;
+    wal->trim_tail = ps_wal_first_pos(pos);
 }
 
 ps_err ps_wal_open(const struct ps_wal_options *opts, struct ps_wal **ret)
@@ -152,7 +152,7 @@ uint64_t ps_wal_tail_lsn(const struct ps_wal *wal)
     } while (atomic_load(&wal->block_pos) != block_pos);
     /* The block is empty. Or the tail is about to be moved to it, perhaps from an empty one, where
      * no record ends either. */
-    return tail <= block_pos + PS_WAL_BLOCK_HDR_LEN ? prev_lsn : tail;
+    return tail <= ps_wal_first_pos(block_pos) ? prev_lsn : tail;
 }
 
 uint64_t ps_wal_durable_lsn(const struct ps_wal *wal)

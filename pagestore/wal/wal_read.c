@@ -76,8 +76,7 @@ static ps_err read_block(struct ps_wal_reader *r, struct ps_block *ret, uint64_t
     if (!err)
         err = check_successor(r, ret);
     if (!err)
-        err =
-            ps_wal_loader_need(r->loader, r->pos + PS_WAL_BLOCK_HDR_LEN, ret->payload_len, &bytes);
+        err = ps_wal_loader_need(r->loader, ps_wal_first_pos(r->pos), ret->payload_len, &bytes);
     if (err == PS_ERR_CORRUPT)
         return fail_at(r, r->pos, err);
     if (err)
@@ -93,7 +92,7 @@ static void accept_block(struct ps_wal_reader *r, const struct ps_block *b, uint
     r->begun = true;
     r->last_lsn = last_lsn;
     r->incarnation = b->incarnation;
-    r->rec_pos = b->pos + PS_WAL_BLOCK_HDR_LEN;
+    r->rec_pos = ps_wal_first_pos(b->pos);
     r->block_end = r->rec_pos + b->payload_len;
     r->group_lsn = 0;
     r->pos = b->next;

@@ -25,9 +25,9 @@ uint64_t ps_wal_close_bound(const struct ps_wal *wal)
 {
     uint64_t tail = ps_wal_tail_pos(wal);
 
-    if (tail == atomic_load(&wal->block_pos) + PS_WAL_BLOCK_HDR_LEN)
+    if (tail == ps_wal_first_pos(atomic_load(&wal->block_pos)))
         return tail;
-    return ps_wal_align(tail) + PS_WAL_BLOCK_HDR_LEN;
+    return ps_wal_first_pos(ps_wal_align(tail));
 }
 
 enum room { ROOM_THERE, ROOM_NO_LOG, ROOM_NO_BUFFER, ROOM_NO_SEGMENT };
