@@ -322,9 +322,9 @@ static void count_group(struct ps_wal *wal, struct ps_record *recs, size_t count
 /* Asks for a flush, once for each that begins, when this much waits to be written. */
 static void ask_for_flush(struct ps_wal *wal)
 {
-    uint64_t unwritten = ps_wal_tail_pos(wal) - atomic_load(&wal->written_pos);
+    uint64_t tail = ps_wal_tail_pos(wal); /* written_pos, read after it, may have passed it */
 
-    if (!wal->opts.want_flush || unwritten < wal->ring_len / 4)
+    if (!wal->opts.want_flush || tail < atomic_load(&wal->written_pos) + wal->ring_len / 4)
         return;
     if (!atomic_load(&wal->flush_wanted) && !atomic_exchange(&wal->flush_wanted, true))
         wal->opts.want_flush(wal->opts.ctx);

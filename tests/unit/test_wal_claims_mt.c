@@ -11,7 +11,6 @@
 #include "format_test.h"
 #include "must.h"
 #include "seed.h"
-#include "wal/wal_internal.h"
 #include "wal_bed.h"
 
 static uint64_t seed_base;
@@ -196,6 +195,85 @@ static void tail_lsn_is_a_records_lsn_while_the_tail_leaves_an_empty_block(void 
 
 /* --- room ----------------------------------------------------------------------------------- */
 
+/* Takes the rest of a segment with it, if what is reserved leaves that. */
+static void checkpoint_and_skip(void)
+{
+    struct ps_record rec = {.rm = PS_RM_LOG, .type = PS_LOG_CHECKPOINT};
+    struct ps_wal_slot slot = {0};
+    uint64_t redo;
+
+    assert_int_equal(ps_wal_reserve_urgent(fix.wal, ps_record_len(&rec), NULL, &slot), PS_OK);
+    atomic_store(&fix.wal->short_of_space, true);
+    ps_wal_append_checkpoint(fix.wal, &slot, &rec, &redo);
+}
+
+static void *checkpoint_and_skip_once(void *ctx)
+{
+    (void)ctx;
+    checkpoint_and_skip();
+    return NULL;
+}
+
+struct reserver {
+    pthread_t thread;
+    uint64_t bytes;
+    struct ps_wal_slot slot;
+    _Atomic bool done;
+};
+
+static void *reserve_bytes(void *ctx)
+{
+    struct reserver *r = ctx;
+
+    MUST(ps_wal_reserve(fix.wal, r->bytes, NULL, &r->slot) == PS_OK);
+    atomic_store(&r->done, true);
+    return NULL;
+}
+
+/* The checkpoint is held up where it has found that it may leave the rest of the segment, and has
+ * not moved the tail yet. There is room for what is reserved meanwhile, or for that rest. */
+static void room_is_not_reserved_by_a_tail_that_a_checkpoint_is_about_to_move(void **state)
+{
+    struct ps_record rec = {.rm = PS_RM_LOG, .type = PS_LOG_CHECKPOINT};
+    struct ps_wal_slot slots[SLOTS] = {0};
+    struct reserver r = {0};
+    pthread_t checkpointer;
+    uint64_t pos, rest, room;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    append_one(1, 0, 100);
+    flush_all();
+    pos = atomic_load(&fix.wal->block_pos);
+    rest = ps_wal_seg_end(TEST_SEGMENT, pos) - pos;
+    r.bytes = rest / 4;
+    reserve_all_but(ps_wal_group_cost(ps_record_len(&rec)) + rest + rest / 4, slots);
+    assert_true(buffer_room() > ps_wal_group_cost(ps_record_len(&rec)) + rest);
+    (void)reserve_bytes(&r); /* its segments are made */
+    ps_wal_release(fix.wal, &r.slot);
+    atomic_store(&r.done, false);
+
+    set_trap(ps_wal_ring_at(fix.wal, pos));
+    assert_int_equal(pthread_create(&checkpointer, NULL, checkpoint_and_skip_once, NULL), 0);
+    while (atomic_load(&trap.caught) == 0)
+        sched_yield();
+    assert_int_equal(pthread_create(&r.thread, NULL, reserve_bytes, &r), 0);
+    while (!atomic_load(&r.done) && atomic_load(&fix.wal->room_waiters) == 0)
+        sched_yield();
+    open_trap();
+    pthread_join(checkpointer, NULL);
+    pthread_join(r.thread, NULL);
+    remove_trap();
+
+    room = buffer_room();
+    ps_wal_release(fix.wal, &r.slot);
+    release_all(slots);
+    assert_int_equal(ps_wal_redo_lsn(fix.wal), pos + rest);
+    assert_in_range(room, 0, fix.wal->ring_len);
+    flush_all();
+    assert_log_has(1, ps_wal_tail_lsn(fix.wal));
+}
+
 #define WRITERS 4u
 #define GROUPS 150u
 
@@ -219,18 +297,6 @@ static void *write_long_groups(void *ctx)
     }
     atomic_fetch_sub(w->running, 1);
     return NULL;
-}
-
-/* Each takes the rest of a segment with it, if what is reserved leaves that. */
-static void checkpoint_and_skip(void)
-{
-    struct ps_record rec = {.rm = PS_RM_LOG, .type = PS_LOG_CHECKPOINT};
-    struct ps_wal_slot slot = {0};
-    uint64_t redo;
-
-    assert_int_equal(ps_wal_reserve_urgent(fix.wal, ps_record_len(&rec), NULL, &slot), PS_OK);
-    atomic_store(&fix.wal->short_of_space, true);
-    ps_wal_append_checkpoint(fix.wal, &slot, &rec, &redo);
 }
 
 struct tally {
@@ -287,6 +353,7 @@ int main(void)
         TEST(flush_waits_for_copies_that_were_claimed_before_it),
         TEST(checkpoint_waits_for_no_copy),
         TEST(tail_lsn_is_a_records_lsn_while_the_tail_leaves_an_empty_block),
+        TEST(room_is_not_reserved_by_a_tail_that_a_checkpoint_is_about_to_move),
         TEST(room_that_many_reserve_at_once_is_never_more_than_the_buffer_has),
     };
 

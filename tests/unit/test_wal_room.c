@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "wal/wal_internal.h"
 #include "wal_bed.h"
 
 /* --- waiting for max_wal ------------------------------------------------------------------- */
@@ -33,18 +32,23 @@ static void *wait_in_reserve(void *ctx)
     return NULL;
 }
 
-/* Fills the log to max_wal, then starts a writer that must wait. */
-static void start_waiter(struct waiter *w, pthread_t *thread, uint64_t *no)
+/* Opens the log and fills it to max_wal. */
+static void open_full_log(ps_err (*want_checkpoint)(void *ctx), struct waiter *w, uint64_t *no)
 {
-    ps_cancel_init(&w->cancel);
-    atomic_init(&w->asked, false);
     fix.opts.max_wal = 4 * TEST_SEGMENT;
-    fix.opts.want_checkpoint = ask_checkpoint;
+    fix.opts.want_checkpoint = want_checkpoint;
     fix.opts.ctx = w;
     wal_fixture_open(&fix);
     while (ps_wal_tail_lsn(fix.wal) + 36000 < fix.opts.max_wal)
         append_group(fix.wal, 1, (*no)++, 1, 1000);
     assert_false(atomic_load(&w->asked));
+}
+
+/* Fills the log to max_wal, then starts a writer that must wait. */
+static void start_waiter(struct waiter *w, pthread_t *thread, uint64_t *no)
+{
+    ps_cancel_init(&w->cancel);
+    open_full_log(ask_checkpoint, w, no);
     assert_int_equal(pthread_create(thread, NULL, wait_in_reserve, w), 0);
     while (!atomic_load(&w->asked))
         sched_yield();
@@ -249,6 +253,83 @@ static void try_that_may_not_wait_is_not_counted_as_a_wait(void **state)
     ps_cancel_deinit(&w.cancel);
 }
 
+static void try_that_finds_the_buffer_reserved_by_others_is_not_counted_as_a_wait(void **state)
+{
+    struct ps_wal_slot slots[SLOTS] = {0}, slot = {0};
+    struct ps_wal_stats stats;
+    ps_err err;
+
+    (void)state;
+    wal_fixture_open(&fix);
+    reserve_all_but(ps_wal_group_cost(1), slots);
+    err = reserve_now(false, 1, &slot);
+    ps_wal_get_stats(fix.wal, &stats);
+    release_all(slots);
+    assert_int_equal(err, PS_ERR_INTERRUPTED);
+    assert_int_equal(stats.buffer_waits, 0);
+}
+
+static void set_flushing(bool flushing)
+{
+    ps_mutex_lock(&fix.wal->flush_mtx);
+    fix.wal->flushing = flushing;
+    ps_mutex_unlock(&fix.wal->flush_mtx);
+}
+
+static void try_that_finds_the_buffer_full_counts_only_if_it_writes_it_itself(void **state)
+{
+    struct ps_wal_slot slots[SLOTS] = {0}, slot = {0};
+    struct ps_wal_stats refused, granted;
+    ps_err errs[2];
+
+    (void)state;
+    wal_fixture_open(&fix);
+    append_group(fix.wal, 1, 0, 1, 50000);
+    reserve_all_but(ps_wal_group_cost(1), slots);
+    set_flushing(true); /* by another */
+    errs[0] = reserve_now(false, 1, &slot);
+    set_flushing(false);
+    ps_wal_get_stats(fix.wal, &refused);
+    errs[1] = reserve_now(false, 1, &slot);
+    ps_wal_get_stats(fix.wal, &granted);
+    ps_wal_release(fix.wal, &slot);
+    release_all(slots);
+    assert_int_equal(errs[0], PS_ERR_INTERRUPTED);
+    assert_int_equal(refused.buffer_waits, 0);
+    assert_int_equal(refused.flush_waits, 0);
+    assert_int_equal(errs[1], PS_OK);
+    assert_int_equal(granted.buffer_waits, 1);
+}
+
+/* --- asking for a flush --------------------------------------------------------------------- */
+
+static void count_call(void *ctx)
+{
+    (*(unsigned *)ctx)++;
+}
+
+/* Between append and question the others may have appended more, and flushed it. */
+static void appender_that_others_have_overtaken_asks_for_no_flush(void **state)
+{
+    unsigned asked = 0;
+    uint64_t written_pos;
+
+    (void)state;
+    fix.opts.want_flush = count_call;
+    fix.opts.ctx = &asked;
+    wal_fixture_open(&fix);
+    written_pos = atomic_load(&fix.wal->written_pos);
+    atomic_store(&fix.wal->written_pos, ps_wal_tail_pos(fix.wal) + 100 * PS_IO_ALIGN);
+    append_group(fix.wal, 1, 0, 1, 100);
+    atomic_store(&fix.wal->written_pos, written_pos);
+    assert_int_equal(asked, 0);
+    while (asked == 0)
+        append_group(fix.wal, 1, 0, 1, 10000);
+    assert_in_range(ps_wal_tail_lsn(fix.wal), 1024 * 1024 / 4, 1024 * 1024 / 2);
+    append_group(fix.wal, 1, 0, 1, 10000);
+    assert_int_equal(asked, 1);
+}
+
 /* With segments as large as the buffer, it is the buffer that bounds a group. */
 static void longest_group_fits_an_empty_buffer(void **state)
 {
@@ -303,6 +384,9 @@ int main(void)
         TEST(buffer_gives_memory_back_when_little_is_appended_and_keeps_what_waits),
         TEST(released_slots_give_their_room_back),
         TEST(try_that_may_not_wait_is_not_counted_as_a_wait),
+        TEST(try_that_finds_the_buffer_reserved_by_others_is_not_counted_as_a_wait),
+        TEST(try_that_finds_the_buffer_full_counts_only_if_it_writes_it_itself),
+        TEST(appender_that_others_have_overtaken_asks_for_no_flush),
         TEST(longest_group_fits_an_empty_buffer),
         TEST(reserved_room_covers_the_padding_of_every_block),
     };

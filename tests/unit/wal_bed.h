@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "temp_dir.h"
+#include "wal/wal_internal.h"
 #include "wal_test.h"
 
 static char dir[TEMP_DIR_LEN];
@@ -118,6 +119,39 @@ static inline uint64_t append_checkpoint(void)
     assert_int_equal(redo % PS_IO_ALIGN, 0);
     assert_int_equal(ps_wal_redo_lsn(fix.wal), redo);
     return redo;
+}
+
+/* Bytes of the buffer that are neither in use nor reserved. */
+static inline uint64_t buffer_room(void)
+{
+    return atomic_load(&fix.wal->written_pos) + fix.wal->ring_len - ps_wal_close_bound(fix.wal) -
+           atomic_load(&fix.wal->reserved);
+}
+
+#define SLOTS 64u
+
+/* Reserves so much that the buffer has room for a little less than `left` bytes more. */
+static inline void reserve_all_but(uint64_t left, struct ps_wal_slot slots[SLOTS])
+{
+    const uint64_t max = ps_wal_group_max(fix.wal);
+    uint64_t room, cost, bytes;
+    size_t i;
+
+    for (i = 0; i < SLOTS && (room = buffer_room()) >= left; i++) {
+        cost = room - left;
+        bytes = cost > ps_wal_group_cost(0) ? (cost - ps_wal_group_cost(0)) / 2 + 1 : 1;
+        assert_int_equal(ps_wal_reserve(fix.wal, bytes < max ? bytes : max, NULL, &slots[i]),
+                         PS_OK);
+    }
+    assert_true(buffer_room() < left);
+}
+
+static inline void release_all(struct ps_wal_slot slots[SLOTS])
+{
+    size_t i;
+
+    for (i = 0; i < SLOTS; i++)
+        ps_wal_release(fix.wal, &slots[i]);
 }
 
 /* Appends groups of writer 1 from *no on until segment `upto` has begun, and flushes. */
