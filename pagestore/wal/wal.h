@@ -12,9 +12,9 @@
  * Units      positions and LSNs are log bytes from the store's beginning; 0 means none.
  * Ownership  a reservation is a debt, paid by one append or one release.
  * Locking    thread safe. reserve may wait (for a flush, or for a checkpoint to free log): call
- *            it before any latch. append never waits and is called under page latches. Neither
- *            takes a lock where there is room, and appenders copy side by side. flush waits for
- *            the device.
+ *            it before any latch, and holding no other slot. append never waits and is called
+ *            under page latches. Neither takes a lock where there is room, and appenders copy side
+ *            by side. flush waits for the device.
  * Errors     PS_ERR_POISONED after a failed write or sync, here or elsewhere.
  * Promise    after flush(lsn) returned PS_OK every record up to lsn survives a crash. Each block
  *            says how far the log was durable when it was written, so that a hole in what was
@@ -143,7 +143,8 @@ PS_MUST_USE ps_err ps_wal_read_at(struct ps_wal *wal, uint64_t pos, uint8_t **bu
 struct ps_wal_stats {
     uint64_t records, bytes_appended, images, image_bytes;
     uint64_t flushes, bytes_written, flush_waits, segments_made, segments_recycled;
-    /* Those of callers whose token was raised before are not in it. */
+    /* Those of callers whose token was raised before are not in it, nor those who wait until others
+     * have the room they wait for. */
     uint64_t room_waits;    /* writers that waited for a checkpoint */
     uint64_t buffer_waits;  /* for the buffer to be written */
     uint64_t segment_waits; /* for a segment to be made */

@@ -5,9 +5,10 @@
  * reckoning of room described in wal_internal.h.
  *
  * A reservation is an addition to `reserved` and a look at whether all still fits; only who has to
- * wait takes tail_mtx. The look reads `reserved` first and the tail after it: a group that is
- * claimed and paid for in between is then counted twice, never not at all. Of two that add at the
- * same time each sees the other, or one does: both cannot get the last room.
+ * wait takes tail_mtx, and waits for room when nobody else does. The look reads `reserved` first
+ * and the tail after it: a group that is claimed and paid for in between is then counted twice,
+ * never not at all. Of two that add at the same time each sees the other, or one does: both cannot
+ * get the last room.
  */
 #include "base/wait.h"
 #include "wal/wal_internal.h"
@@ -169,6 +170,28 @@ static ps_err reserve_or_wait(struct ps_wal *wal, uint64_t cost, bool urgent,
     }
 }
 
+/* One waits for room at a time, the others for their turn: else short groups would take away what a
+ * long one needs all at once, for as long as they come. Urgent ones wait for no turn, as they may
+ * be what makes room. Who holds a slot may be what makes room, too, but does not ask for another.
+ */
+static ps_err reserve_in_turn(struct ps_wal *wal, uint64_t cost, bool urgent,
+                              struct ps_cancel *cancel)
+{
+    ps_err err = PS_OK;
+
+    if (urgent)
+        return reserve_or_wait(wal, cost, urgent, cancel);
+    while (!err && wal->turn_taken)
+        err = wait_for_room(wal, cancel);
+    if (err)
+        return err;
+    wal->turn_taken = true;
+    err = reserve_or_wait(wal, cost, urgent, cancel);
+    wal->turn_taken = false;
+    ps_cond_broadcast(&wal->room_cond);
+    return err;
+}
+
 /* --- reserving ---------------------------------------------------------------------------- */
 
 /* Who gives room back wakes those who wait for some. They count themselves before they look, and
@@ -213,7 +236,7 @@ static ps_err reserve(struct ps_wal *wal, uint64_t bytes, bool urgent, struct ps
     if (!err && !reserve_at_once(wal, cost, urgent)) {
         atomic_fetch_add(&wal->room_waiters, 1);
         ps_mutex_lock(&wal->tail_mtx);
-        err = reserve_or_wait(wal, cost, urgent, cancel);
+        err = reserve_in_turn(wal, cost, urgent, cancel);
         ps_mutex_unlock(&wal->tail_mtx);
         atomic_fetch_sub(&wal->room_waiters, 1);
     }

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "must.h"
 #include "wal_bed.h"
 
 /* --- waiting for max_wal ------------------------------------------------------------------- */
@@ -301,6 +302,103 @@ static void try_that_finds_the_buffer_full_counts_only_if_it_writes_it_itself(vo
     assert_int_equal(granted.buffer_waits, 1);
 }
 
+/* --- turns ---------------------------------------------------------------------------------- */
+
+static void *reserve_longest_group(void *ctx)
+{
+    MUST(ps_wal_reserve(fix.wal, ps_wal_group_max(fix.wal), NULL, ctx) == PS_OK);
+    return NULL;
+}
+
+static bool somebody_waits_for_room(void)
+{
+    bool waits;
+
+    ps_mutex_lock(&fix.wal->tail_mtx);
+    waits = fix.wal->turn_taken;
+    ps_mutex_unlock(&fix.wal->tail_mtx);
+    return waits;
+}
+
+static void short_groups_do_not_take_the_room_that_a_long_one_waits_for(void **state)
+{
+    struct ps_wal_slot first = {0}, longest = {0}, next = {0}, urgent = {0};
+    pthread_t thread;
+    ps_err errs[2];
+
+    (void)state;
+    fix.opts.segment_size = 1024 * 1024; /* so that the longest group needs all of the buffer */
+    wal_fixture_create(&fix);
+    wal_fixture_open(&fix);
+    assert_int_equal(reserve_now(false, 100, &first), PS_OK);
+    assert_int_equal(pthread_create(&thread, NULL, reserve_longest_group, &longest), 0);
+    while (!somebody_waits_for_room())
+        sched_yield();
+    errs[0] = reserve_now(false, 100, &next);
+    errs[1] = reserve_now(true, 100, &urgent);
+    ps_wal_release(fix.wal, &next);
+    ps_wal_release(fix.wal, &urgent);
+    ps_wal_release(fix.wal, &first);
+    pthread_join(thread, NULL);
+    ps_wal_release(fix.wal, &longest);
+    assert_int_equal(errs[0], PS_ERR_INTERRUPTED);
+    assert_int_equal(errs[1], PS_OK);
+    assert_int_equal(reserve_now(false, 100, &next), PS_OK);
+    ps_wal_release(fix.wal, &next);
+}
+
+static bool is_waiting(struct waiter *w)
+{
+    bool waits;
+
+    pthread_mutex_lock(&w->cancel.mtx);
+    waits = w->cancel.waits_mtx != NULL;
+    pthread_mutex_unlock(&w->cancel.mtx);
+    return waits;
+}
+
+/* Fails the first who asks, once the second waits for its turn. */
+static ps_err fail_first_when_second_waits(void *ctx)
+{
+    struct waiter *second = ctx;
+
+    if (atomic_load(&second->asked))
+        return PS_OK;
+    while (!is_waiting(second))
+        sched_yield();
+    ps_mutex_lock(&fix.wal->tail_mtx); /* which it lets go when it sleeps */
+    atomic_store(&second->asked, true);
+    ps_mutex_unlock(&fix.wal->tail_mtx);
+    return ps_fail(PS_ERR_IO, "planted");
+}
+
+static void writer_whose_checkpoint_fails_leaves_its_turn_to_the_next(void **state)
+{
+    struct waiter first = {0}, second = {0};
+    struct ps_wal_stats stats;
+    pthread_t threads[2];
+    uint64_t no = 0;
+
+    (void)state;
+    ps_cancel_init(&first.cancel);
+    ps_cancel_init(&second.cancel);
+    open_full_log(fail_first_when_second_waits, &second, &no);
+    assert_int_equal(pthread_create(&threads[0], NULL, wait_in_reserve, &first), 0);
+    while (!somebody_waits_for_room())
+        sched_yield();
+    assert_int_equal(pthread_create(&threads[1], NULL, wait_in_reserve, &second), 0);
+    pthread_join(threads[0], NULL);
+    do /* the second, too, waits for a checkpoint */
+        ps_wal_get_stats(fix.wal, &stats);
+    while (stats.room_waits < 2 && sched_yield() == 0);
+    ps_cancel_raise(&second.cancel);
+    pthread_join(threads[1], NULL);
+    assert_int_equal(first.err, PS_ERR_IO);
+    assert_int_equal(second.err, PS_ERR_INTERRUPTED);
+    ps_cancel_deinit(&first.cancel);
+    ps_cancel_deinit(&second.cancel);
+}
+
 /* --- asking for a flush --------------------------------------------------------------------- */
 
 static void count_call(void *ctx)
@@ -386,6 +484,8 @@ int main(void)
         TEST(try_that_may_not_wait_is_not_counted_as_a_wait),
         TEST(try_that_finds_the_buffer_reserved_by_others_is_not_counted_as_a_wait),
         TEST(try_that_finds_the_buffer_full_counts_only_if_it_writes_it_itself),
+        TEST(short_groups_do_not_take_the_room_that_a_long_one_waits_for),
+        TEST(writer_whose_checkpoint_fails_leaves_its_turn_to_the_next),
         TEST(appender_that_others_have_overtaken_asks_for_no_flush),
         TEST(longest_group_fits_an_empty_buffer),
         TEST(reserved_room_covers_the_padding_of_every_block),
