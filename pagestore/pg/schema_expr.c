@@ -439,15 +439,11 @@ static bool write_node(struct ps_pgc_writer *w, span node)
 
 bool ps_pgc_write_expr(struct ps_pgc_writer *w, const char *expression)
 {
-    size_t before = w->out->len, needs_before = w->needs.len;
-    uint32_t done_before = w->done.count;
+    const struct ps_pgc_mark before = ps_pgc_mark(w);
     bool good = expression && write_node(w, (span){expression, strlen(expression)});
 
-    if (!good) { /* nor does anything need what it would have called */
-        w->out->len = before;
-        w->needs.len = needs_before;
-        w->done.count = done_before;
-    }
+    if (!good)
+        ps_pgc_take_back(w, before);
     return good;
 }
 

@@ -96,16 +96,20 @@ static const char *kind_of(char type)
     }
 }
 
-/* Fits behind -- : a line's end in a name or a constant would end the comment. */
+/* Fits behind -- : a line's end in a name or a constant would end the comment, either character. */
 static bool is_line(const struct ps_text *text, size_t from)
 {
-    return !text->failed && !memchr(text->data + from, '\n', text->len - from);
+    const char *line = text->data + from;
+    const size_t len = text->len - from;
+
+    return !text->failed && !memchr(line, '\n', len) && !memchr(line, '\r', len);
 }
 
 static void write_constraint(struct ps_pgc_writer *w, const struct ps_pg_relation *table,
                              const struct ps_pgc_constraint *c)
 {
-    size_t before = w->out->len, statement;
+    const struct ps_pgc_mark before = ps_pgc_mark(w);
+    size_t statement;
 
     /* Old rows may break it, and COPY would refuse them. */
     if (!c->validated)
@@ -120,7 +124,7 @@ static void write_constraint(struct ps_pgc_writer *w, const struct ps_pg_relatio
         ps_pgc_write(w, c->validated ? ";\n" : " NOT VALID;\n");
         return;
     }
-    w->out->len = before;
+    ps_pgc_take_back(w, before);
     ps_pgc_write(w, "-- Left out: ");
     ps_pgc_write(w, kind_of(c->type));
     ps_pgc_write(w, " ");
@@ -196,7 +200,7 @@ void ps_pgc_write_index(struct ps_pgc_writer *w, const struct ps_pg_relation *ta
 {
     const struct ps_pgc_index *x = ps_pgc_list_find(&w->schema->indexes, table->oid, index);
     const struct ps_pgc_relation *rel = ps_pgc_list_find(&w->db->relations, index, 0);
-    size_t before = w->out->len;
+    const struct ps_pgc_mark before = ps_pgc_mark(w);
     bool good = false;
 
     if (!rel)
@@ -213,7 +217,7 @@ void ps_pgc_write_index(struct ps_pgc_writer *w, const struct ps_pg_relation *ta
     }
     if (good)
         return;
-    w->out->len = before;
+    ps_pgc_take_back(w, before);
     ps_pgc_write(w, "-- Left out: index ");
     ps_pgc_write_comment(w->out, rel->pub.name);
     ps_pgc_write(w, x && !x->valid

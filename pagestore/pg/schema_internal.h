@@ -89,6 +89,21 @@ static inline void ps_pgc_write_type_name(struct ps_pgc_writer *w, ps_oid type, 
 {
     ps_pgc_format_type(w->db, type, typmod, PS_PGC_SCHEMA_SQL, w->out);
 }
+/* How much was written: what follows is taken back, with what only it needs. */
+struct ps_pgc_mark {
+    size_t out, needs;
+    uint32_t done;
+};
+static inline struct ps_pgc_mark ps_pgc_mark(const struct ps_pgc_writer *w)
+{
+    return (struct ps_pgc_mark){w->out->len, w->needs.len, w->done.count};
+}
+static inline void ps_pgc_take_back(struct ps_pgc_writer *w, struct ps_pgc_mark mark)
+{
+    w->out->len = mark.out;
+    w->needs.len = mark.needs;
+    w->done.count = mark.done;
+}
 /* The schema's name; NULL: pg_catalog, which need not be written. */
 static inline const char *ps_pgc_written_schema(const struct ps_pgc_writer *w, ps_oid schema)
 {

@@ -131,9 +131,12 @@ same "definitions of PostgreSQL < and made again >" expected/definitions found/d
 pg_sql -d again -At -c "SELECT nextval('defaults_id_seq')" >value
 [ "$(cat value)" = 4 ] || { echo "the sequence goes on with $(cat value)" && exit 1; }
 
+sql_of() { # TABLE
+    echo "out/$(awk -F '\t' -v name="public.$1" '$2 == name { print $1 }' names).sql"
+}
 # says TABLE LINE: its statements have it.
 says() {
-    grep -qxF -e "$2" "out/$(awk -F '\t' -v name="public.$1" '$2 == name { print $1 }' names).sql" ||
+    grep -qxF -e "$2" "$(sql_of "$1")" ||
         { echo "of $1 there is no: $2" && exit 1; }
 }
 says calling '-- Create the function s.double first, or the extension that has it.'
@@ -142,4 +145,8 @@ says heir '-- It inherits from public.parent; made as a table by itself, with th
 says late '-- It holds for newer rows only, so add it once the rows are there:'
 says late '-- ALTER TABLE ONLY public.late ADD CONSTRAINT "from now on" CHECK ((a > 0)) NOT VALID;'
 says late '-- Left out: CHECK constraint lines.'
+says late '-- Left out: CHECK constraint carriage return.'
+says late '-- Left out: index late_ordered, of an expression, of some rows, or of what is not known here.'
 says late '-- Left out: index late_never, which is not valid: making it failed.'
+! grep -qF 'Create the operator class' "$(sql_of late)" ||
+    { echo "late shall need what only an index that is left out uses" && exit 1; }

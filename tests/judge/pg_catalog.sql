@@ -85,7 +85,11 @@ CREATE TABLE heir (b int) INHERITS (parent);
 CREATE TABLE late (a int, b text);
 INSERT INTO late VALUES (-1, 'x'), (-1, 'x');
 ALTER TABLE late ADD CONSTRAINT "from now on" CHECK (a > 0) NOT VALID,
-    ADD CONSTRAINT lines CHECK (b <> E'a\n; SELECT 1/0;') NOT VALID;
+    ADD CONSTRAINT lines CHECK (b <> E'a\n; SELECT 1/0;') NOT VALID,
+    ADD CONSTRAINT "carriage return" CHECK (b <> E'a\r; SELECT 1/0;') NOT VALID;
+CREATE OPERATOR CLASS s.ordered FOR TYPE int USING btree AS
+    OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
+CREATE INDEX late_ordered ON late (a s.ordered) WHERE a > 5;
 CREATE OPERATOR s.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
 CREATE TABLE calling (a int DEFAULT s.double(4) CHECK (s.double(a) > 0 AND a OPERATOR(s.===) a));
 INSERT INTO calling VALUES (1);
