@@ -21,9 +21,9 @@
 #define STATUS_COMMITTED 1u
 #define STATUS_ABORTED 2u
 
-/* Members lie in groups of four: four bytes of flags, then four transaction ids. */
 /* Far more than sessions share a row: a damaged multixact's members shall not take for ever. */
 #define MEMBERS_MAX 65536u
+/* Members lie in groups of four: four bytes of flags, then four transaction ids. */
 #define GROUP_MEMBERS 4u
 #define GROUP_BYTES (GROUP_MEMBERS + GROUP_MEMBERS * 4u)
 #define MEMBER_STATUS_MASK 0xffu
