@@ -209,6 +209,13 @@ static unsigned threads_that_suit(void)
     return count < PS_PG_DAMAGE_THREADS_MAX ? count : PS_PG_DAMAGE_THREADS_MAX;
 }
 
+static const char *verdict(const struct source *s, const struct ps_pg_damage_counts *counts)
+{
+    if (counts->faults > 0)
+        return "damaged";
+    return ps_pg_not_recovered(s->cluster) ? "needs recovery" : "sound";
+}
+
 int pc_pg_verify(const char *path, const struct ps_pg_options *opts, unsigned threads)
 {
     struct ps_pg_damage *damage = NULL;
@@ -224,7 +231,7 @@ int pc_pg_verify(const char *path, const struct ps_pg_options *opts, unsigned th
     if (status == PC_OK) {
         counts = ps_pg_damage_counts(damage);
         printf("%s: %s; pages %" PRIu64 " faults %" PRIu64 " suspects %" PRIu64 "\n", path,
-               counts.faults ? "damaged" : "sound", counts.pages, counts.faults, counts.suspects);
+               verdict(&s, &counts), counts.pages, counts.faults, counts.suspects);
         status = pc_flush();
     }
     if (damage)

@@ -83,14 +83,14 @@ static ps_err check_downlinks(struct ps_pg_walk *w, const struct ps_pg_view *v,
     return err;
 }
 
-/* Index entries go before what they lead to, always: one that leads past the heap's end means that
- * the heap has lost its end. */
+/* Index entries go before what they lead to, always: one that leads past the heap's last page with
+ * rows means that the heap has lost its end. */
 static void check_heap_address(struct ps_pg_walk *w, uint32_t slot, struct ps_pg_tid tid)
 {
     if (tid.block >= w->subject.heap_pages)
         PS_PG_WALK_DISAGREE(w, slot, "dangling",
-                            "item %" PRIu32 " leads to (%" PRIu32 ",%u) of a table of %" PRIu64
-                            " blocks",
+                            "item %" PRIu32 " leads to (%" PRIu32 ",%u), but there are %" PRIu64
+                            " blocks of rows",
                             slot, tid.block, tid.slot, w->subject.heap_pages);
 }
 

@@ -12,6 +12,7 @@
 #define RUN_BYTES (128u << 10) /* stays in a core's cache while it is judged */
 #define AHEAD_BYTES (4u << 20)
 #define NEAR_BYTES (64u << 10)
+#define ZERO_TAIL_MAX 1024u
 
 /* --- lines --------------------------------------------------------------------------------- */
 
@@ -77,7 +78,7 @@ static ps_err glance(struct ps_pg_walk *w, const struct ps_pg_view *v, bool *ret
 static ps_err see_page(struct ps_pg_walk *w, bool trusted)
 {
     /* Of a page that is trusted it was compared when the page was read. */
-    bool compare = w->checksums && !(trusted && ps_pg_has_checksums(w->cluster));
+    const bool compare = !trusted && ps_pg_has_checksums(w->cluster);
     struct ps_page_ident who = {w->page_size, (uint32_t)w->block, w->subject.file->id};
     uint32_t natts = w->subject.desc ? w->subject.desc->count : 0;
     struct ps_pg_view v = ps_pg_view(w->page, &who);
@@ -86,7 +87,7 @@ static ps_err see_page(struct ps_pg_walk *w, bool trusted)
     ps_err err;
 
     err = ps_pg_zeros_tell(w);
-    if (!err && trusted && !compare)
+    if (!err && trusted)
         err = glance(w, &v, &fine);
     if (err || fine)
         return err;
@@ -185,6 +186,38 @@ static ps_err pages_of(struct ps_pg_cluster *cluster, const struct ps_pg_file *f
     return err;
 }
 
+/* Where the heap's last page ends that is not all zero: it may have been extended by more, in which
+ * no row is. Of very many zeros only the last ones are looked at. */
+static ps_err find_rows_end(struct ps_pg_cluster *cluster, const struct ps_pg_file *heap,
+                            uint64_t *ret)
+{
+    const uint32_t page_size = ps_store_page_size(ps_pg_store(cluster));
+    uint8_t *page = ps_buf_alloc(page_size);
+    struct ps_table_info info;
+    struct ps_table *table;
+    uint64_t end, last;
+    bool sound;
+    ps_err err = page ? pages_of(cluster, heap, &info)
+                      : ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
+
+    if (!err)
+        err = ps_table_get(ps_pg_store(cluster), heap->id, &table);
+    if (err)
+        goto out;
+    end = info.pages_end;
+    last = end > ZERO_TAIL_MAX ? end - ZERO_TAIL_MAX : 0;
+    for (; end > last; end--) {
+        ps_foreign_read_run(table, end - 1, 1, page, &sound);
+        if (!sound || !ps_page_is_zero(page, page_size))
+            break;
+    }
+    *ret = end;
+    ps_table_unref(table);
+out:
+    ps_buf_free(page);
+    return err;
+}
+
 ps_err ps_pg_subject_measure(struct ps_pg_cluster *cluster, struct ps_pg_subject *subject)
 {
     struct ps_table_info info;
@@ -197,10 +230,7 @@ ps_err ps_pg_subject_measure(struct ps_pg_cluster *cluster, struct ps_pg_subject
     subject->heap_pages = UINT64_MAX;
     if (!subject->heap)
         return PS_OK;
-    err = pages_of(cluster, subject->heap, &info);
-    if (!err)
-        subject->heap_pages = info.pages_end;
-    return err;
+    return find_rows_end(cluster, subject->heap, &subject->heap_pages);
 }
 
 static uint32_t pages_in(uint32_t bytes, uint32_t page_size)
@@ -211,15 +241,6 @@ static uint32_t pages_in(uint32_t bytes, uint32_t page_size)
 uint32_t ps_pg_walk_piece(struct ps_pg_cluster *cluster)
 {
     return pages_in(PIECE_BYTES, ps_store_page_size(ps_pg_store(cluster)));
-}
-
-static bool has_checksums(const struct ps_pg_cluster *cluster)
-{
-    enum ps_pg_checks asked = ps_pg_opts(cluster)->checksums;
-
-    if (asked != PS_PG_CHECKS_AUTO)
-        return asked == PS_PG_CHECKS_ON;
-    return ps_pg_control(cluster)->checksum_version != 0;
 }
 
 static ps_err make_buffers(struct ps_pg_walk *w)
@@ -246,7 +267,6 @@ ps_err ps_pg_walk_new(struct ps_pg_cluster *cluster, struct ps_pg_xacts *xacts,
         return ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
     w->cluster = cluster;
     w->xacts = xacts;
-    w->checksums = has_checksums(cluster);
     w->committed = PS_PG_XID_BOOTSTRAP;
     w->settled = !ps_pg_not_recovered(cluster) && !ps_pg_opts(cluster)->live;
     w->page_size = ps_store_page_size(ps_pg_store(cluster));

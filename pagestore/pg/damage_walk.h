@@ -43,7 +43,7 @@ struct ps_pg_subject {
     struct ps_pg_links *links;           /* of an SP-GiST index; NULL: they are not looked for */
     /* As ps_pg_subject_measure() finds them. */
     uint64_t first_block, pages_end;
-    uint64_t heap_pages; /* UINT64_MAX: not known */
+    uint64_t heap_pages; /* up to the last one that is not zero; UINT64_MAX: not known */
 };
 
 /* Keys that are compared as numbers, if that is what they are. */
@@ -91,7 +91,6 @@ struct ps_pg_run {
 struct ps_pg_walk {
     struct ps_pg_cluster *cluster;
     struct ps_pg_xacts *xacts;
-    bool checksums;
     bool settled; /* closed cleanly and nobody changes it: pages must agree with each other */
     uint32_t page_size;
     struct ps_pg_run run, near; /* of the piece; of neighbours in a B-tree */

@@ -343,6 +343,33 @@ static void lost_last_page_is_missed_by_the_index(void **state)
     end(&b);
 }
 
+/* Zeros at the end are what a table is extended by, but no index leads there. */
+static void last_page_that_became_zeros_is_missed_by_the_index(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    run("truncate -s 24576 '%s/%s' && truncate -s 32768 '%s/%s'", b.data, T_HOT, b.data, T_HOT);
+    look(&b, &f);
+    find(&f, T_HOT_KEY, "1", "fault", "dangling");
+    let_go(&f);
+    end(&b);
+}
+
+static void pages_that_a_table_was_extended_by_are_no_damage(void **state)
+{
+    struct found f;
+    struct bed b;
+
+    begin(&b, state);
+    run("truncate -s +16M '%s/%s'", b.data, T_HOT);
+    look(&b, &f);
+    assert_int_equal(f.faults, 0);
+    let_go(&f);
+    end(&b);
+}
+
 static void lost_chunks_are_missed_by_the_row_that_has_them(void **state)
 {
     const struct line *l = NULL;
@@ -612,6 +639,8 @@ int main(void)
         cmocka_unit_test(page_of_zeros_is_lost_where_an_sp_gist_index_leads_to_it),
         cmocka_unit_test(part_of_a_page_at_the_end_is_a_fault),
         cmocka_unit_test(lost_last_page_is_missed_by_the_index),
+        cmocka_unit_test(last_page_that_became_zeros_is_missed_by_the_index),
+        cmocka_unit_test(pages_that_a_table_was_extended_by_are_no_damage),
         cmocka_unit_test(lost_chunks_are_missed_by_the_row_that_has_them),
         cmocka_unit_test(map_that_says_too_much_lies),
         cmocka_unit_test(sibling_that_does_not_know_its_neighbour_is_a_fault),
