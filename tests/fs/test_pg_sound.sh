@@ -59,6 +59,11 @@ nothing_wrong()
     ! grep -v -e "	suspect	unchecked	" -e ": sound; " lines
 }
 
+needs_recovery()
+{
+    pagectl verify "$pgdata" | tail -n 1 | grep ": needs recovery; .* faults 0 "
+}
+
 rows_are_equal()
 {
     local file count=0
@@ -100,7 +105,7 @@ mkdir "$mnt"
 check "the server makes relations" pg_start
 check "and fills them" fill
 check "it crashes" crash
-check "verify says that it needs recovery" sh 'pagectl verify "$pgdata" | tail -n 1 | grep ": needs recovery; .* faults 0 "'
+check "verify says that it needs recovery" needs_recovery
 check "the server recovers" pg_start
 check "COPY prints what there is" copy_rows
 declare -A paths
