@@ -2,6 +2,7 @@
 # Plants one fault after the other in a copy of the sources and expects a test to fail; see --help.
 set -u -o pipefail
 
+unset PS_LONG # a fault is to be noticed by tests as they run every day
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
