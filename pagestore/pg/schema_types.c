@@ -187,6 +187,12 @@ static void write_check(struct ps_pgc_writer *w, const struct ps_pgc_constraint 
 {
     size_t before = w->out->len;
 
+    if (!c->validated) { /* CREATE DOMAIN has no NOT VALID, and COPY would refuse old values */
+        ps_pgc_write(w, " /* CHECK ");
+        ps_pgc_write_comment(w->out, c->name);
+        ps_pgc_write(w, " holds for newer values only */");
+        return;
+    }
     ps_pgc_write(w, " CONSTRAINT ");
     ps_pgc_quote(w->out, c->name);
     ps_pgc_write(w, " CHECK (");

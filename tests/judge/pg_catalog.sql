@@ -89,6 +89,10 @@ ALTER TABLE late ADD CONSTRAINT "from now on" CHECK (a > 0) NOT VALID,
     ADD CONSTRAINT "carriage return" CHECK (b <> E'a\r; SELECT 1/0;') NOT VALID;
 CREATE OPERATOR CLASS s.ordered FOR TYPE int USING btree AS
     OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
+CREATE DOMAIN late_domain AS int;
+CREATE TABLE domains_late (a late_domain);
+INSERT INTO domains_late VALUES (-1);
+ALTER DOMAIN late_domain ADD CONSTRAINT above CHECK (VALUE > 0) NOT VALID;
 CREATE INDEX late_ordered ON late (a s.ordered) WHERE a > 5;
 CREATE OPERATOR s.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
 CREATE TABLE calling (a int DEFAULT s.double(4) CHECK (s.double(a) > 0 AND a OPERATOR(s.===) a));
