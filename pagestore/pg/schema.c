@@ -130,27 +130,22 @@ static void add_parents(struct ps_pgc_writer *w, const struct ps_pg_relation *re
     const struct ps_pgc_list *children = &w->db->children;
     const struct ps_pgc_relation *parent;
     const struct ps_pgc_child *child;
-    struct ps_text name = {0};
     bool any = false;
     uint32_t i;
 
     for (i = 0; i < children->count; i++) {
         child = ps_pgc_list_at(children, i);
-        parent =
-            child->key.b == rel->oid ? ps_pgc_list_find(&w->db->relations, child->key.a, 0) : NULL;
+        if (child->key.b != rel->oid)
+            continue;
+        parent = ps_pgc_list_find(&w->db->relations, child->key.a, 0);
         if (!parent)
             continue;
-        ps_text_clear(&name);
-        ps_pgc_qualified(&name, parent->pub.schema, parent->pub.name);
-        ps_text_add(&name, "", 1);
-        w->out->failed |= name.failed;
         ps_pgc_write(w, any ? ", " : "-- It inherits from ");
-        ps_pgc_write_comment(w->out, name.failed ? "" : name.data);
+        ps_pgc_write_comment_qualified(w->out, parent->pub.schema, parent->pub.name);
         any = true;
     }
     if (any)
         ps_pgc_write(w, "; made as a table by itself, with the columns it has from there.\n");
-    ps_text_deinit(&name);
 }
 
 static void add_what(struct ps_pgc_writer *w, const struct ps_pg_relation *rel)
@@ -167,7 +162,7 @@ static void add_what(struct ps_pgc_writer *w, const struct ps_pg_relation *rel)
         ps_pgc_write(w, "-- A temporary table, made as one that stays.\n");
 }
 
-/* Where the sequences of identity columns stand. */
+/* Statements that say where the sequences of identity columns stand. */
 static ps_err write_states(struct ps_pgc_writer *w, const struct ps_pg_relation *rel)
 {
     const struct ps_pg_relation *sequence;
@@ -260,7 +255,7 @@ static ps_err write_relation(struct ps_pgc_writer *w, const struct ps_pg_relatio
     }
 }
 
-/* First what the statements call, then they. */
+/* What must be created before goes first. */
 static ps_err join(const struct ps_pgc_writer *w, struct ps_text *out)
 {
     if (w->needs.failed || w->out->failed)

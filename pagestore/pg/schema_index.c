@@ -28,7 +28,7 @@ static bool add_keys(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
     return c->key_count > 0;
 }
 
-/* Columns that the index of the key has besides. */
+/* Columns of the key's index that are no part of the key. */
 static bool add_included(struct ps_pgc_writer *w, const struct ps_pgc_index *x)
 {
     uint32_t i;
@@ -67,10 +67,12 @@ static bool add_key(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
 
 static bool add_definition(struct ps_pgc_writer *w, const struct ps_pgc_constraint *c)
 {
-    bool good = c->type == 'c'                     ? add_check(w, c)
-                : c->type == 'p' || c->type == 'u' ? add_key(w, c)
-                                                   : false;
+    bool good = false;
 
+    if (c->type == 'c')
+        good = add_check(w, c);
+    else if (c->type == 'p' || c->type == 'u')
+        good = add_key(w, c);
     if (c->deferrable)
         ps_pgc_write(w, c->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
     return good;
@@ -96,7 +98,7 @@ static const char *kind_of(char type)
     }
 }
 
-/* Fits behind -- : a line's end in a name or a constant would end the comment, either character. */
+/* Fits behind "-- ": a newline or carriage return in a name or constant would end the comment. */
 static bool is_line(const struct ps_text *text, size_t from)
 {
     const char *line = text->data + from;

@@ -76,7 +76,7 @@ struct ps_pgc_writer {
     struct ps_pg_printer *printer;
     const struct ps_pg_desc *desc; /* whose columns expressions mean; NULL: none */
     struct ps_text *out;
-    struct ps_text needs;    /* comments that go before the statements: what they call */
+    struct ps_text needs;    /* comments before all statements: what must be created first */
     struct ps_pgc_list done; /* what was written, by OID and enum ps_pgc_written */
     uint32_t depth;          /* of types in types, of expressions in expressions */
 };
@@ -89,7 +89,7 @@ static inline void ps_pgc_write_type_name(struct ps_pgc_writer *w, ps_oid type, 
 {
     ps_pgc_format_type(w->db, type, typmod, PS_PGC_SCHEMA_SQL, w->out);
 }
-/* How much was written: what follows is taken back, with what only it needs. */
+/* How much was written. What is written behind a mark can be taken back, with what it needs. */
 struct ps_pgc_mark {
     size_t out, needs;
     uint32_t done;
@@ -111,8 +111,8 @@ static inline const char *ps_pgc_written_schema(const struct ps_pgc_writer *w, p
 }
 /* NAME, behind its schema's where that must be written. */
 void ps_pgc_write_qualified(struct ps_pgc_writer *w, ps_oid schema, const char *name);
-/* Says once, before all statements, that they call what they do not make: KIND is a word for it.
- * Nothing for PostgreSQL's own. */
+/* Statements refer to an object that they do not create: adds a comment to `needs`, once. kind is
+ * PostgreSQL's word for it. PostgreSQL's own objects need none. */
 void ps_pgc_need(struct ps_pgc_writer *w, const char *kind, ps_oid oid, ps_oid schema,
                  const char *name);
 
@@ -144,6 +144,8 @@ PS_MUST_USE ps_err ps_pgc_write_once(struct ps_pgc_writer *w, enum ps_pgc_writte
 void ps_pgc_write_dropped(struct ps_pgc_writer *w, const struct ps_pg_attr *attr);
 /* A name inside a comment, which it cannot end. */
 void ps_pgc_write_comment(struct ps_text *out, const char *name);
+/* SCHEMA.NAME inside a comment, likewise. */
+void ps_pgc_write_comment_qualified(struct ps_text *out, const char *schema, const char *name);
 /* schema_sequence.c: CREATE SEQUENCE and where it stands; once. */
 PS_MUST_USE ps_err ps_pgc_write_sequence(struct ps_pgc_writer *w,
                                          const struct ps_pg_relation *relation);

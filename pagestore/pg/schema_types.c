@@ -14,6 +14,19 @@ void ps_pgc_write_comment(struct ps_text *out, const char *name)
         ps_text_add(out, (unsigned char)*name < 0x20 || *name == '*' ? "?" : name, 1);
 }
 
+void ps_pgc_write_comment_qualified(struct ps_text *out, const char *schema, const char *name)
+{
+    struct ps_text qualified = {0};
+
+    ps_pgc_qualified(&qualified, schema, name);
+    ps_text_add(&qualified, "", 1);
+    if (qualified.failed)
+        out->failed = true;
+    else
+        ps_pgc_write_comment(out, qualified.data);
+    ps_text_deinit(&qualified);
+}
+
 /* --- schemas ------------------------------------------------------------------------------ */
 
 ps_err ps_pgc_write_once(struct ps_pgc_writer *w, enum ps_pgc_written what, ps_oid oid,
@@ -36,7 +49,6 @@ void ps_pgc_need(struct ps_pgc_writer *w, const char *kind, ps_oid oid, ps_oid s
                  const char *name)
 {
     const char *schema_name = ps_pgc_written_schema(w, schema);
-    struct ps_text qualified = {0};
     bool first;
 
     if (!schema_name || oid < PS_PGC_FIRST_NORMAL)
@@ -47,15 +59,9 @@ void ps_pgc_need(struct ps_pgc_writer *w, const char *kind, ps_oid oid, ps_oid s
     }
     if (!first)
         return;
-    ps_pgc_qualified(&qualified, schema_name, name);
-    ps_text_add(&qualified, "", 1);
-    w->out->failed |= qualified.failed;
-    if (!qualified.failed) {
-        ps_text_printf(&w->needs, "-- Create the %s ", kind);
-        ps_pgc_write_comment(&w->needs, qualified.data);
-        ps_text_printf(&w->needs, " first, or the extension that has it.\n");
-    }
-    ps_text_deinit(&qualified);
+    ps_text_printf(&w->needs, "-- Create the %s ", kind);
+    ps_pgc_write_comment_qualified(&w->needs, schema_name, name);
+    ps_text_printf(&w->needs, " first, or the extension that has it.\n");
 }
 
 ps_err ps_pgc_write_schema(struct ps_pgc_writer *w, ps_oid schema)
@@ -291,8 +297,8 @@ static ps_oid multirange_of(const struct ps_pgc_db *db, ps_oid range)
     return 0;
 }
 
-/* How the range's bounds are ordered, and how far they are apart. A canonical function takes the
- * range itself, so that the type must be there twice: first without anything, then with it. */
+/* How the range's bounds are ordered, and how far they are apart. A canonical function is left out,
+ * as it takes the range itself, which would have to be made as a shell type first. */
 static void write_range_functions(struct ps_pgc_writer *w, const struct ps_pgc_type *type)
 {
     const struct ps_pgc_opclass *class = NULL;
