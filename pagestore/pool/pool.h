@@ -242,9 +242,9 @@ void ps_pool_drop(struct ps_pool *pool, uint16_t provider, uint32_t table, uint1
 /* True if the frame's bytes have been discarded; its holder must not serve them. */
 bool ps_page_detached(const struct ps_page *page);
 
-/* Frees the frames of those of the pages [first, last] that are clean, in nobody's use, and were
- * not accessed more than once: a scan has read them and nobody else. The first page's frame is the
- * next to be taken. */
+/* Frees the frames of those of the pages [first, last] that are clean, unpinned, and were not
+ * accessed more than once: by a scan, and then by nobody. The first page's frame is the next to be
+ * taken. */
 void ps_pool_let_go(struct ps_pool *pool, uint16_t provider, uint32_t table, uint16_t fork,
                     uint32_t first, uint32_t last);
 

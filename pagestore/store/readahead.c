@@ -7,11 +7,11 @@
  * holds, to a share of the pool. Readers whose pages are all resident cost a look at one
  * page in half a window.
  *
- * What a scan of a large table has read it lets go, and goes on in the same frames: it evicts
- * nothing that others use, and a new pool need not find memory for all of the table, which takes
- * longer than to read it. This ends for the table as soon as somebody comes back to pages that were
- * let go, so that who reads it again and again has it in the pool. It is done for files that others
- * made, where pages are clean and most readers come once.
+ * A scan of a large table lets go of the pages it has read and goes on in the same frames: it
+ * evicts nothing that others use, and a new pool need not find memory for all of the table, which
+ * takes longer than reading it. Once somebody comes back to pages that were let go, this ends for
+ * the table: one that is read again and again stays in the pool. It is done only for files that
+ * others made, where pages are clean and most readers come once.
  *
  * Nobody waits for this work: it takes frames only where there are plenty, is forgotten where more
  * is asked for than the threads get done, and what it could not load the reader loads.
@@ -27,8 +27,7 @@
 #define WINDOW_POOL_SHARE 4u /* of the pool's frames: less leaves the disk idle in small pools */
 #define PIECE_BYTES (256u << 10) /* checked while it is in the cache; the disk has several */
 #define PIECES_MAX 32u
-#define SCAN_POOL_SHARE \
-    4u /* a table with more pages than this share of the frames is a large one */
+#define SCAN_POOL_SHARE 4u /* of the pool's frames: a table with more pages is large */
 
 struct piece {
     struct ps_table *table; /* a reference */
@@ -106,9 +105,9 @@ static bool is_scan(const struct ps_readahead *ra, const struct ps_table *t,
            t->pages_end > ps_pool_frames(ra->s->pool) / SCAN_POOL_SHARE;
 }
 
-/* The stream goes on at `first`. True if it is a scan that leaves [ret_from, ret_to) behind: not
- * the read before, whose pages may still be on their way to the reader, and not a few pages at a
- * time. */
+/* The stream goes on at `first`. True if it is a scan that leaves [ret_from, ret_to) behind: at
+ * least a piece, and without the read before, whose pages may still be on their way to the reader.
+ */
 static bool leaves_behind(const struct ps_readahead *ra, struct ps_table *t, struct ps_stream *st,
                           uint64_t first, uint64_t *ret_from, uint64_t *ret_to)
 {

@@ -71,7 +71,7 @@ struct ps_stream {
     uint64_t ahead;  /* pages from next up to here are loaded, or asked for */
     uint32_t window; /* how far to be ahead, in pages; 0: one read is no pattern */
     uint64_t last;   /* first page of the last read */
-    uint64_t behind; /* pages from here up to there may be in the pool, unless they were let go */
+    uint64_t behind; /* what was read before this page has been let go */
 };
 #define PS_STREAMS 4u
 
@@ -123,7 +123,7 @@ struct ps_table {
     struct ps_mutex streams_mtx;          /* rank LEAF */
     struct ps_stream streams[PS_STREAMS]; /* guarded by streams_mtx, as what follows */
     uint32_t stream_turn;                 /* the slot that the next new stream takes */
-    uint64_t let_go_end;                  /* scans have let pages go that lie before this one */
+    uint64_t let_go_end;                  /* scans have let go of pages before this one */
     bool read_again;                      /* and somebody has come back to them */
 
     _Atomic uint64_t mtime_us;

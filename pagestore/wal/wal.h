@@ -143,8 +143,8 @@ PS_MUST_USE ps_err ps_wal_read_at(struct ps_wal *wal, uint64_t pos, uint8_t **bu
 struct ps_wal_stats {
     uint64_t records, bytes_appended, images, image_bytes;
     uint64_t flushes, bytes_written, flush_waits, segments_made, segments_recycled;
-    /* Those of callers whose token was raised before are not in it, nor those who wait until others
-     * have the room they wait for. */
+    /* Not counted: callers whose token was raised before they came, and waiting for one's turn
+     * behind others that wait for room. */
     uint64_t room_waits;    /* writers that waited for a checkpoint */
     uint64_t buffer_waits;  /* for the buffer to be written */
     uint64_t segment_waits; /* for a segment to be made */

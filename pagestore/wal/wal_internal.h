@@ -214,13 +214,13 @@ struct ps_wal {
     _Atomic uint64_t block_prev_lsn; /* LSN of the last record before the open block */
     _Atomic uint64_t redo_lsn;
     _Atomic bool copies_awaited;   /* the flusher may wait for copy_cond */
-    _Atomic uint32_t room_waiters; /* written without it: who may have to wait for room */
+    _Atomic uint32_t room_waiters; /* written without tail_mtx: who may have to wait for room */
     _Atomic bool flush_wanted;     /* likewise: want_flush was called since the last flush began */
 
     alignas(PS_WAL_LINE) struct ps_mutex tail_mtx; /* rank WAL_TAIL; guards the following */
     struct ps_cond room_cond; /* written_pos, log_start_lsn or reserved has moved; a turn is over */
     struct ps_cond copy_cond; /* a round's count of copies has come to zero */
-    bool turn_taken;          /* somebody waits for room; others wait for their turn to */
+    bool turn_taken;          /* somebody waits for room; others wait for their turn */
     uint64_t *used_end;       /* [segment number % span]: end of its last block, once closed */
     uint64_t memory_pos;      /* from here on the ring has had memory for what was appended */
     uint64_t trim_tail;       /* where tail was at the last ps_wal_trim() */

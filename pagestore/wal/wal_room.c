@@ -171,9 +171,8 @@ static ps_err reserve_or_wait(struct ps_wal *wal, uint64_t cost, bool urgent,
 }
 
 /* One waits for room at a time, the others for their turn: else short groups would take away what a
- * long one needs all at once, for as long as they come. Urgent ones wait for no turn, as they may
- * be what makes room. Who holds a slot may be what makes room, too, but does not ask for another.
- */
+ * long one needs all at once, for as long as they come. Urgent ones do not wait for a turn, as they
+ * may be what makes room. So may whoever holds a slot, but it does not ask for another. */
 static ps_err reserve_in_turn(struct ps_wal *wal, uint64_t cost, bool urgent,
                               struct ps_cancel *cancel)
 {
