@@ -118,8 +118,8 @@ void pfs_attr_page(struct pfs *fs, const struct pfs_object *o, const struct ps_t
     pfs_notify_shown(fs->notify, o->table, o->page);
 }
 
-/* Each read of a client is a request, so the fewer the better; but of the kernel's page cache a
- * client best reads as much as stays in the CPU's, which is what it does by default. */
+/* Each read is a request here, so the fewer the better. Reads from the kernel's page cache are not:
+ * for them a client's own default, which fits in the CPU's cache, is best. */
 static ps_err attr_space(const struct pfs *fs, struct ps_table *table, const struct pfs_node *node,
                          const struct ps_table_info *info, struct stat *st)
 {
@@ -210,7 +210,7 @@ int pfs_attr(struct pfs *fs, const struct pfs_object *o, struct ps_table *table,
     return pfs_errno_inode(err);
 }
 
-/* A read from the kernel's page cache asks for attributes that are too old. */
+/* Before each read from its page cache the kernel asks for attributes that have expired. */
 double pfs_attr_timeout(const struct pfs *fs, const struct pfs_object *o)
 {
     switch (pfs_node_of(o)->kind) {

@@ -23,7 +23,7 @@ void pfs_attr_page(struct pfs *fs, const struct pfs_object *o, const struct ps_t
 /* S_IFREG and so on. */
 mode_t pfs_file_type(const struct pfs_object *o);
 
-/* How long the kernel may go by attributes that it was given. */
+/* For how many seconds the kernel may keep the attributes. */
 double pfs_attr_timeout(const struct pfs *fs, const struct pfs_object *o);
 
 /* Everything but the attributes, which are the caller's to fill. */

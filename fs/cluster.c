@@ -326,7 +326,7 @@ static int lookup_rows(const struct pfs_cluster *c, uint32_t db, const char *nam
     return 0;
 }
 
-/* What ps_pg_filenode_name() would call so, or something that it would not. */
+/* Reads what ps_pg_filenode_name() writes, and some that it would write otherwise. */
 static bool parse_filenode(const char *name, struct ps_pg_file *ret)
 {
     const char *dot = strchr(name, '.');

@@ -1,12 +1,12 @@
 #include "fs/gen.h"
 
-#include "fs/log.h"
-#include "fs/pfs.h"
-
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "fs/log.h"
+#include "fs/pfs.h"
 
 #define STREAM_STEPS 1024u /* most of them are a page each */
 
@@ -17,15 +17,15 @@
 struct pfs_gen {
     const struct pfs_view *view;
     bool is_stream;
-    bool told; /* why a step failed; guarded by mtx */
+    bool told; /* the log says why a step failed; guarded by mtx */
     pthread_mutex_t mtx;
     struct pfs_cursor cursor; /* guarded by mtx */
     struct ps_text text;      /* guarded by mtx */
     uint64_t text_off;        /* guarded by mtx */
 };
 
-/* A reader gets EIO, which does not tell what is missing in a PostgreSQL source: many things can
- * be. Of a store the pool has said which page is damaged. */
+/* A reader gets EIO, which does not say what is missing in a PostgreSQL source. In a store the pool
+ * has already logged which page is damaged. */
 static void tell_failure(struct pfs_gen *g, ps_err err)
 {
     const struct pfs_subject *s = &g->cursor.subject;
