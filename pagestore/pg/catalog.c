@@ -251,7 +251,7 @@ static bool has_columns(const struct ps_pgc_columns *columns, const struct ps_pg
     return columns && columns->desc.count == relation->natts;
 }
 
-/* Of relations that pg_class names. Where all of pg_attribute is lost, that was told. */
+/* Of relations that pg_class names. Where all of pg_attribute is lost, there is a note already. */
 static void note_unknown_columns(struct ps_pgc_db *db)
 {
     const struct ps_pg_relation *relation, *first = NULL;
@@ -463,11 +463,10 @@ void ps_pg_catalog_unknown_type(struct ps_pg_catalog *c, uint32_t index, ps_oid 
     if (atomic_exchange(type ? &type->told : &db->told, true))
         return;
     if (type)
-        ps_pg_note(
-            c->cluster,
-            "%s: values of type %s are shown by their bytes, as \\x...: only functions of its "
-            "own can print them",
-            db->dir, type->pub.name);
+        ps_pg_note(c->cluster,
+                   "%s: values of type %s are shown by their bytes, as \\x...: only functions "
+                   "of its own can print them",
+                   db->dir, type->pub.name);
     else
         ps_pg_note(c->cluster,
                    "%s: values of types that pg_type does not tell, as of %" PRIu32

@@ -91,7 +91,7 @@ PS_MUST_USE ps_err ps_pg_relation_desc(struct ps_pg_catalog *catalog, uint32_t d
                                        const struct ps_pg_desc **ret);
 /* What printing values asks; good while the catalog is open. */
 const struct ps_pg_types *ps_pg_catalog_types(struct ps_pg_catalog *catalog, uint32_t db);
-/* There is a value of the type, which nobody knows how to print: a note, the first time. */
+/* Notes, the first time, that values of the type cannot be printed. */
 void ps_pg_catalog_unknown_type(struct ps_pg_catalog *catalog, uint32_t db, ps_oid type);
 /* Leaves of a partitioned relation, in order of their bounds' OIDs. */
 PS_MUST_USE ps_err ps_pg_relation_leaves(struct ps_pg_catalog *catalog, uint32_t db,

@@ -47,7 +47,7 @@ struct ps_pgc_type {
     ps_oid output, collation;
     ps_oid opclass, diff, canonical; /* of a range */
     bool not_null;
-    _Atomic bool told;        /* that how its values are printed is not known */
+    _Atomic bool told;        /* a note says that its values cannot be printed */
     const char *default_text; /* of a domain; NULL: none */
 };
 struct ps_pgc_label { /* pg_enum */
@@ -76,7 +76,7 @@ struct ps_pgc_db {
     struct ps_pg_types types_api;
 
     _Atomic bool loaded, names_loaded, schema_loaded;
-    _Atomic bool told; /* that there are values of types that pg_type does not tell */
+    _Atomic bool told; /* a note says that there are values of types that pg_type does not tell */
     struct ps_pgc_strings strings;
     struct ps_pg_attr *attrs; /* of all relations; columns' descs lie in it */
     struct ps_pgc_list columns;

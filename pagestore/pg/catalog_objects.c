@@ -57,7 +57,7 @@ static const struct ps_pgc_spec role_spec = {
     .column_count = PS_PGC_COUNT(role_columns),
 };
 
-/* What rows are given: the class of objects that they are of. */
+/* What each row is read for. */
 struct reading {
     struct ps_pgc_db *db;
     enum ps_pgc_class which;

@@ -128,8 +128,8 @@ const struct ps_pg_file *ps_pg_file_by_id(const struct ps_pg_cluster *cluster, u
 /* What the name of a relation's file says: sets node, fork and backend; segment 0: it has none.
  * False: it is no such name, and nothing was set. */
 bool ps_pg_parse_file_name(const char *name, struct ps_pg_file *ret, uint32_t *ret_segment);
-/* The name that says so, of the first segment. */
-#define PS_PG_FILE_NAME_MAX 32u
+#define PS_PG_FILE_NAME_MAX 32u /* with its NUL */
+/* The name of the file's first segment. */
 void ps_pg_file_name(const struct ps_pg_file *file, char buf[PS_PG_FILE_NAME_MAX]);
 
 /* Is the tablespace's folder at hand? Relations of one that is not have no files. 0: a database's

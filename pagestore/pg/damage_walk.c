@@ -12,7 +12,7 @@
 #define RUN_BYTES (128u << 10) /* stays in a core's cache while it is judged */
 #define AHEAD_BYTES (4u << 20)
 #define NEAR_BYTES (64u << 10)
-#define ZERO_TAIL_MAX 1024u
+#define ZERO_PAGES_MAX 1024u /* looked at, at a heap's end */
 
 /* --- lines --------------------------------------------------------------------------------- */
 
@@ -186,8 +186,8 @@ static ps_err pages_of(struct ps_pg_cluster *cluster, const struct ps_pg_file *f
     return err;
 }
 
-/* Where the heap's last page ends that is not all zero: it may have been extended by more, in which
- * no row is. Of very many zeros only the last ones are looked at. */
+/* Where the heap's last page that is not zero ends: pages of zeros behind it are what the heap was
+ * extended by, and have no rows. Of very many only the last ones are looked at. */
 static ps_err find_rows_end(struct ps_pg_cluster *cluster, const struct ps_pg_file *heap,
                             uint64_t *ret)
 {
@@ -195,7 +195,7 @@ static ps_err find_rows_end(struct ps_pg_cluster *cluster, const struct ps_pg_fi
     uint8_t *page = ps_buf_alloc(page_size);
     struct ps_table_info info;
     struct ps_table *table;
-    uint64_t end, last;
+    uint64_t end, lowest;
     bool sound;
     ps_err err = page ? pages_of(cluster, heap, &info)
                       : ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
@@ -205,8 +205,8 @@ static ps_err find_rows_end(struct ps_pg_cluster *cluster, const struct ps_pg_fi
     if (err)
         goto out;
     end = info.pages_end;
-    last = end > ZERO_TAIL_MAX ? end - ZERO_TAIL_MAX : 0;
-    for (; end > last; end--) {
+    lowest = end > ZERO_PAGES_MAX ? end - ZERO_PAGES_MAX : 0;
+    for (; end > lowest; end--) {
         ps_foreign_read_run(table, end - 1, 1, page, &sound);
         if (!sound || !ps_page_is_zero(page, page_size))
             break;

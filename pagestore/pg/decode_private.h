@@ -228,9 +228,9 @@ void ps_pg_fault(struct ps_pg_report *r, const char *word, uint32_t lp, const ch
 void ps_pg_suspect(struct ps_pg_report *r, const char *word, uint32_t lp, const char *fmt, ...)
     PS_PRINTF(4, 5);
 
-/* Is the first block a metapage, and no other one? */
+/* Block 0 is a metapage, and no other one. False: not so, which was reported as a fault. */
 bool ps_pg_check_meta_block(const struct ps_pg_view *v, bool is_meta, struct ps_pg_report *r);
-/* The same, and a metapage begins with its access method's magic number. */
+/* The same; and a metapage begins with its access method's magic number. */
 void ps_pg_check_meta(const struct ps_pg_view *v, bool is_meta, uint32_t magic,
                       struct ps_pg_report *r);
 /* An index tuple is as long as its line pointer says. */

@@ -8,18 +8,18 @@
 #include <stdlib.h>
 
 /* clang-format off */
-#define OURS(oid_, name_, kind_, len_, align_) \
+#define COMMON(oid_, name_, kind_, len_, align_) \
     .oid = oid_, .name = name_, .schema = PS_PGC_SCHEMA_CATALOG, .kind = kind_, .len = len_, \
     .align = align_, .typmod = -1
 #define BASE(oid_, name_, len_, align_, delim_, elem_, array_, output_) \
-    {OURS(oid_, name_, 'b', len_, align_), .delim = delim_, .elem = elem_, .array = array_, .output = output_}
+    {COMMON(oid_, name_, 'b', len_, align_), .delim = delim_, .elem = elem_, .array = array_, .output = output_}
 #define PSEUDO(oid_, name_, len_, align_, elem_, array_, output_) \
-    {OURS(oid_, name_, 'p', len_, align_), .delim = ',', .elem = elem_, .array = array_, .output = output_}
-#define ARRAY(oid_, name_, align_, elem_) DELIMITED_ARRAY(oid_, name_, align_, ',', elem_)
+    {COMMON(oid_, name_, 'p', len_, align_), .delim = ',', .elem = elem_, .array = array_, .output = output_}
 #define DELIMITED_ARRAY(oid_, name_, align_, delim_, elem_) \
-    {OURS(oid_, name_, 'b', -1, align_), .delim = delim_, .elem = elem_, .output = "array_out"}
+    {COMMON(oid_, name_, 'b', -1, align_), .delim = delim_, .elem = elem_, .output = "array_out"}
+#define ARRAY(oid_, name_, align_, elem_) DELIMITED_ARRAY(oid_, name_, align_, ',', elem_)
 #define RANGE(oid_, name_, align_, kind_, base_, array_) \
-    {OURS(oid_, name_, kind_, -1, align_), .delim = ',', .base = base_, .array = array_}
+    {COMMON(oid_, name_, kind_, -1, align_), .delim = ',', .base = base_, .array = array_}
 
 /* Sorted by OID. */
 static const struct ps_pg_type types[] = {

@@ -21,7 +21,7 @@
 #define STATUS_COMMITTED 1u
 #define STATUS_ABORTED 2u
 
-/* Far more than sessions share a row: a damaged multixact's members shall not take for ever. */
+/* Far more than share a row in practice; a damaged multixact may claim billions. */
 #define MEMBERS_MAX 65536u
 /* Members lie in groups of four: four bytes of flags, then four transaction ids. */
 #define GROUP_MEMBERS 4u
@@ -131,7 +131,8 @@ static struct segment *segment_of(struct ps_pg_xacts *x, struct slru *s, uint32_
     return seg;
 }
 
-/* What the server gave out, as the control file has it, lies within its segment. */
+/* Notes, once, that the segment was cut short: what lies before the control file's next transaction
+ * or multixact has its place in it. */
 static void tell_short(struct ps_pg_xacts *x, const struct slru *s, uint32_t index,
                        struct segment *seg)
 {
@@ -226,7 +227,7 @@ bool ps_pg_xact_in_future(const struct ps_pg_xacts *x, uint32_t xid)
     return x && !x->older && is_beyond_next(x, xid);
 }
 
-/* Of a transaction that was begun: the next one's, or the one before that. */
+/* A transaction that has begun is of the next one's epoch or of the one before. */
 static uint32_t epoch_of(const struct ps_pg_xacts *x, uint32_t xid)
 {
     const uint32_t epoch = (uint32_t)(x->next_xid >> 32);
@@ -241,7 +242,7 @@ static bool has_file(struct ps_pg_xacts *x, const char *path)
     ps_err err = ps_pg_read_file(x->cluster, path, 0, &bytes, &len);
 
     free(bytes);
-    return err != PS_ERR_NOENT; /* one that has bytes is longer than asked for */
+    return err != PS_ERR_NOENT; /* a file that is not empty is an error: no byte was asked for */
 }
 
 /* PREPARE TRANSACTION leaves a file until the transaction ends; its name has the epoch from version

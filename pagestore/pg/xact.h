@@ -47,8 +47,8 @@ struct ps_pg_member {
     uint32_t xid;
     uint8_t status; /* MultiXactStatus: 0-3 locks, 4 no-key update, 5 update or delete */
 };
-/* Calls each for the members of a multixact, until it returns false. PS_ERR_NOENT: its files do not
- * have it. PS_ERR_CORRUPT: it would have more members than can be. */
+/* Calls each for the members of a multixact, until it returns false. PS_ERR_NOENT: the files do not
+ * have it, or not all of it. PS_ERR_CORRUPT: it would have more members than can be. */
 PS_MUST_USE ps_err ps_pg_multi_members(struct ps_pg_xacts *xacts, uint32_t multi,
                                        bool (*each)(void *ctx, const struct ps_pg_member *member),
                                        void *ctx);
