@@ -159,7 +159,7 @@ check "what is described has" views_are "schema=$work/long.sql" long \
 
 # --- what cannot change is not asked about again and again
 
-reads_of_the_page_cache_ask_nothing()
+page_cache_reads_ask_for_few_attributes()
 {
     local daemon
 
@@ -172,7 +172,7 @@ reads_of_the_page_cache_ask_nothing()
         grep -q 'opcode: READ ' "$work/requests" && [ "$(grep -c 'opcode: GETATTR ' "$work/requests")" -lt 50 ]
 }
 
-check "with -o kernel_cache a second reader asks for nothing" reads_of_the_page_cache_ask_nothing
+check "with -o kernel_cache reads do not ask for attributes each time" page_cache_reads_ask_for_few_attributes
 
 # --- pagectl is told the same
 

@@ -3,7 +3,6 @@
  * pool, with pages loaded ahead by the store's own threads.
  */
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "foreign_bed.h"
 #include "pool/pool.h"
@@ -161,7 +160,7 @@ static void few_pages_in_a_row_are_no_scan(void **state)
 struct scanner {
     struct ps_table *t;
     uint32_t first;
-    _Atomic uint32_t wrong;
+    uint32_t wrong; /* the thread's, until it is joined */
 };
 
 /* All of the table three times, each time from a page of its own. */

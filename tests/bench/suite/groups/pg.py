@@ -145,8 +145,8 @@ def image(world, server, shown):
 
 
 def verify(world, server, name, copy, with_cat):
-    size = sum(os.path.getsize(os.path.join(at, name)) for part in ("base", "global")
-               for at, _, names in os.walk(os.path.join(copy, part)) for name in names)
+    size = sum(os.path.getsize(os.path.join(at, file)) for part in ("base", "global")
+               for at, _, files in os.walk(os.path.join(copy, part)) for file in files)
     ours = [world.program("pagectl"), "verify", copy]
     peers = [("pg_checksums -c", [server.bin + "/pg_checksums", "-c", "-D", copy], 2.0)]
     if with_cat:
