@@ -273,7 +273,7 @@ static ps_err resolve(struct describing *d, const struct ps_sql_type_ref *ref,
         if (!err)
             err = use_created(d, created, ret);
     }
-    if (err || ref->dims == 0)
+    if (err || !ref->is_array)
         return err;
     if (ret->array == 0)
         return fail_at(d, ref->name.at, "has no arrays", ref->name.name);

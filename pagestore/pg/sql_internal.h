@@ -86,7 +86,7 @@ struct ps_sql_type_ref {
     uint32_t arg_count;
     int32_t args[PS_SQL_ARGS_MAX]; /* in parentheses */
     int32_t fields;                /* of an interval, as bits; 0: not said */
-    uint16_t dims;                 /* of an array; 0: it is none */
+    bool is_array;                 /* of as many dimensions as may be */
 };
 
 struct ps_sql_column {

@@ -219,19 +219,18 @@ static ps_err parse_named(struct ps_sql_parser *p, struct ps_sql_type_ref *ref)
 
 /* --- arrays ------------------------------------------------------------------------------- */
 
-/* [], [N] as often as they come; ARRAY, ARRAY[N]. What N is does not matter. */
-static ps_err parse_dims(struct ps_sql_parser *p, struct ps_sql_type_ref *ref)
+/* [], [N] as often as they come; ARRAY, ARRAY[N]. How often and what N is does not matter. */
+static ps_err parse_brackets(struct ps_sql_parser *p, struct ps_sql_type_ref *ref)
 {
     if (ps_sql_take_word(p, "array"))
-        ref->dims = 1;
+        ref->is_array = true;
     while (ps_sql_is_other(p, '[')) {
         ps_sql_advance(p);
         if (p->token.kind == PS_SQL_NUMBER)
             ps_sql_advance(p);
         if (!ps_sql_take_other(p, ']'))
             return ps_sql_expected(p, "']'");
-        if (ref->dims < UINT16_MAX)
-            ref->dims++;
+        ref->is_array = true;
     }
     return p->err;
 }
@@ -239,5 +238,5 @@ static ps_err parse_dims(struct ps_sql_parser *p, struct ps_sql_type_ref *ref)
 ps_err ps_sql_parse_type(struct ps_sql_parser *p, struct ps_sql_type_ref *ret)
 {
     *ret = (struct ps_sql_type_ref){0};
-    return parse_named(p, ret) ? p->err : parse_dims(p, ret);
+    return parse_named(p, ret) ? p->err : parse_brackets(p, ret);
 }
