@@ -193,15 +193,15 @@ static ps_err find_rows_end(struct ps_pg_cluster *cluster, const struct ps_pg_fi
 {
     const uint32_t page_size = ps_store_page_size(ps_pg_store(cluster));
     uint8_t *page = ps_buf_alloc(page_size);
+    struct ps_table *table = NULL;
     struct ps_table_info info;
-    struct ps_table *table;
     uint64_t end, lowest;
     bool sound;
-    ps_err err = page ? pages_of(cluster, heap, &info)
+    ps_err err = page ? ps_table_get(ps_pg_store(cluster), heap->id, &table)
                       : ps_fail(PS_ERR_NOMEM, "no memory to look for damage");
 
     if (!err)
-        err = ps_table_get(ps_pg_store(cluster), heap->id, &table);
+        err = ps_table_info(table, &info);
     if (err)
         goto out;
     end = info.pages_end;
@@ -212,8 +212,8 @@ static ps_err find_rows_end(struct ps_pg_cluster *cluster, const struct ps_pg_fi
             break;
     }
     *ret = end;
-    ps_table_unref(table);
 out:
+    ps_table_unref(table);
     ps_buf_free(page);
     return err;
 }
